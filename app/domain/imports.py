@@ -1,0 +1,60 @@
+"""Taking in chat that was written elsewhere (SPEC 3.13): the port an importer stores through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from .ids import MessageId, RoomId, UserId
+from .messaging import ClientKey, Content, MessageType
+from .documents import EMPTY, Document
+from .values import Moment, Value
+
+
+class ImportedMessage(Value):
+    """A message as its source has it. `key` is the source's own name for it, the same at every import.
+
+    `reply_to_key` and `thread_key` name messages of the same room by their keys; one that is not there is left out of
+    the stored message.
+    """
+
+    id: MessageId
+    key: ClientKey
+    user_id: UserId
+    content: Content
+    message_type: MessageType = MessageType.TEXT
+    metadata: Document = EMPTY  # type: ignore[assignment,misc]  # the field wins over the class's own, see values.py
+    reply_to_key: ClientKey | None = None
+    thread_key: ClientKey | None = None
+    created_at: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came of a batch: how many were stored, how many had been stored before."""
+
+    stored: int
+    repeated: int
+
+
+class Imports(Protocol):
+    """Stores imported messages inside a unit of work, run by the application itself."""
+
+    async def take_in(self, room_id: RoomId, messages: tuple[ImportedMessage, ...]) -> Taken:
+        """Adds the messages to a room in the order given, numbering them on, in one statement.
+
+        A message whose key the room already has from that author is passed over. An id not above the room's last is
+        replaced by the next one above it: the source's time stays in `created_at`. Every author takes a seat
+        (as `member`, from their first message's time) and has read up to their own last message.
+        Raises `RoomNotFound`, `UserNotFound`, `MonthMissing`.
+        """
+        ...
+
+
+class Months(Protocol):
+    """Storage for messages by calendar month (UTC)."""
+
+    async def ensure(self, first: date, last: date) -> int:
+        """Makes the months from `first` to `last` that are missing; returns how many. Safe to run at any time."""
+        ...

@@ -1,0 +1,94 @@
+"""Pages and cursors: reading a long list in pieces while others write to it.
+
+A page is cut by position in an order (keyset), never by counting rows: what others add or remove meanwhile neither
+repeats nor hides an item.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import blake2s
+from typing import Generic, NewType, TypeVar
+
+from .errors import Invalid
+
+T = TypeVar("T")
+
+Cursor = NewType("Cursor", str)
+"""An opaque place in one list. Made by a page, good for the list it came from."""
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 200
+
+
+class InvalidCursor(Invalid):
+    """The cursor is damaged, or belongs to another list."""
+
+    code = "invalid_cursor"
+    remedy = "Start again without a cursor; hand cursors back unchanged."
+
+
+class Way(StrEnum):
+    """Which way a page extends from its anchor."""
+
+    OLDER = "o"
+    NEWER = "n"
+    AROUND = "a"
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A piece of a list, always in the list's own order (a history: oldest first).
+
+    `older` and `newer` continue the list on either side; None means: nothing on that side when the page was read.
+    """
+
+    items: tuple[T, ...]
+    older: Cursor | None = None
+    newer: Cursor | None = None
+
+
+def checked_limit(limit: int) -> int:
+    """The limit, or `Invalid` when it is not from 1 to `MAX_LIMIT`."""
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:
+        raise Invalid.field("limit", f"must be a whole number from 1 to {MAX_LIMIT}")
+    return limit
+
+
+def sealed(listing: str, key: bytes) -> Cursor:
+    """A cursor for a place (`key`) in a listing. The digest tells damage; what may be seen is checked at each read."""
+    digest = blake2s(listing.encode() + b"\0" + key, digest_size=6, person=b"cursor").digest()
+    return Cursor(urlsafe_b64encode(digest + key).decode().rstrip("="))
+
+
+def opened(listing: str, cursor: str) -> bytes:
+    """The key a cursor carries; `InvalidCursor` when it was damaged, cut or made by another listing."""
+    try:
+        raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+    except (ValueError, AttributeError):
+        raise InvalidCursor.field("cursor", "is not a cursor") from None
+    key = raw[6:]
+    if sealed(listing, key) != cursor:
+        raise InvalidCursor.field("cursor", "is damaged or belongs to another list")
+    return key
+
+
+def cut(
+    found: Sequence[T], way: Way, limit: int, anchored: bool, place: Callable[[T], bytes], listing: str
+) -> Page[T]:
+    """A page from up to `limit` + 1 items found in reading order from the anchor, nearest first.
+
+    The one item too many tells whether the list goes on. On the side the reader came from there is always more: at
+    least the anchor itself.
+    """
+    more = len(found) > limit
+    items = tuple(found[:limit]) if way is Way.NEWER else tuple(reversed(found[:limit]))
+    if not items:
+        return Page(())
+    first, last = sealed(listing, place(items[0])), sealed(listing, place(items[-1]))
+    if way is Way.NEWER:
+        return Page(items, older=first if anchored else None, newer=last if more else None)
+    return Page(items, older=first if more else None, newer=last if anchored else None)

@@ -1,0 +1,65 @@
+"""What text may be stored, and when two names are the same name."""
+
+from __future__ import annotations
+
+import unicodedata
+from pydantic import AfterValidator
+
+KEY_MAX_BYTES = 1024
+"""A folded name is a B-tree key; PostgreSQL refuses keys past about 2,700 bytes, and some forms fold to 18 characters."""
+
+
+def storable(value: str) -> str:
+    """The text itself, or `ValueError` for what PostgreSQL text cannot hold: NUL, and surrogates without a partner."""
+    if "\x00" in value:
+        raise ValueError("must not contain the NUL character")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("must not contain a lone surrogate") from None
+    return value
+
+
+def key_of(name: str) -> str:
+    """The form in which two names are compared: NFKC and casefold, without invisible characters (SPEC 1.6).
+
+    ``Ａnn``, ``ann`` and ``a<zero-width space>nn`` share one key. Computed here and not by a collation: citext and ICU
+    both call names different that people take for the same. Raises `ValueError` when nothing visible remains or when
+    the folded form is longer than `KEY_MAX_BYTES` bytes.
+    """
+    folded = name
+    for _ in range(3):  # folding can bring up what normalising folds again; it settles within three rounds
+        visible = "".join(c for c in folded if not _ignorable(c))
+        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
+    key = " ".join(folded.split())
+    if not key:
+        raise ValueError("must contain a visible character")
+    if len(key.encode()) > KEY_MAX_BYTES:
+        raise ValueError(f"must be at most {KEY_MAX_BYTES} bytes once folded for comparison")
+    return key
+
+
+def _ignorable(character: str) -> bool:
+    """Format characters, variation selectors, fillers: they change nothing a reader sees."""
+    if character.isascii():
+        return False
+    return unicodedata.category(character) == "Cf" or character in _FILLERS or "\ufe00" <= character <= "\ufe0f"
+
+
+_FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+
+
+def _nameable(value: str) -> str:
+    storable(value)
+    if any(unicodedata.category(c) == "Cc" for c in value):
+        raise ValueError("must not contain control characters")
+    key_of(value)
+    return value
+
+
+STORABLE = AfterValidator(storable)
+"""Any text PostgreSQL can hold. Stands after the length in an annotation, so that the length is judged first."""
+
+NAMEABLE = AfterValidator(_nameable)
+"""Text that names something: with a visible character, without control characters, foldable to a key."""

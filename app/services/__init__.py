@@ -1,0 +1,1 @@
+"""What a chat user does, one method per verb, on ports alone."""

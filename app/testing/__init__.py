@@ -1,0 +1,1 @@
+"""What chatcore ships for tests: contract suites, strategies, builders."""
