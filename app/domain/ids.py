@@ -84,5 +84,3 @@ class Ids(Protocol):
     def __call__(self) -> UUID:
         """A new UUIDv7, above every one this port made before."""
         ...
-
-

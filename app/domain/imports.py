@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
+from .documents import EMPTY, Document
 from .ids import MessageId, RoomId, UserId
 from .messaging import ClientKey, Content, MessageType
-from .documents import EMPTY, Document
 from .values import Moment, Value
 
 

@@ -76,9 +76,7 @@ def opened(listing: str, cursor: str) -> bytes:
     return key
 
 
-def cut(
-    found: Sequence[T], way: Way, limit: int, anchored: bool, place: Callable[[T], bytes], listing: str
-) -> Page[T]:
+def cut(found: Sequence[T], way: Way, limit: int, anchored: bool, place: Callable[[T], bytes], listing: str) -> Page[T]:
     """A page from up to `limit` + 1 items found in reading order from the anchor, nearest first.
 
     The one item too many tells whether the list goes on. On the side the reader came from there is always more: at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+
 from pydantic import AfterValidator
 
 KEY_MAX_BYTES = 1024

@@ -12,6 +12,10 @@
 A unit of work belongs to the task that opened it, opens its transaction with its first statement, commits only when
 told and undoes on every other exit: leaving the block, an error, a cancellation. Isolation is READ COMMITTED: each
 statement sees what is committed and what the unit itself wrote. Rules about a whole set are guarded by `hold`.
+
+A refusal (`Invalid`, `NotFound`, `Conflict`, `Forbidden`, `Limited`) has written nothing and leaves the unit usable.
+After `Unavailable` the unit is over: it can only be left. What one unit writes, another waits for, row by row, until
+the first ends or the lock time-out makes it `Contended`; two that wait for each other are told at once.
 """
 
 from __future__ import annotations
