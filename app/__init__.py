@@ -1,0 +1,1 @@
+"""chatcore: the persistence core of a chat product."""

@@ -1,0 +1,1 @@
+"""Adapters: what the ports of the domain are made of."""

@@ -1,0 +1,1 @@
+"""The ports that need no server: clock, ids, files."""

@@ -1,0 +1,1 @@
+"""The ports in memory, behaving as the PostgreSQL adapter does."""

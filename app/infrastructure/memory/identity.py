@@ -1,0 +1,229 @@
+"""Tenants, users, settings and status in memory."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from app.domain.actors import Actor
+from app.domain.errors import ChatError, Conflict, Invalid
+from app.domain.identity import (
+    Account,
+    EmailTaken,
+    ExternalIdTaken,
+    OnlineStatus,
+    Profile,
+    SlugTaken,
+    StatusWriter,
+    Tenant,
+    TenantNotFound,
+    TenantReader,
+    Tenants,
+    User,
+    UserNotFound,
+    UserReader,
+    UsernameTaken,
+    Users,
+    UserSettings,
+    UserStatus,
+)
+from app.domain.ids import TenantId, UserId
+from app.domain.text import key_of
+
+from .tables import (
+    ACCOUNTS,
+    EMAILS,
+    EXTERNAL_IDS,
+    SETTINGS,
+    SLUGS,
+    STATUSES,
+    TENANTS,
+    USERNAMES,
+    Table,
+    View,
+)
+from .transaction import Reads, Transaction, Writes
+
+V = TypeVar("V")
+
+
+def live_account(view: View, tenant_id: TenantId, user_id: UserId) -> Account | None:
+    """The account, unless it was deleted or is another tenant's."""
+    account = view.get(ACCOUNTS, user_id)
+    if account is None or account.tenant_id != tenant_id or account.deleted_at is not None:
+        return None
+    return account
+
+
+def require_account(view: View, tenant_id: TenantId, user_id: UserId) -> Account:
+    """As `live_account`. Raises `UserNotFound`."""
+    account = live_account(view, tenant_id, user_id)
+    if account is None:
+        raise UserNotFound(user_id=str(user_id))
+    return account
+
+
+def require_person(actor: Actor) -> UserId:
+    """The acting user; `Invalid` for the application."""
+    if actor.user_id is None:
+        raise Invalid.field("actor", "must be a person")
+    return actor.user_id
+
+
+class MemoryUserReader(UserReader):
+    """Reads users."""
+
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+
+    async def find_by_id(self, user_id: UserId) -> User | None:
+        async with self._reads.reading() as view:
+            return self._shown(view, user_id)
+
+    async def find_by_email(self, email: str) -> User | None:
+        return await self._find_by_key(EMAILS, email)
+
+    async def find_by_username(self, username: str) -> User | None:
+        return await self._find_by_key(USERNAMES, username)
+
+    async def find_by_external_id(self, external_id: str) -> User | None:
+        async with self._reads.reading() as view:
+            return self._shown(view, view.get(EXTERNAL_IDS, (self._reads.actor.tenant_id, external_id)))
+
+    async def profile(self, user_id: UserId) -> Profile:
+        async with self._reads.reading() as view:
+            account = require_account(view, self._reads.actor.tenant_id, user_id)
+            return Profile(user=account.as_user(), status=_belonging(view.get(STATUSES, user_id), user_id))
+
+    async def settings(self, user_id: UserId) -> UserSettings:
+        async with self._reads.reading() as view:
+            require_account(view, self._reads.actor.tenant_id, user_id)
+            return _belonging(view.get(SETTINGS, user_id), user_id)
+
+    async def _find_by_key(self, table: Table[tuple[TenantId, str], UserId], name: str) -> User | None:
+        async with self._reads.reading() as view:
+            try:
+                key = key_of(name)
+            except ValueError:  # no name at all, so nobody has it
+                return None
+            return self._shown(view, view.get(table, (self._reads.actor.tenant_id, key)))
+
+    def _shown(self, view: View, user_id: UserId | None) -> User | None:
+        if user_id is None:
+            return None
+        account = live_account(view, self._reads.actor.tenant_id, user_id)
+        return None if account is None else account.as_user()
+
+
+class MemoryStatusWriter(StatusWriter):
+    """Sets who is there."""
+
+    def __init__(self, writes: Writes) -> None:
+        self._writes = writes
+
+    async def update_online_status(self, status: OnlineStatus) -> UserStatus:
+        async with self._writes.writing() as tx:
+            user_id = require_person(tx.actor)
+            require_account(tx.view, tx.actor.tenant_id, user_id)
+            await tx.lock(STATUSES, user_id)
+            require_account(tx.view, tx.actor.tenant_id, user_id)
+            before = _belonging(tx.view.get(STATUSES, user_id), user_id)
+            after = before.changed(status=status, last_seen_at=tx.now, updated_at=tx.now)
+            tx.view.put(STATUSES, user_id, after)
+            return after
+
+
+class MemoryUsers(MemoryUserReader, MemoryStatusWriter, Users):
+    """Users inside a unit of work."""
+
+    def __init__(self, reads: Reads, writes: Writes) -> None:
+        MemoryUserReader.__init__(self, reads)
+        MemoryStatusWriter.__init__(self, writes)
+
+    async def create(self, account: Account) -> None:
+        async with self._writes.writing() as tx:
+            if account.tenant_id != tx.actor.tenant_id or tx.view.get(TENANTS, account.tenant_id) is None:
+                raise TenantNotFound(tenant_id=str(account.tenant_id))
+            await tx.claim_all(account.id, (ACCOUNTS, account.id, Conflict), *_unique(account))
+            _take_names(tx, account)
+            own: dict[str, Any] = {
+                "user_id": account.id,
+                "tenant_id": account.tenant_id,
+                "created_at": tx.now,
+                "updated_at": tx.now,
+            }
+            tx.view.put(ACCOUNTS, account.id, account)
+            tx.view.put(SETTINGS, account.id, UserSettings(**own))
+            tx.view.put(STATUSES, account.id, UserStatus(**own, last_seen_at=tx.now))
+
+    async def hold(self, user_id: UserId) -> Account:
+        async with self._writes.writing() as tx:
+            return await _held(tx, user_id)
+
+    async def save(self, account: Account) -> Account:
+        async with self._writes.writing() as tx:
+            before = await _held(tx, account.id)
+            after = account.changed(tenant_id=before.tenant_id, created_at=before.created_at, updated_at=tx.now)
+            await tx.claim_all(account.id, *_unique(after))
+            for table, key, _ in _unique(before):
+                await tx.lock(table, key)  # whoever wants a name given up here waits to see whether it really is
+            for table, key, _ in _unique(before):
+                tx.view.remove(table, key)
+            _take_names(tx, after)
+            tx.view.put(ACCOUNTS, account.id, after)
+            return after
+
+
+async def _held(tx: Transaction, user_id: UserId) -> Account:
+    require_account(tx.view, tx.actor.tenant_id, user_id)
+    await tx.lock(ACCOUNTS, user_id)
+    return require_account(tx.view, tx.actor.tenant_id, user_id)
+
+
+def _unique(account: Account) -> list[tuple[Table[tuple[TenantId, str], UserId], tuple[TenantId, str], type[ChatError]]]:
+    """What no other live account of the tenant may have, in the order in which a refusal is named."""
+    if account.deleted_at is not None:
+        return []
+    names: list[tuple[Table[tuple[TenantId, str], UserId], str | None, type[ChatError]]] = [
+        (EMAILS, account.email_key if account.email is not None else None, EmailTaken),
+        (USERNAMES, account.username_key, UsernameTaken),
+        (EXTERNAL_IDS, account.external_id, ExternalIdTaken),
+    ]
+    return [(table, (account.tenant_id, key), refusal) for table, key, refusal in names if key is not None]
+
+
+def _take_names(tx: Transaction, account: Account) -> None:
+    for table, key, _ in _unique(account):
+        tx.view.put(table, key, account.id)
+
+
+def _belonging(row: V | None, user_id: UserId) -> V:
+    """A row every account has had since it was created."""
+    if row is None:
+        raise UserNotFound(user_id=str(user_id))
+    return row
+
+
+class MemoryTenantReader(TenantReader):
+    """Reads tenants."""
+
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+
+    async def find_by_slug(self, slug: str) -> Tenant | None:
+        async with self._reads.reading() as view:
+            tenant_id = view.get(SLUGS, slug)
+            return None if tenant_id is None else view.get(TENANTS, tenant_id)
+
+
+class MemoryTenants(MemoryTenantReader, Tenants):
+    """Tenants inside a unit of work."""
+
+    def __init__(self, reads: Reads, writes: Writes) -> None:
+        super().__init__(reads)
+        self._writes = writes
+
+    async def create(self, tenant: Tenant) -> None:
+        async with self._writes.writing() as tx:
+            await tx.claim_all(tenant.id, (TENANTS, tenant.id, Conflict), (SLUGS, tenant.slug, SlugTaken))
+            tx.view.put(SLUGS, tenant.slug, tenant.id)
+            tx.view.put(TENANTS, tenant.id, tenant)

@@ -1,0 +1,411 @@
+"""Messages in memory."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import cast
+from uuid import UUID
+
+from app.domain.errors import Invalid
+from app.domain.events import EventKind
+from app.domain.ids import MessageId, RoomId, UserId, successor
+from app.domain.messaging import (
+    DELETE_RULES,
+    EDIT_RULES,
+    SEND_RULES,
+    AlterFacts,
+    Draft,
+    Message,
+    MessageNotFound,
+    MessageReader,
+    Messages,
+    MessageType,
+    MessageWriter,
+    Rule,
+    SendFacts,
+    Sent,
+    Thread,
+    ThreadNotFound,
+    judge,
+    listing,
+    may_see,
+)
+from app.domain.pages import Cursor, InvalidCursor, Page, Way, checked_limit, cut, opened, sealed
+from app.domain.reading import counts_as_unread
+from app.domain.rooms import Membership, Room
+from app.domain.values import Moment
+
+from .identity import live_account, require_account
+from .rooms import locked_room, locked_seat, require_room, require_seat
+from .tables import (
+    ACCOUNTS,
+    CLIENT_KEYS,
+    FIRST_OF_KEY,
+    MESSAGES,
+    ROOM_MESSAGES,
+    ROOMS,
+    SEATS,
+    THREAD_MESSAGES,
+    Keys,
+    UsedKey,
+    View,
+)
+from .transaction import Reads, Transaction, Writes
+
+Wanted = Callable[[Message], bool]
+
+
+# ── what other areas ask too ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def message_at(view: View, room_id: RoomId, place: int) -> Message:
+    """The message at position `place` + 1; from the end for -1 and below."""
+    message = view.get(MESSAGES, (room_id, view.keys(ROOM_MESSAGES, room_id)[place]))
+    return cast(Message, message)  # the index names stored messages only
+
+
+def unread_messages(view: View, membership: Membership) -> Iterator[Message]:
+    """What a member has left to read, oldest first: the domain's sentence, message by message."""
+    total = len(view.keys(ROOM_MESSAGES, membership.room_id))
+    for place in range(membership.last_read_position, total):  # the positions above the mark
+        message = message_at(view, membership.room_id, place)
+        if counts_as_unread(message, membership):
+            yield message
+
+
+def newest_visible(view: View, membership: Membership) -> Message | None:
+    """The newest live message the member may see."""
+    total = len(view.keys(ROOM_MESSAGES, membership.room_id))
+    for place in range(total - 1, membership.first_visible - 1, -1):
+        message = message_at(view, membership.room_id, place)
+        if message.deleted_at is None and may_see(message, membership):
+            return message
+    return None
+
+
+def put_mark(
+    tx: Transaction, membership: Membership, position: int, message_id: MessageId | None, read_at: Moment
+) -> Membership:
+    """Moves the read mark of a held membership. A mark is not content: updated_at stays."""
+    moved = membership.model_copy(
+        update={"last_read_position": position, "last_read_message_id": message_id, "last_read_at": read_at}
+    )
+    tx.view.put(SEATS, (membership.room_id, membership.user_id), moved)
+    return moved
+
+
+def next_id(room: Room, candidate: UUID) -> MessageId:
+    """The candidate, or the next id above the room's last: within a room ids rise, whatever clock made them."""
+    last = room.last_message_id
+    return MessageId(candidate if last is None or candidate > last else successor(last))
+
+
+def store(tx: Transaction, message: Message, key: str, body_hash: bytes) -> None:
+    """Adds a message to a locked room. The room row itself is the caller's to store."""
+    room_id = message.room_id
+    tx.view.put(MESSAGES, (room_id, message.id), message)
+    tx.view.add(ROOM_MESSAGES, room_id, message.id)
+    if message.thread_id is not None:
+        tx.view.add(THREAD_MESSAGES, (room_id, message.thread_id), message.id)
+    tx.view.put(CLIENT_KEYS, (room_id, message.user_id, key), UsedKey(message.id, body_hash))
+    if tx.view.get(FIRST_OF_KEY, (room_id, key)) is None:
+        tx.view.put(FIRST_OF_KEY, (room_id, key), message.id)
+
+
+# ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _shown(message: Message) -> Message:
+    return message if message.deleted_at is None else message.tombstone()
+
+
+def _anchor(list_name: str, cursor: Cursor) -> MessageId:
+    key = opened(list_name, cursor)
+    if len(key) != 16:
+        raise InvalidCursor.field("cursor", "is damaged or belongs to another list")
+    return MessageId(UUID(bytes=key))
+
+
+def _place_of(message: Message) -> bytes:
+    return message.id.bytes
+
+
+class MemoryMessageReader(MessageReader):
+    """Reads messages."""
+
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+
+    async def find(self, room_id: RoomId, message_id: MessageId, *, include_deleted: bool = False) -> Message:
+        async with self._reads.reading() as view:
+            membership = self._seat(view, room_id)
+            message = view.get(MESSAGES, (room_id, message_id))
+            if (
+                message is None
+                or not may_see(message, membership)
+                or (message.deleted_at is not None and not include_deleted)
+            ):
+                raise MessageNotFound(message_id=str(message_id))
+            return _shown(message)
+
+    async def find_by_room(
+        self,
+        room_id: RoomId,
+        *,
+        before: Cursor | None = None,
+        after: Cursor | None = None,
+        limit: int,
+        types: tuple[MessageType, ...] = (),
+        include_deleted: bool = False,
+    ) -> Page[Message]:
+        async with self._reads.reading() as view:
+            membership = self._seat(view, room_id)
+
+            def wanted(message: Message) -> bool:
+                return (
+                    may_see(message, membership)
+                    and (include_deleted or message.deleted_at is None)
+                    and (not types or message.message_type in types)
+                )
+
+            ids = view.keys(ROOM_MESSAGES, room_id)
+            first = 0 if membership is None else membership.first_visible  # nothing before it is visible
+            return _page(view, room_id, ids, listing(room_id), before, after, limit, wanted, first, Way.OLDER)
+
+    async def find_around(self, room_id: RoomId, message_id: MessageId, *, limit: int) -> Page[Message]:
+        async with self._reads.reading() as view:
+            membership = self._seat(view, room_id)
+            checked_limit(limit)
+            middle = view.get(MESSAGES, (room_id, message_id))
+            if middle is None or not may_see(middle, membership):
+                raise MessageNotFound(message_id=str(message_id))
+
+            def wanted(message: Message) -> bool:
+                return may_see(message, membership) and message.deleted_at is None
+
+            ids = view.keys(ROOM_MESSAGES, room_id)
+            first = 0 if membership is None else membership.first_visible
+            place = middle.position - 1
+            half = limit // 2
+            older = _walk(view, room_id, ids, range(place - 1, first - 1, -1), wanted, half + 1)
+            rest = limit - min(half, len(older))
+            newer = _walk(view, room_id, ids, range(place, len(ids)), wanted, rest + 1)
+            items = (*reversed(older[:half]), *newer[:rest])
+            if not items:
+                return Page(())
+            return Page(
+                items,
+                older=sealed(listing(room_id), _place_of(items[0])) if len(older) > half else None,
+                newer=sealed(listing(room_id), _place_of(items[-1])) if len(newer) > rest else None,
+            )
+
+    async def find_thread(
+        self,
+        room_id: RoomId,
+        thread_id: MessageId,
+        *,
+        before: Cursor | None = None,
+        after: Cursor | None = None,
+        limit: int,
+    ) -> Thread:
+        async with self._reads.reading() as view:
+            membership = self._seat(view, room_id)
+            root = view.get(MESSAGES, (room_id, thread_id))
+            if root is None or not may_see(root, membership):
+                raise ThreadNotFound(thread_id=str(thread_id))
+
+            def wanted(message: Message) -> bool:
+                return may_see(message, membership) and message.deleted_at is None
+
+            ids = view.keys(THREAD_MESSAGES, (room_id, thread_id))
+            name = listing(room_id, thread_id)
+            return Thread(
+                _shown(root), _page(view, room_id, ids, name, before, after, limit, wanted, 0, Way.NEWER)
+            )
+
+    def _seat(self, view: View, room_id: RoomId) -> Membership | None:
+        """The acting member; None for the application."""
+        actor = self._reads.actor
+        require_room(view, actor.tenant_id, room_id)
+        return None if actor.user_id is None else require_seat(view, room_id, actor.user_id)
+
+
+def _page(
+    view: View,
+    room_id: RoomId,
+    ids: Keys[MessageId],
+    name: str,
+    before: Cursor | None,
+    after: Cursor | None,
+    limit: int,
+    wanted: Wanted,
+    first: int,
+    unanchored: Way,
+) -> Page[Message]:
+    """A page of a list of messages; `first` is the place before which nothing is wanted."""
+    checked_limit(limit)
+    if before is not None and after is not None:
+        raise Invalid.field("cursor", "before and after cannot be combined")
+    if before is not None:
+        way, start = Way.OLDER, bisect_left(ids, _anchor(name, before)) - 1
+    elif after is not None:
+        way, start = Way.NEWER, bisect_right(ids, _anchor(name, after))
+    else:
+        way, start = unanchored, len(ids) - 1 if unanchored is Way.OLDER else 0
+    places = range(start, first - 1, -1) if way is Way.OLDER else range(max(start, first), len(ids))
+    found = _walk(view, room_id, ids, places, wanted, limit + 1)
+    return cut(found, way, limit, before is not None or after is not None, _place_of, name)
+
+
+def _walk(
+    view: View, room_id: RoomId, ids: Keys[MessageId], places: Iterable[int], wanted: Wanted, count: int
+) -> Sequence[Message]:
+    """Up to `count` wanted messages, in the order of the places."""
+    found: list[Message] = []
+    for place in places:
+        message = cast(Message, view.get(MESSAGES, (room_id, ids[place])))  # an index names stored messages only
+        if wanted(message):
+            found.append(_shown(message))
+            if len(found) == count:
+                break
+    return found
+
+
+# ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class MemoryMessageWriter(MessageWriter):
+    """Sends, edits and deletes."""
+
+    def __init__(self, writes: Writes) -> None:
+        self._writes = writes
+
+    async def send(self, room_id: RoomId, draft: Draft) -> Sent:
+        async with self._writes.writing() as tx:
+            sender = tx.actor.user_id
+            room = await locked_room(tx, room_id)
+            used = None if room is None else tx.view.get(CLIENT_KEYS, (room_id, sender, draft.client_key))
+            body_hash = draft.body_hash
+            if used is not None and used.body_hash == body_hash:
+                first = cast(Message, tx.view.get(MESSAGES, (room_id, used.message_id)))  # keys live as long
+                return Sent(_shown(first), repeated=True)
+            membership = await _locked_actor_seat(tx, room)
+            account = None if sender is None else live_account(tx.view, tx.actor.tenant_id, sender)
+            judge(
+                SEND_RULES,
+                SendFacts(
+                    draft=draft,
+                    now=tx.now,
+                    room_status=None if room is None else room.status,
+                    key_was_used_for_another=used is not None,
+                    by_application=sender is None,
+                    membership=membership,
+                    account_is_barred=_is_barred(tx, sender),
+                    account_type=None if account is None else account.account_type,
+                    thread=_named(tx, room_id, draft.thread_id),
+                    reply_to=_named(tx, room_id, draft.reply_to_message_id),
+                ),
+            )
+            if draft.robot_id is not None:
+                require_account(tx.view, tx.actor.tenant_id, draft.robot_id)
+            return Sent(_send(tx, cast(Room, room), membership, draft, body_hash))  # the first rule has held
+
+    async def edit(
+        self, room_id: RoomId, message_id: MessageId, content: str, *, expected_version: int | None = None
+    ) -> Message:
+        async with self._writes.writing() as tx:
+            # Before any rule, as text PostgreSQL cannot even be asked about; a file's draft may be empty.
+            Draft(content=content, message_type=MessageType.FILE)
+            room, message = await _judged(tx, room_id, message_id, EDIT_RULES, expected_version)
+            edited = message.changed(
+                content=content, is_edited=True, edited_at=tx.now, version=message.version + 1, updated_at=tx.now
+            )
+            tx.view.put(MESSAGES, (room_id, message_id), edited)
+            tx.log(room, EventKind.MESSAGE_EDITED, message_id)
+            return edited
+
+    async def delete(self, room_id: RoomId, message_id: MessageId) -> Message:
+        async with self._writes.writing() as tx:
+            room, message = await _judged(tx, room_id, message_id, DELETE_RULES, None)
+            deleted = message.changed(deleted_at=tx.now, version=message.version + 1, updated_at=tx.now)
+            tx.view.put(MESSAGES, (room_id, message_id), deleted)
+            tx.log(room, EventKind.MESSAGE_DELETED, message_id)
+            return deleted.tombstone()
+
+
+class MemoryMessages(MemoryMessageReader, MemoryMessageWriter, Messages):
+    """Messages inside a unit of work."""
+
+    def __init__(self, reads: Reads, writes: Writes) -> None:
+        MemoryMessageReader.__init__(self, reads)
+        MemoryMessageWriter.__init__(self, writes)
+
+
+async def _locked_actor_seat(tx: Transaction, room: Room | None) -> Membership | None:
+    if room is None or tx.actor.user_id is None:
+        return None
+    return await locked_seat(tx, room.id, tx.actor.user_id)
+
+
+def _is_barred(tx: Transaction, user_id: UserId | None) -> bool:
+    account = None if user_id is None else tx.view.get(ACCOUNTS, user_id)
+    return account is not None and account.is_barred
+
+
+def _named(tx: Transaction, room_id: RoomId, message_id: MessageId | None) -> Message | None:
+    return None if message_id is None else tx.view.get(MESSAGES, (room_id, message_id))
+
+
+async def _judged(
+    tx: Transaction,
+    room_id: RoomId,
+    message_id: MessageId,
+    rules: Sequence[Rule[AlterFacts]],
+    expected_version: int | None,
+) -> tuple[Room, Message]:
+    """The locked room and its message, once every rule has held."""
+    room = await locked_room(tx, room_id)
+    membership = await _locked_actor_seat(tx, room)
+    message = _named(tx, room_id, message_id)
+    facts = AlterFacts(
+        now=tx.now,
+        room_status=None if room is None else room.status,
+        by_application=tx.actor.user_id is None,
+        user_id=tx.actor.user_id,
+        membership=membership,
+        account_is_barred=_is_barred(tx, tx.actor.user_id),
+        message=message,
+        expected_version=expected_version,
+    )
+    judge(rules, facts)
+    return cast(Room, room), cast(Message, message)  # the rules have held, so both are there
+
+
+def _send(tx: Transaction, room: Room, membership: Membership | None, draft: Draft, body_hash: bytes) -> Message:
+    read_all = membership is not None and next(unread_messages(tx.view, membership), None) is None
+    message = Message(
+        id=next_id(room, tx.ids()),
+        room_id=room.id,
+        tenant_id=room.tenant_id,
+        position=room.last_position + 1,
+        user_id=tx.actor.user_id,
+        message_type=draft.message_type,
+        content=draft.content,
+        metadata=draft.metadata,
+        robot_id=draft.robot_id,
+        robot_response_to=draft.robot_response_to,
+        is_robot_visible_to_guests=draft.is_robot_visible_to_guests,
+        reply_to_message_id=draft.reply_to_message_id,
+        thread_id=draft.thread_id,
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
+    store(tx, message, draft.client_key, body_hash)
+    # Counters and marks are not content: they are set without validating the row anew, and leave updated_at alone.
+    room = room.model_copy(update={"last_position": message.position, "last_message_id": message.id})
+    tx.view.put(ROOMS, room.id, room)
+    tx.log(room, EventKind.MESSAGE_SENT, message.id)
+    if membership is not None and read_all:
+        put_mark(tx, membership, message.position, message.id, tx.now)
+    return message

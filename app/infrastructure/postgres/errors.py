@@ -1,0 +1,69 @@
+"""Where driver errors become chatcore's (house rule 9): by SQLSTATE, never by text."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from app.domain import errors
+from app.domain.errors import ChatError, Conflict, Contended, Invalid, NotFound, OutcomeUnknown, Unavailable
+from app.domain.messaging import MonthMissing
+
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, asyncio.TimeoutError, PoolTimeout)
+"""All that asyncpg and the pool raise when something is wrong with the server, the connection or a value."""
+
+_CONTENDED = frozenset({"40001", "40P01", "55P03"})
+_NOT_MIGRATED = frozenset({"42P01", "42883", "42704", "42703", "3F000"})
+
+
+class PoolExhausted(Unavailable):
+    """Every connection of the pool was in use for as long as a call may wait for one."""
+
+    code = "pool_exhausted"
+    remedy = "Nothing was written. Slow down, or raise CHAT_POOL_SIZE; look for units of work that are held open."
+
+
+class SchemaMissing(Unavailable):
+    """The database has no chatcore schema, or not this version's."""
+
+    code = "schema_missing"
+    remedy = "Run `chatcore migrate up` (or `alembic upgrade head`)."
+
+
+def refusal(code: str) -> ChatError:
+    """The domain error a function of the database named by its code."""
+    return errors.by_code(code)()
+
+
+def translated(error: BaseException, *, may_have_happened: bool) -> ChatError:
+    """The domain error for a driver error; `may_have_happened` when the statement would have been its own commit."""
+    if isinstance(error, PoolTimeout):
+        return PoolExhausted()
+    if isinstance(error, asyncpg.PostgresError) and error.sqlstate is not None:
+        return _by_sqlstate(error.sqlstate, error, may_have_happened)
+    if isinstance(error, asyncpg.DataError):  # refused by the driver's encoder, before anything was sent
+        return Invalid("input: a value does not fit its type", reason=type(error).__name__)
+    if may_have_happened:
+        return OutcomeUnknown()
+    return Unavailable(reason=type(error).__name__)
+
+
+def _by_sqlstate(state: str, error: asyncpg.PostgresError, may_have_happened: bool) -> ChatError:
+    constraint = getattr(error, "constraint_name", None)
+    if state in _CONTENDED:
+        return Contended(sqlstate=state)
+    if state == "23514" and constraint is None:  # no partition takes the row
+        return MonthMissing(sqlstate=state)
+    if state in ("23505", "23P01"):
+        return Conflict(sqlstate=state, constraint=constraint)
+    if state == "23503":
+        return NotFound(sqlstate=state, constraint=constraint)
+    if state.startswith(("22", "23")):
+        return Invalid(f"input: refused by the database ({constraint or state})", sqlstate=state, field=constraint)
+    if state in _NOT_MIGRATED:
+        return SchemaMissing(sqlstate=state)
+    if state.startswith(("08", "57")) and may_have_happened:
+        return OutcomeUnknown(sqlstate=state)
+    return Unavailable(sqlstate=state)

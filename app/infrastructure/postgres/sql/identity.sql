@@ -1,0 +1,142 @@
+-- Tenants, users, settings, status (app/domain/identity.py).
+
+-- Which domain error a broken constraint is. One place for every function that turns a driver error into a refusal.
+CREATE FUNCTION chat_refusal_of(p_constraint text) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE
+        WHEN p_constraint = 'uq_users_email_key' THEN 'email_taken'
+        WHEN p_constraint = 'uq_users_username_key' THEN 'username_taken'
+        WHEN p_constraint = 'uq_users_external_id' THEN 'external_id_taken'
+        WHEN p_constraint = 'uq_tenants_slug' THEN 'slug_taken'
+        WHEN p_constraint = 'uq_rooms_external_id' THEN 'room_external_id_taken'
+        WHEN p_constraint IN ('fk_users_tenant_id', 'fk_rooms_tenant_id') THEN 'tenant_not_found'
+        WHEN p_constraint IN ('fk_rooms_tenant_id_created_by', 'fk_room_users_tenant_id_user_id') THEN 'user_not_found'
+        WHEN p_constraint IN ('fk_rooms_tenant_id_parent_room_id', 'fk_room_users_tenant_id_room_id')
+            THEN 'room_not_found'
+        ELSE 'conflict'
+    END
+$$;
+
+CREATE FUNCTION chat_create_tenant(p_tenant jsonb) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_constraint text;
+BEGIN
+    INSERT INTO tenants SELECT * FROM jsonb_populate_record(NULL::tenants, p_tenant);
+    RETURN NULL;
+EXCEPTION WHEN unique_violation THEN
+    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+    RETURN chat_refusal_of(v_constraint);
+END $$;
+
+CREATE FUNCTION chat_find_tenant(p_slug text) RETURNS SETOF tenants
+LANGUAGE sql STABLE AS $$
+    SELECT * FROM tenants t WHERE t.slug = p_slug
+$$;
+
+CREATE FUNCTION chat_create_user(p_account jsonb, p_now timestamptz) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_new users := jsonb_populate_record(NULL::users, p_account);
+    v_constraint text;
+BEGIN
+    INSERT INTO users SELECT v_new.*;
+    INSERT INTO user_settings (user_id, tenant_id, created_at, updated_at)
+        VALUES (v_new.id, v_new.tenant_id, p_now, p_now);
+    INSERT INTO user_status (user_id, tenant_id, last_seen_at, created_at, updated_at)
+        VALUES (v_new.id, v_new.tenant_id, p_now, p_now, p_now);
+    RETURN NULL;
+EXCEPTION WHEN unique_violation OR foreign_key_violation THEN
+    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+    RETURN chat_refusal_of(v_constraint);
+END $$;
+
+CREATE FUNCTION chat_hold_user(p_tenant uuid, p_user uuid) RETURNS SETOF users
+LANGUAGE sql VOLATILE AS $$
+    SELECT * FROM users u WHERE u.id = p_user AND u.tenant_id = p_tenant AND u.deleted_at IS NULL FOR NO KEY UPDATE
+$$;
+
+CREATE FUNCTION chat_save_user(p_account jsonb)
+RETURNS TABLE (refusal text, account users)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_new users := jsonb_populate_record(NULL::users, p_account);
+    v_constraint text;
+BEGIN
+    UPDATE users u
+       SET email = v_new.email, email_key = v_new.email_key, username = v_new.username,
+           username_key = v_new.username_key, external_id = v_new.external_id, first_name = v_new.first_name,
+           last_name = v_new.last_name, display_name = v_new.display_name, avatar_url = v_new.avatar_url,
+           account_type = v_new.account_type, account_status = v_new.account_status,
+           is_email_verified = v_new.is_email_verified, password_hash = v_new.password_hash,
+           session_epoch = v_new.session_epoch, deleted_at = v_new.deleted_at
+     WHERE u.id = v_new.id AND u.tenant_id = v_new.tenant_id AND u.deleted_at IS NULL
+    RETURNING u.* INTO account;
+    IF NOT FOUND THEN refusal := 'user_not_found'; END IF;
+    RETURN NEXT;
+EXCEPTION WHEN unique_violation THEN
+    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+    refusal := chat_refusal_of(v_constraint);
+    RETURN NEXT;
+END $$;
+
+CREATE FUNCTION chat_find_user(p_tenant uuid, p_actor uuid, p_user uuid) RETURNS SETOF users
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY SELECT * FROM users u WHERE u.id = p_user AND u.tenant_id = p_tenant AND u.deleted_at IS NULL;
+END $$;
+
+CREATE FUNCTION chat_find_user_by_email(p_tenant uuid, p_actor uuid, p_key text) RETURNS SETOF users
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY SELECT * FROM users u
+                  WHERE u.tenant_id = p_tenant AND u.email_key = p_key AND u.deleted_at IS NULL;
+END $$;
+
+CREATE FUNCTION chat_find_user_by_username(p_tenant uuid, p_actor uuid, p_key text) RETURNS SETOF users
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY SELECT * FROM users u
+                  WHERE u.tenant_id = p_tenant AND u.username_key = p_key AND u.deleted_at IS NULL;
+END $$;
+
+CREATE FUNCTION chat_find_user_by_external_id(p_tenant uuid, p_actor uuid, p_external_id text) RETURNS SETOF users
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY SELECT * FROM users u
+                  WHERE u.tenant_id = p_tenant AND u.external_id = p_external_id AND u.deleted_at IS NULL;
+END $$;
+
+CREATE FUNCTION chat_profile(p_tenant uuid, p_actor uuid, p_user uuid)
+RETURNS TABLE (person users, status user_status)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY SELECT u, s FROM users u JOIN user_status s ON s.user_id = u.id
+                  WHERE u.id = p_user AND u.tenant_id = p_tenant AND u.deleted_at IS NULL;
+END $$;
+
+CREATE FUNCTION chat_settings(p_tenant uuid, p_actor uuid, p_user uuid) RETURNS SETOF user_settings
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY SELECT s.* FROM user_settings s JOIN users u ON u.id = s.user_id
+                  WHERE s.user_id = p_user AND s.tenant_id = p_tenant AND u.deleted_at IS NULL;
+END $$;
+
+CREATE FUNCTION chat_update_online_status(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
+                                          p_status text)
+RETURNS SETOF user_status
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    RETURN QUERY
+        UPDATE user_status s SET status = p_status, last_seen_at = p_now
+          FROM users u
+         WHERE s.user_id = p_actor AND u.id = s.user_id AND u.tenant_id = p_tenant AND u.deleted_at IS NULL
+        RETURNING s.*;
+END $$;

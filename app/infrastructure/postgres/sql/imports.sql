@@ -1,0 +1,98 @@
+-- Messages written elsewhere (app/domain/imports.py).
+
+CREATE FUNCTION chat_take_in(p_tenant uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_ids uuid[], p_keys text[], p_users uuid[], p_contents text[], p_types text[], p_metadata text[],
+    p_reply_keys text[], p_thread_keys text[], p_times timestamptz[],
+    OUT refusal text, OUT stored bigint, OUT repeated bigint, OUT first_revision bigint, OUT message_ids uuid[])
+LANGUAGE plpgsql VOLATILE AS $$
+-- A batch into one room, in the order given, numbered on from the room's last message.
+DECLARE
+    v_room record;
+    v_new bigint[];  -- which of the batch are new, by their place in it
+    v_last uuid;
+    v_place bigint;
+    v_constraint text;
+BEGIN
+    PERFORM chat_act(p_tenant, NULL, p_correlation, p_now);
+    SELECT r.last_position, r.last_message_id, r.last_countable, r.revision INTO v_room
+      FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
+
+    SELECT array_agg(fresh.n ORDER BY fresh.n) INTO v_new
+      FROM (SELECT DISTINCT ON (b.user_id, b.key) b.n
+              FROM unnest(p_keys, p_users) WITH ORDINALITY AS b (key, user_id, n)
+             WHERE NOT EXISTS (SELECT FROM message_keys k
+                                WHERE k.room_id = p_room AND k.client_key = b.key AND k.user_id = b.user_id)
+             ORDER BY b.user_id, b.key, b.n) fresh;
+    stored := coalesce(cardinality(v_new), 0);
+    repeated := cardinality(p_keys) - stored;
+    IF stored = 0 THEN RETURN; END IF;
+
+    v_last := v_room.last_message_id;
+    FOREACH v_place IN ARRAY v_new LOOP
+        v_last := CASE WHEN v_last IS NULL OR p_ids[v_place] > v_last THEN p_ids[v_place]
+                       ELSE chat_uuid_after(v_last) END;
+        message_ids := message_ids || v_last;
+    END LOOP;
+    first_revision := v_room.revision + 1;
+
+    -- Authors sit in the room from their first message on; who has left or was banned stays so.
+    INSERT INTO room_users (room_id, user_id, tenant_id, joined_at, created_at, updated_at)
+    SELECT p_room, b.user_id, p_tenant, min(b.at), p_now, p_now
+      FROM unnest(p_users, p_times) WITH ORDINALITY AS b (user_id, at, n)
+     WHERE b.n = ANY (v_new)
+     GROUP BY b.user_id ORDER BY b.user_id
+    ON CONFLICT DO NOTHING;
+    PERFORM FROM room_users m WHERE m.room_id = p_room AND m.user_id = ANY (p_users)
+      ORDER BY m.user_id FOR NO KEY UPDATE;
+
+    UPDATE rooms r
+       SET last_position = v_room.last_position + stored, last_message_id = v_last,
+           revision = v_room.revision + stored,
+           last_countable = v_room.last_countable
+               + (SELECT count(*) FROM unnest(p_types) WITH ORDINALITY AS b (kind, n)
+                   WHERE b.kind <> 'system' AND b.n = ANY (v_new))
+     WHERE r.id = p_room;
+    INSERT INTO message_keys (tenant_id, room_id, user_id, client_key, message_id, body_hash, created_at)
+    SELECT p_tenant, p_room, b.user_id, b.key, f.id, sha256(convert_to(b.content, 'UTF8')), p_now
+      FROM unnest(v_new, message_ids) AS f (n, id)
+      JOIN unnest(p_keys, p_users, p_contents) WITH ORDINALITY AS b (key, user_id, content, n) USING (n);
+    INSERT INTO messages (id, room_id, tenant_id, position, user_id, message_type, content, metadata,
+                          reply_to_message_id, thread_id, created_at, updated_at, countable)
+    SELECT f.id, p_room, p_tenant, v_room.last_position + f.nth, b.user_id, b.kind, b.content, b.metadata::jsonb,
+           (SELECT k.message_id FROM message_keys k
+             WHERE k.room_id = p_room AND k.client_key = b.reply_key AND k.message_id < f.id LIMIT 1),
+           (SELECT k.message_id FROM message_keys k
+             WHERE k.room_id = p_room AND k.client_key = b.thread_key AND k.message_id < f.id LIMIT 1),
+           b.at, b.at,
+           v_room.last_countable + count(*) FILTER (WHERE b.kind <> 'system') OVER (ORDER BY f.nth)
+      FROM unnest(v_new, message_ids) WITH ORDINALITY AS f (n, id, nth)
+      JOIN unnest(p_users, p_contents, p_types, p_metadata, p_reply_keys, p_thread_keys, p_times)
+           WITH ORDINALITY AS b (user_id, content, kind, metadata, reply_key, thread_key, at, n) USING (n);
+    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, correlation_id, created_at)
+    SELECT p_room, v_room.revision + f.nth, p_tenant, 'message.sent', f.id, p_correlation, p_now
+      FROM unnest(message_ids) WITH ORDINALITY AS f (id, nth);
+
+    -- Each author has read up to their own last message.
+    UPDATE room_users m
+       SET own_sent = m.own_sent + own.sent,
+           last_read_position = greatest(m.last_read_position, own.last_position),
+           last_read_message_id = CASE WHEN own.last_position > m.last_read_position THEN own.last_id
+                                       ELSE m.last_read_message_id END,
+           last_read_at = CASE WHEN own.last_position > m.last_read_position THEN own.last_at ELSE m.last_read_at END,
+           read_countable = CASE WHEN own.last_position > m.last_read_position THEN own.last_countable
+                                 ELSE m.read_countable END,
+           read_own = CASE WHEN own.last_position > m.last_read_position THEN m.own_sent + own.sent
+                           ELSE m.read_own END
+      FROM (SELECT x.user_id, count(*) FILTER (WHERE x.message_type <> 'system') AS sent,
+                   max(x.position) AS last_position, max(x.countable) AS last_countable,
+                   (array_agg(x.id ORDER BY x.id DESC))[1] AS last_id,
+                   (array_agg(x.created_at ORDER BY x.id DESC))[1] AS last_at
+              FROM messages x
+             WHERE x.room_id = p_room AND x.id >= message_ids[1] AND x.position > v_room.last_position
+             GROUP BY x.user_id) own
+     WHERE m.room_id = p_room AND m.user_id = own.user_id;
+EXCEPTION WHEN foreign_key_violation THEN
+    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+    refusal := chat_refusal_of(v_constraint);
+END $$;

@@ -1,0 +1,341 @@
+-- Messages (app/domain/messaging.py). The rules of SEND_RULES, EDIT_RULES and DELETE_RULES are stated here in the same
+-- order; the contract suite breaks each of them on every adapter.
+--
+-- Locks are always taken in one order: room (FOR NO KEY UPDATE, which lets the foreign-key checks of others pass), then
+-- seat. Position, id and revision are given out under the room's lock, so they rise in the order of commit. plpgsql and
+-- not one big statement, because each of its statements sees what was committed while it waited for the lock.
+
+CREATE FUNCTION chat_send(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
+    p_room uuid, p_id uuid, p_id_millis bigint, p_key text, p_hash bytea, p_type text, p_content text, p_metadata text,
+    p_reply_to uuid, p_thread uuid, p_robot uuid, p_robot_response_to uuid, p_visible_to_guests boolean,
+    OUT refusal text, OUT is_repeat boolean, OUT message_id uuid, OUT message_position bigint, OUT event_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_room record;
+    v_key record;
+    v_seat record;
+    v_target record;
+    v_countable bigint := CASE WHEN p_type = 'system' THEN 0 ELSE 1 END;
+    v_first_visible bigint := 0;
+    v_is_guest boolean := false;
+    v_has_read_all boolean := false;
+    v_now_millis bigint;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    is_repeat := false;
+
+    SELECT r.status, r.last_position, r.last_message_id, r.last_countable, r.revision INTO v_room
+      FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
+
+    SELECT k.message_id, k.body_hash INTO v_key FROM message_keys k
+     WHERE k.room_id = p_room AND k.client_key = p_key AND k.user_id IS NOT DISTINCT FROM p_actor;
+    IF FOUND THEN
+        IF v_key.body_hash <> p_hash THEN refusal := 'client_key_reused'; RETURN; END IF;
+        is_repeat := true;
+        message_id := v_key.message_id;
+        RETURN;
+    END IF;
+
+    IF v_room.status <> 'active' THEN refusal := 'room_not_active'; RETURN; END IF;
+
+    IF p_actor IS NOT NULL THEN
+        -- The lock on the seat makes a ban that commits while the send waits count.
+        SELECT m.role, m.status, m.can_send_messages, m.muted_until, m.can_see_history, m.visible_from,
+               v_room.last_countable - m.read_countable - (m.own_sent - m.read_own) AS maybe_unread,
+               m.can_see_history OR m.visible_from <= m.last_read_position AS mark_is_visible,
+               u.account_type, u.deleted_at IS NOT NULL OR u.account_status IN ('suspended', 'deactivated') AS is_barred
+          INTO v_seat
+          FROM room_users m JOIN users u ON u.id = m.user_id
+         WHERE m.room_id = p_room AND m.user_id = p_actor FOR NO KEY UPDATE OF m;
+        IF NOT FOUND OR v_seat.status NOT IN ('active', 'muted') THEN refusal := 'not_a_member'; RETURN; END IF;
+        IF v_seat.is_barred THEN refusal := 'account_inactive'; RETURN; END IF;
+        IF (v_seat.status = 'muted' AND (v_seat.muted_until IS NULL OR v_seat.muted_until > p_now))
+           OR NOT v_seat.can_send_messages OR v_seat.role = 'observer' THEN
+            refusal := 'silenced'; RETURN;
+        END IF;
+        IF p_type = 'system' OR (p_type = 'robot' AND v_seat.account_type <> 'robot') THEN
+            refusal := 'wrong_message_type'; RETURN;
+        END IF;
+        v_is_guest := v_seat.role = 'guest';
+        IF NOT v_seat.can_see_history THEN v_first_visible := v_seat.visible_from; END IF;
+    ELSIF p_type NOT IN ('system', 'robot') THEN
+        refusal := 'wrong_message_type'; RETURN;
+    END IF;
+
+    IF p_thread IS NOT NULL THEN
+        SELECT m.thread_id INTO v_target FROM messages m
+         WHERE m.room_id = p_room AND m.id = p_thread AND m.deleted_at IS NULL AND m.position > v_first_visible
+           AND NOT (v_is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+        IF NOT FOUND THEN refusal := 'thread_not_found'; RETURN; END IF;
+        IF v_target.thread_id IS NOT NULL THEN refusal := 'not_a_thread'; RETURN; END IF;
+    END IF;
+    IF p_reply_to IS NOT NULL THEN
+        PERFORM FROM messages m
+         WHERE m.room_id = p_room AND m.id = p_reply_to AND m.deleted_at IS NULL AND m.position > v_first_visible
+           AND NOT (v_is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+        IF NOT FOUND THEN refusal := 'reply_target_not_found'; RETURN; END IF;
+    END IF;
+
+    -- An id made by a clock far from this server's would land in a month that is not there, or drag every later id of
+    -- the room along: it is made anew. One that is not above the room's last is the next after it.
+    v_now_millis := extract(epoch FROM clock_timestamp()) * 1000;
+    message_id := CASE WHEN p_id_millis BETWEEN v_now_millis - 60000 AND v_now_millis + 5000 THEN p_id
+                       ELSE chat_uuidv7() END;
+    IF message_id <= v_room.last_message_id THEN message_id := chat_uuid_after(v_room.last_message_id); END IF;
+    message_position := v_room.last_position + 1;
+    event_revision := v_room.revision + 1;
+
+    IF p_actor IS NOT NULL THEN
+        v_has_read_all := v_seat.maybe_unread = 0 AND v_seat.mark_is_visible;
+        IF NOT v_has_read_all THEN
+            SELECT mu.unread = 0 INTO v_has_read_all FROM member_unread mu
+             WHERE mu.room_id = p_room AND mu.user_id = p_actor;
+        END IF;
+    END IF;
+
+    UPDATE rooms r
+       SET last_position = message_position, last_message_id = chat_send.message_id, revision = event_revision,
+           last_countable = r.last_countable + v_countable
+     WHERE r.id = p_room;
+    INSERT INTO message_keys (tenant_id, room_id, user_id, client_key, message_id, body_hash, created_at)
+    VALUES (p_tenant, p_room, p_actor, p_key, chat_send.message_id, p_hash, p_now);
+    INSERT INTO messages (id, room_id, tenant_id, position, user_id, message_type, content, metadata, robot_id,
+                          robot_response_to, is_robot_visible_to_guests, reply_to_message_id, thread_id, created_at,
+                          updated_at, countable)
+    VALUES (chat_send.message_id, p_room, p_tenant, message_position, p_actor, p_type, p_content, p_metadata::jsonb,
+            p_robot, p_robot_response_to, p_visible_to_guests, p_reply_to, p_thread, p_now, p_now,
+            v_room.last_countable + v_countable);
+    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
+    VALUES (p_room, event_revision, p_tenant, 'message.sent', chat_send.message_id, p_actor, p_correlation, p_now);
+
+    IF p_actor IS NULL THEN
+        RETURN;
+    ELSIF v_has_read_all THEN
+        UPDATE room_users m
+           SET last_read_position = message_position, last_read_message_id = chat_send.message_id, last_read_at = p_now,
+               read_countable = v_room.last_countable + v_countable, own_sent = m.own_sent + v_countable,
+               read_own = m.own_sent + v_countable
+         WHERE m.room_id = p_room AND m.user_id = p_actor;
+    ELSE
+        UPDATE room_users m SET own_sent = m.own_sent + v_countable WHERE m.room_id = p_room AND m.user_id = p_actor;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_alter(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
+    p_room uuid, p_message uuid, p_is_edit boolean, p_content text, p_expected_version bigint,
+    OUT altered message_rows, OUT event_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+-- Edit and delete: the same rules but for who may and what is written.
+DECLARE
+    v_room record;
+    v_seat record;
+    v_message messages;
+    v_is_moderator boolean := p_actor IS NULL;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+
+    SELECT r.status, r.revision INTO v_room
+      FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN altered.refusal := 'room_not_found'; RETURN; END IF;
+    IF v_room.status <> 'active' THEN altered.refusal := 'room_not_active'; RETURN; END IF;
+
+    SELECT * INTO v_message FROM messages m
+     WHERE m.room_id = p_room AND m.id = p_message AND m.deleted_at IS NULL;
+    IF p_actor IS NOT NULL THEN
+        SELECT m.role, m.status, m.can_send_messages, m.muted_until, m.can_see_history, m.visible_from,
+               u.deleted_at IS NOT NULL OR u.account_status IN ('suspended', 'deactivated') AS is_barred
+          INTO v_seat
+          FROM room_users m JOIN users u ON u.id = m.user_id
+         WHERE m.room_id = p_room AND m.user_id = p_actor FOR NO KEY UPDATE OF m;
+        IF NOT FOUND OR v_seat.status NOT IN ('active', 'muted') THEN altered.refusal := 'not_a_member'; RETURN; END IF;
+        IF v_seat.is_barred THEN altered.refusal := 'account_inactive'; RETURN; END IF;
+        IF p_is_edit AND ((v_seat.status = 'muted' AND (v_seat.muted_until IS NULL OR v_seat.muted_until > p_now))
+                          OR NOT v_seat.can_send_messages OR v_seat.role = 'observer') THEN
+            altered.refusal := 'silenced'; RETURN;
+        END IF;
+        v_is_moderator := v_seat.role IN ('owner', 'admin', 'moderator');
+        IF (NOT v_seat.can_see_history AND v_message.position <= v_seat.visible_from)
+           OR (v_seat.role = 'guest' AND v_message.message_type = 'robot' AND NOT v_message.is_robot_visible_to_guests)
+        THEN
+            altered.refusal := 'message_not_found'; RETURN;
+        END IF;
+    END IF;
+    IF v_message.id IS NULL THEN altered.refusal := 'message_not_found'; RETURN; END IF;
+
+    IF p_is_edit THEN
+        IF v_message.user_id IS DISTINCT FROM p_actor THEN altered.refusal := 'not_the_author'; RETURN; END IF;
+        IF p_expected_version <> v_message.version THEN altered.refusal := 'stale_version'; RETURN; END IF;
+        UPDATE messages m
+           SET content = p_content, is_edited = true, edited_at = p_now, version = m.version + 1
+         WHERE m.room_id = p_room AND m.id = p_message
+        RETURNING m.* INTO v_message;
+    ELSE
+        IF NOT v_is_moderator AND v_message.user_id IS DISTINCT FROM p_actor THEN
+            altered.refusal := 'not_the_author'; RETURN;
+        END IF;
+        UPDATE messages m SET deleted_at = p_now, version = m.version + 1
+         WHERE m.room_id = p_room AND m.id = p_message
+        RETURNING m.* INTO v_message;
+    END IF;
+
+    event_revision := v_room.revision + 1;
+    UPDATE rooms r SET revision = event_revision WHERE r.id = p_room;
+    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
+    VALUES (p_room, event_revision, p_tenant, CASE WHEN p_is_edit THEN 'message.edited' ELSE 'message.deleted' END,
+            p_message, p_actor, p_correlation, p_now);
+    SELECT * INTO altered FROM message_rows m WHERE m.room_id = p_room AND m.id = p_message;
+END $$;
+
+CREATE FUNCTION chat_find_message(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid, p_deleted boolean)
+RETURNS SETOF message_rows
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v record;
+    v_row message_rows;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NULL THEN
+        RETURN QUERY
+            SELECT * FROM message_rows m
+             WHERE m.room_id = p_room AND m.id = p_message AND m.position > v.first_visible
+               AND (p_deleted OR m.deleted_at IS NULL)
+               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+        IF FOUND THEN RETURN; END IF;
+    END IF;
+    v_row.refusal := coalesce(v.refusal, 'message_not_found');
+    RETURN NEXT v_row;
+END $$;
+
+CREATE FUNCTION chat_history(p_tenant uuid, p_actor uuid, p_room uuid, p_anchor uuid, p_is_newer boolean,
+                             p_limit integer, p_deleted boolean)
+RETURNS SETOF message_rows
+LANGUAGE plpgsql VOLATILE AS $$
+-- Up to p_limit messages before or after p_anchor, nearest first. Ordered by id: an ordered walk over the months that
+-- stops early, whatever the number of messages.
+DECLARE
+    v record;
+    v_row message_rows;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NOT NULL THEN
+        v_row.refusal := v.refusal;
+        RETURN NEXT v_row;
+    ELSIF p_is_newer THEN
+        RETURN QUERY
+            SELECT * FROM message_rows m
+             WHERE m.room_id = p_room AND m.id > greatest(p_anchor, v.floor_id) AND (p_deleted OR m.deleted_at IS NULL)
+               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+             ORDER BY m.id LIMIT p_limit;
+    ELSE
+        RETURN QUERY
+            SELECT * FROM message_rows m
+             WHERE m.room_id = p_room AND m.id < p_anchor AND m.id > v.floor_id AND (p_deleted OR m.deleted_at IS NULL)
+               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+             ORDER BY m.id DESC LIMIT p_limit;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_history_of_types(p_tenant uuid, p_actor uuid, p_room uuid, p_anchor uuid, p_is_newer boolean,
+                                      p_limit integer, p_deleted boolean, p_types text[])
+RETURNS SETOF message_rows
+LANGUAGE plpgsql VOLATILE AS $$
+-- As chat_history, of some types: each type is walked by its own index, then the walks are merged.
+DECLARE
+    v record;
+    v_row message_rows;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NOT NULL THEN
+        v_row.refusal := v.refusal;
+        RETURN NEXT v_row;
+    ELSIF p_is_newer THEN
+        RETURN QUERY
+            SELECT found.* FROM unnest(p_types) AS wanted (kind) CROSS JOIN LATERAL (
+                SELECT * FROM message_rows m
+                 WHERE m.room_id = p_room AND m.message_type = wanted.kind AND m.id > greatest(p_anchor, v.floor_id)
+                   AND (p_deleted OR m.deleted_at IS NULL)
+                   AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+                 ORDER BY m.id LIMIT p_limit) found
+             ORDER BY found.id LIMIT p_limit;
+    ELSE
+        RETURN QUERY
+            SELECT found.* FROM unnest(p_types) AS wanted (kind) CROSS JOIN LATERAL (
+                SELECT * FROM message_rows m
+                 WHERE m.room_id = p_room AND m.message_type = wanted.kind AND m.id < p_anchor AND m.id > v.floor_id
+                   AND (p_deleted OR m.deleted_at IS NULL)
+                   AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+                 ORDER BY m.id DESC LIMIT p_limit) found
+             ORDER BY found.id DESC LIMIT p_limit;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_history_around(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid, p_before integer,
+                                    p_from integer)
+RETURNS SETOF message_rows
+LANGUAGE plpgsql VOLATILE AS $$
+-- Up to p_before messages before a message, nearest first, then up to p_from from the message on.
+DECLARE
+    v record;
+    v_row message_rows;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NULL THEN
+        PERFORM FROM messages m
+         WHERE m.room_id = p_room AND m.id = p_message AND m.position > v.first_visible
+           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+        IF NOT FOUND THEN v.refusal := 'message_not_found'; END IF;
+    END IF;
+    IF v.refusal IS NOT NULL THEN
+        v_row.refusal := v.refusal;
+        RETURN NEXT v_row;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT * FROM message_rows m
+         WHERE m.room_id = p_room AND m.id < p_message AND m.id > v.floor_id AND m.deleted_at IS NULL
+           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+         ORDER BY m.id DESC LIMIT p_before;
+    RETURN QUERY
+        SELECT * FROM message_rows m
+         WHERE m.room_id = p_room AND m.id >= p_message AND m.deleted_at IS NULL
+           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+         ORDER BY m.id LIMIT p_from;
+END $$;
+
+CREATE FUNCTION chat_thread(p_tenant uuid, p_actor uuid, p_room uuid, p_thread uuid, p_anchor uuid,
+                            p_is_newer boolean, p_limit integer)
+RETURNS SETOF message_rows
+LANGUAGE plpgsql VOLATILE AS $$
+-- The thread's first message, then up to p_limit answers before or after p_anchor, nearest first.
+DECLARE
+    v record;
+    v_row message_rows;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NULL THEN
+        RETURN QUERY
+            SELECT * FROM message_rows m
+             WHERE m.room_id = p_room AND m.id = p_thread AND m.thread_id IS NULL AND m.position > v.first_visible
+               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+        IF NOT FOUND THEN v.refusal := 'thread_not_found'; END IF;
+    END IF;
+    IF v.refusal IS NOT NULL THEN
+        v_row.refusal := v.refusal;
+        RETURN NEXT v_row;
+    ELSIF p_is_newer THEN
+        RETURN QUERY
+            SELECT * FROM message_rows m
+             WHERE m.room_id = p_room AND m.thread_id = p_thread AND m.id > greatest(p_anchor, v.floor_id, p_thread)
+               AND m.deleted_at IS NULL
+               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+             ORDER BY m.id LIMIT p_limit;
+    ELSE
+        RETURN QUERY
+            SELECT * FROM message_rows m
+             WHERE m.room_id = p_room AND m.thread_id = p_thread AND m.id < p_anchor
+               AND m.id > greatest(v.floor_id, p_thread) AND m.deleted_at IS NULL
+               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+             ORDER BY m.id DESC LIMIT p_limit;
+    END IF;
+END $$;

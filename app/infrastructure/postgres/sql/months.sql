@@ -1,0 +1,60 @@
+-- Months (SPEC 2.6): one leaf per calendar month (UTC) of every partitioned table.
+
+CREATE FUNCTION chat_month_step(p_month date) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+-- Does the next missing step towards having the month and names it; null when the month is complete. Each step is meant
+-- to be a transaction of its own with a short lock_timeout: a leaf is built aside and then attached, because
+-- CREATE TABLE ... PARTITION OF would lock the parent against everyone. Foreign keys stand on the leaves, leaf to leaf of
+-- the same month, so that the month can be detached.
+DECLARE
+    v_from text := chat_first_id(date_trunc('month', p_month::timestamp) AT TIME ZONE 'UTC')::text;
+    v_to text := chat_first_id((date_trunc('month', p_month::timestamp) + interval '1 month') AT TIME ZONE 'UTC')::text;
+    v_suffix text := to_char(p_month, '"_"YYYY"_"MM');
+    v_step record;
+BEGIN
+    FOR v_step IN
+        SELECT t.parent, t.parent || v_suffix AS leaf, t.foreign_key, 'fk_' || t.parent || v_suffix || '_' || t.foreign_key AS name,
+               replace(t.definition, '<messages>', 'messages' || v_suffix) AS definition
+          FROM (VALUES
+            (1, 'messages', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+            (2, 'messages', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (user_id)'),
+            (3, 'messages', 'robot', 'FOREIGN KEY (tenant_id, robot_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (robot_id)'),
+            (4, 'message_read_receipts', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+            (5, 'message_read_receipts', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+            (6, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
+          ) AS t (n, parent, foreign_key, definition)
+         ORDER BY t.n
+    LOOP
+        IF to_regclass(v_step.leaf) IS NULL THEN
+            EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', v_step.leaf, v_step.parent);
+            RETURN 'create ' || v_step.leaf;
+        END IF;
+        IF NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = to_regclass(v_step.leaf) AND c.conname = v_step.name)
+        THEN
+            EXECUTE format('ALTER TABLE %I ADD CONSTRAINT %I %s', v_step.leaf, v_step.name, v_step.definition);
+            RETURN 'constrain ' || v_step.name;
+        END IF;
+    END LOOP;
+    FOR v_step IN SELECT t.parent, t.parent || v_suffix AS leaf
+                    FROM (VALUES (1, 'messages'), (2, 'message_read_receipts')) AS t (n, parent) ORDER BY t.n
+    LOOP
+        IF NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = to_regclass(v_step.leaf)) THEN
+            EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+                           v_step.parent, v_step.leaf, v_from, v_to);
+            RETURN 'attach ' || v_step.leaf;
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION chat_missing_months(p_first date, p_last date) RETURNS SETOF date
+LANGUAGE sql STABLE AS $$
+    -- The months from the first to the last that are not attached everywhere, oldest first.
+    SELECT m::date
+      FROM generate_series(date_trunc('month', p_first::timestamp), date_trunc('month', p_last::timestamp),
+                           interval '1 month') AS m
+     WHERE (SELECT count(*) FROM pg_inherits i
+             WHERE i.inhrelid IN (to_regclass('messages' || to_char(m, '"_"YYYY"_"MM')),
+                                  to_regclass('message_read_receipts' || to_char(m, '"_"YYYY"_"MM')))) < 2
+     ORDER BY m
+$$;

@@ -1,0 +1,106 @@
+"""How repositories reach the server: one statement at a time, inside a transaction or without one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import greenlet_spawn
+
+from app.domain.actors import Actor
+from app.domain.errors import Invalid, Misuse
+from app.domain.events import RoomEvent
+from app.domain.ids import UserId
+
+from .errors import DRIVER_ERRORS, translated
+
+Row = asyncpg.Record
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What every statement of one caller is about: who acts, when, and how ids are made."""
+
+    actor: Actor
+    now: datetime
+    new_id: Callable[[], UUID]
+
+    @property
+    def context(self) -> tuple[Any, ...]:
+        """The first four arguments of every writing function."""
+        actor = self.actor
+        return actor.tenant_id, actor.user_id, actor.correlation_id, self.now
+
+    def person(self) -> UserId:
+        """The acting user, or `Invalid` for verbs that only a person can use."""
+        if self.actor.user_id is None:
+            raise Invalid.field("actor", "must be a person")
+        return self.actor.user_id
+
+
+class Statements(Protocol):
+    """Sends single statements. Errors come out as chatcore's."""
+
+    async def rows(self, sql: str, *arguments: Any) -> Sequence[Row]: ...
+
+    async def row(self, sql: str, *arguments: Any) -> Row:
+        """The one row of a function that always returns one."""
+        ...
+
+    def announce(self, event: RoomEvent) -> None:
+        """Tell of an event the last statement has written: at once, or when the unit of work has committed."""
+        ...
+
+
+class SingleStatements:
+    """Statements that are each their own transaction, on whatever connection is free."""
+
+    def __init__(
+        self, engine: AsyncEngine, announce: Callable[[Sequence[RoomEvent]], None] | None = None
+    ) -> None:
+        self._engine = engine
+        self._announce = announce
+
+    async def rows(self, sql: str, *arguments: Any) -> Sequence[Row]:
+        sent = False
+        try:
+            proxy = await self._engine.raw_connection()
+            try:
+                sent = True
+                found: Sequence[Row] = await proxy.driver_connection.fetch(sql, *arguments)  # type: ignore[union-attr]
+                return found
+            finally:
+                release(proxy)
+        except DRIVER_ERRORS as error:
+            raise translated(error, may_have_happened=sent and self._announce is not None) from error
+
+    async def row(self, sql: str, *arguments: Any) -> Row:
+        return (await self.rows(sql, *arguments))[0]
+
+    def announce(self, event: RoomEvent) -> None:
+        if self._announce is None:
+            raise Misuse("a reader records nothing")
+        self._announce((event,))
+
+
+def release(proxy: Any) -> None:
+    """Gives a connection back to its pool, without waiting: nothing is sent, asyncpg waits out a cancelled statement
+    before it starts the next, and a broken connection is thrown away."""
+    if proxy.driver_connection is None or proxy.driver_connection.is_closed():
+        proxy.invalidate(soft=False)
+    proxy.close()
+
+
+async def _closing(proxy: Any) -> None:
+    await greenlet_spawn(proxy.close)
+
+
+def current_task() -> asyncio.Task[Any] | None:
+    """The running task, None outside of any."""
+    return asyncio.current_task()

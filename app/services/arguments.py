@@ -1,0 +1,100 @@
+"""What services accept as arguments: each kind of value judged once, refused with `Invalid` naming the argument.
+
+Values of the domain (`Draft`, `NewRoom` ...) judge themselves when made. This is for what callers hand over bare: ids
+as UUID, UUID text or ULID text (SPEC 1.1), choices by name, plain text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import TypeVar
+from uuid import UUID
+
+from pydantic import TypeAdapter, ValidationError
+
+from app.domain import text as domain_text
+from app.domain.actors import Actor
+from app.domain.errors import Invalid
+from app.domain.ids import MessageId, RoomId, UserId
+from app.domain.messaging import CONTENT_MAX
+from app.domain.pages import Cursor
+
+E = TypeVar("E", bound=StrEnum)
+
+_id: TypeAdapter[UUID] = TypeAdapter(RoomId)  # every kind of id takes the same forms
+_VERSION_MAX = 2**31 - 1
+
+
+def user_id(value: UserId | str, name: str = "user_id") -> UserId:
+    return UserId(_identified(value, name))
+
+
+def room_id(value: RoomId | str, name: str = "room_id") -> RoomId:
+    return RoomId(_identified(value, name))
+
+
+def message_id(value: MessageId | str, name: str = "message_id") -> MessageId:
+    return MessageId(_identified(value, name))
+
+
+def _identified(value: UUID | str, name: str) -> UUID:
+    if isinstance(value, UUID):
+        return value
+    try:
+        return _id.validate_python(value)
+    except ValidationError:
+        raise Invalid.field(name, "is neither a UUID nor a 26-character ULID") from None
+
+
+def person(actor: Actor) -> UserId:
+    """The acting user's id; `Invalid` when the application acts where only a person can."""
+    if actor.user_id is None:
+        raise Invalid.field("actor", "must be a person")
+    return actor.user_id
+
+
+def one_of(choices: type[E], value: E | str, name: str) -> E:
+    """A member of an enumeration, given as such or by its value."""
+    try:
+        return choices(value)
+    except ValueError:
+        raise Invalid.field(name, f"must be one of {', '.join(choices)}") from None
+
+
+def several_of(choices: type[E], values: Iterable[E | str], name: str) -> tuple[E, ...]:
+    """Members of an enumeration; a single text is refused, it would be read letter by letter."""
+    if isinstance(values, str):
+        raise Invalid.field(name, "must be a list")
+    return tuple(one_of(choices, value, name) for value in values)
+
+
+def text(value: str, name: str) -> str:
+    """Text the store can hold, to search by."""
+    if not isinstance(value, str):
+        raise Invalid.field(name, "must be text")
+    try:
+        return domain_text.storable(value)
+    except ValueError as error:
+        raise Invalid.field(name, str(error)) from None
+
+
+def cursor(value: str | None) -> Cursor | None:
+    """A place in a list, given back as it was handed out; the list itself judges it."""
+    return None if value is None else Cursor(value)
+
+
+def content(value: str, longest: int = CONTENT_MAX) -> str:
+    """What a message says: at most `longest` characters. Whether it may be empty is the message type's matter."""
+    if isinstance(value, str) and len(value) > longest:
+        raise Invalid.field("content", f"must be at most {longest} characters")
+    return text(value, "content")
+
+
+def version(value: int | None) -> int | None:
+    """An expected version; None expects none."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _VERSION_MAX:
+        raise Invalid.field("expected_version", f"must be a whole number from 1 to {_VERSION_MAX}")
+    return value

@@ -1,0 +1,165 @@
+"""Sending, changing and reading messages (SPEC 3.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from app.domain.actors import Actor
+from app.domain.errors import Invalid
+from app.domain.ids import MessageId, RoomId
+from app.domain.messaging import (
+    CONTENT_MAX,
+    Draft,
+    Message,
+    MessageNotFound,
+    MessageType,
+    ReplyTargetNotFound,
+    Sent,
+    Thread,
+)
+from app.domain.pages import DEFAULT_LIMIT, Page
+from app.domain.unit_of_work import Store
+
+from . import arguments
+from .retrying import retrying
+
+
+class MessagingService:
+    """What a person does with messages. Every write is one statement, committed when the method returns.
+
+    Ids may be given as UUID, UUID text or ULID text; other text is `Invalid`. Everything but a write by the
+    application raises `RoomNotFound`, and `NotAMember` for a person who does not sit in the room.
+    """
+
+    def __init__(self, store: Store, message_max_length: int = CONTENT_MAX) -> None:
+        """`message_max_length` is the most characters a message may have, at most `CONTENT_MAX`."""
+        self._store = store
+        self._longest = message_max_length
+
+    @retrying
+    async def send(self, actor: Actor, room_id: RoomId | str, draft: Draft) -> Sent:
+        """Sends a message. The same draft again returns the first message, so a lost answer is simply repeated.
+
+        Raises the refusals of `messaging.SEND_RULES`, `MonthMissing`, `Invalid` for a message too long.
+        """
+        wanted = arguments.room_id(room_id)
+        arguments.content(draft.content, self._longest)
+        return await self._store.once(actor).messages.send(wanted, draft)
+
+    @retrying
+    async def reply(
+        self, actor: Actor, room_id: RoomId | str, to_message_id: MessageId | str, draft: Draft
+    ) -> Sent:
+        """Sends an answer to a message, in that message's thread if it has one (else in the draft's own).
+
+        Raises as `send`. The target is read first, also as a tombstone, so that a repeat is still recognised after
+        the target was deleted.
+        """
+        wanted, target_id = arguments.room_id(room_id), arguments.message_id(to_message_id, "to_message_id")
+        arguments.content(draft.content, self._longest)
+        try:
+            target = await self._store.reader(actor).messages.find(wanted, target_id, include_deleted=True)
+        except MessageNotFound:
+            raise ReplyTargetNotFound(message_id=str(target_id)) from None
+        answer = draft.changed(reply_to_message_id=target_id, thread_id=target.thread_id or draft.thread_id)
+        return await self._store.once(actor).messages.send(wanted, answer)
+
+    @retrying
+    async def edit(
+        self,
+        actor: Actor,
+        room_id: RoomId | str,
+        message_id: MessageId | str,
+        content: str,
+        *,
+        expected_version: int | None = None,
+    ) -> Message:
+        """Replaces what one's own message says; None edits whatever version stands.
+
+        Raises the refusals of `messaging.EDIT_RULES`, `Invalid`.
+        """
+        return await self._store.once(actor).messages.edit(
+            arguments.room_id(room_id),
+            arguments.message_id(message_id),
+            arguments.content(content, self._longest),
+            expected_version=arguments.version(expected_version),
+        )
+
+    @retrying
+    async def delete(self, actor: Actor, room_id: RoomId | str, message_id: MessageId | str) -> Message:
+        """Marks a message deleted and returns its tombstone. Raises the refusals of `messaging.DELETE_RULES`."""
+        return await self._store.once(actor).messages.delete(
+            arguments.room_id(room_id), arguments.message_id(message_id)
+        )
+
+    async def get(
+        self,
+        actor: Actor,
+        room_id: RoomId | str,
+        message_id: MessageId | str,
+        *,
+        include_deleted: bool = False,
+    ) -> Message:
+        """One message; a deleted one, where asked for, as a tombstone. Raises `MessageNotFound`."""
+        return await self._store.reader(actor).messages.find(
+            arguments.room_id(room_id), arguments.message_id(message_id), include_deleted=include_deleted
+        )
+
+    async def history(
+        self,
+        actor: Actor,
+        room_id: RoomId | str,
+        *,
+        before: str | None = None,
+        after: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+        types: Iterable[MessageType | str] = (),
+        include_deleted: bool = False,
+    ) -> Page[Message]:
+        """A page of the room's messages, oldest first: the newest ones, or those before or after a cursor.
+
+        `limit` is from 1 to 200, `types` empty means all. Raises `Invalid` (also for both cursors), `InvalidCursor`.
+        """
+        return await self._store.reader(actor).messages.find_by_room(
+            arguments.room_id(room_id),
+            before=arguments.cursor(before),
+            after=arguments.cursor(after),
+            limit=limit,
+            types=arguments.several_of(MessageType, types, "types"),
+            include_deleted=include_deleted,
+        )
+
+    async def around(
+        self, actor: Actor, room_id: RoomId | str, message_id: MessageId | str, *, limit: int = DEFAULT_LIMIT
+    ) -> Page[Message]:
+        """A message with what stands before and after it: where a link into a history leads.
+
+        Raises `MessageNotFound`, `Invalid`.
+        """
+        return await self._store.reader(actor).messages.find_around(
+            arguments.room_id(room_id), arguments.message_id(message_id), limit=limit
+        )
+
+    async def thread(
+        self,
+        actor: Actor,
+        room_id: RoomId | str,
+        thread_id: MessageId | str,
+        *,
+        before: str | None = None,
+        after: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+    ) -> Thread:
+        """A thread's first message with a page of its answers, the first ones without a cursor.
+
+        Raises `ThreadNotFound`, `Invalid` (also for both cursors), `InvalidCursor`.
+        """
+        if before is not None and after is not None:
+            raise Invalid.field("cursor", "either before or after, not both")
+        return await self._store.reader(actor).messages.find_thread(
+            arguments.room_id(room_id),
+            arguments.message_id(thread_id, "thread_id"),
+            before=arguments.cursor(before),
+            after=arguments.cursor(after),
+            limit=limit,
+        )
