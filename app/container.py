@@ -67,20 +67,20 @@ def _memory(settings: Settings, exits: Exits, clock: Clock, ids: Ids, announcer:
 
 def _postgres(settings: Settings, exits: Exits, clock: Clock, ids: Ids, announcer: Announcer) -> Store:
     # Imported when chosen: an application on memory needs no driver.
-    from app.infrastructure.postgres.engine import create_engine  # noqa: PLC0415
+    from app.infrastructure.postgres.engine import PoolOptions, create_engine  # noqa: PLC0415
     from app.infrastructure.postgres.store import PostgresStore  # noqa: PLC0415
 
-    engine = create_engine(
-        settings.database_dsn,
-        pool_size=settings.pool_size,
-        pool_idle_seconds=settings.pool_idle_seconds,
-        pool_wait_seconds=settings.pool_wait_seconds,
-        command_timeout_seconds=settings.command_timeout_seconds,
-        lock_timeout_seconds=settings.lock_timeout_seconds,
-        connect_timeout_seconds=settings.connect_timeout_seconds,
-        database_schema=settings.database_schema,
+    options = PoolOptions(
+        size=settings.pool_size,
+        idle_seconds=settings.pool_idle_seconds,
+        wait_seconds=settings.pool_wait_seconds,
+        connect_seconds=settings.connect_timeout_seconds,
+        command_seconds=settings.command_timeout_seconds,
+        lock_seconds=settings.lock_timeout_seconds,
+        schema=settings.database_schema,
         pgbouncer=settings.pgbouncer,
     )
+    engine = create_engine(settings.database_dsn, options)
     store = PostgresStore(engine, clock=clock, ids=ids, announcer=announcer)
     exits.push_async_callback(store.aclose)
     return store

@@ -90,3 +90,22 @@ def cut(found: Sequence[T], way: Way, limit: int, anchored: bool, place: Callabl
     if way is Way.NEWER:
         return Page(items, older=first if anchored else None, newer=last if more else None)
     return Page(items, older=first if more else None, newer=last if anchored else None)
+
+
+def middle(
+    older: Sequence[T], newer: Sequence[T], limit: int, place: Callable[[T], bytes], listing: str
+) -> Page[T]:
+    """A page around a place: up to limit // 2 items before it (nearest first), the rest from it on.
+
+    Each side may hold one item more than fits, which tells whether the list goes on there.
+    """
+    before = older[: limit // 2]
+    after = newer[: limit - len(before)]
+    items = (*reversed(before), *after)
+    if not items:
+        return Page(())
+    return Page(
+        items,
+        older=sealed(listing, place(items[0])) if len(older) > len(before) else None,
+        newer=sealed(listing, place(items[-1])) if len(newer) > len(after) else None,
+    )

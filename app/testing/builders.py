@@ -69,9 +69,7 @@ def room(**fields: Any) -> Room:
     return Room(**{"id": new_id(), "name": name, "created_at": START, "updated_at": START, **fields})
 
 
-def membership(
-    room_id: RoomId, user_id: UserId, tenant_id: TenantId = DEFAULT_TENANT, **fields: Any
-) -> Membership:
+def membership(room_id: RoomId, user_id: UserId, tenant_id: TenantId = DEFAULT_TENANT, **fields: Any) -> Membership:
     """An active member's seat, taken before the first message."""
     defaults: dict[str, Any] = {
         "room_id": room_id,

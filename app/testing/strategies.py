@@ -99,9 +99,7 @@ def invalid_documents() -> st.SearchStrategy[Any]:
     for _ in range(documents.MAX_DEPTH + 1):
         deep = {"in": deep}
     spoilt = st.one_of(
-        st.sampled_from(
-            [float("nan"), float("inf"), 2**63, -(2**63) - 1, 2.0**53, b"bytes", object(), {1: 2}, deep]
-        ),
+        st.sampled_from([float("nan"), float("inf"), 2**63, -(2**63) - 1, 2.0**53, b"bytes", object(), {1: 2}, deep]),
         unstorable_texts(),
     )
     return st.one_of(
@@ -214,12 +212,8 @@ def room_changes() -> st.SearchStrategy[RoomChange]:
 # ── commands spoilt in one way ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _spoilt(
-    good: Mapping[str, Any], bad: Mapping[str, st.SearchStrategy[Any]]
-) -> st.SearchStrategy[dict[str, Any]]:
-    return st.sampled_from(sorted(bad)).flatmap(
-        lambda field: bad[field].map(lambda value: {**good, field: value})
-    )
+def _spoilt(good: Mapping[str, Any], bad: Mapping[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.sampled_from(sorted(bad)).flatmap(lambda field: bad[field].map(lambda value: {**good, field: value}))
 
 
 _bad_id = st.one_of(st.sampled_from(["", "1", "0" * 26 + "x", "U" * 26, 7]), unstorable_texts())

@@ -119,9 +119,7 @@ class World:
         """A new group room; the first member owns it. Its log is empty: recording is a service's matter."""
         room = builders.room(tenant_id=self.tenant.id, **fields)
         memberships = tuple(
-            builders.membership(
-                room.id, user_of(member), self.tenant.id, role=Role.MEMBER if number else Role.OWNER
-            )
+            builders.membership(room.id, user_of(member), self.tenant.id, role=Role.MEMBER if number else Role.OWNER)
             for number, member in enumerate(members)
         )
         async with self.unit() as uow:
@@ -138,9 +136,7 @@ class World:
             await uow.commit()
         return membership
 
-    async def leave(
-        self, room_id: RoomId, actor: Actor, status: MembershipStatus = MembershipStatus.LEFT
-    ) -> None:
+    async def leave(self, room_id: RoomId, actor: Actor, status: MembershipStatus = MembershipStatus.LEFT) -> None:
         await self.change_membership(room_id, actor, status=status, left_at=self.harness.clock())
 
     async def change_membership(self, room_id: RoomId, actor: Actor, **fields: Any) -> None:

@@ -31,9 +31,7 @@ from app.services.imports.lines import LineFile
 from app.services.imports.records import Refusal, Report, SourceBroken
 from app.services.imports.zulip import ZulipJsonl
 
-app = typer.Typer(
-    help="Take in chat from other systems. A second import adds nothing twice.", no_args_is_help=True
-)
+app = typer.Typer(help="Take in chat from other systems. A second import adds nothing twice.", no_args_is_help=True)
 
 DEFAULT_TENANT_SLUG = "default"
 DEFAULT_SOURCE = "main"
@@ -48,14 +46,10 @@ def _group() -> None:
 @app.command("zulip-jsonl")
 def zulip_jsonl(
     file: Annotated[Path, typer.Argument(help="JSON lines, plain or gzip.", exists=True, dir_okay=False)],
-    tenant: Annotated[
-        str, typer.Option("--tenant", help="Slug of the tenant to import into.")
-    ] = DEFAULT_TENANT_SLUG,
+    tenant: Annotated[str, typer.Option("--tenant", help="Slug of the tenant to import into.")] = DEFAULT_TENANT_SLUG,
     source: Annotated[
         str,
-        typer.Option(
-            "--source", help="A name for the server it comes from; each server's keys are kept apart by it."
-        ),
+        typer.Option("--source", help="A name for the server it comes from; each server's keys are kept apart by it."),
     ] = DEFAULT_SOURCE,
     refused: Annotated[
         Path | None,
@@ -69,7 +63,7 @@ def zulip_jsonl(
 async def _zulip_jsonl(path: Path, tenant: str, name: str, refused: Path | None) -> None:
     console, begun = Console(), time.monotonic()
     with ExitStack() as stack:
-        file = stack.enter_context(LineFile(path))
+        file = stack.enter_context(LineFile.open(path))
         source = ZulipJsonl(file, name)
         note = _written_to(refused, stack)
         async with open_app() as chat:
@@ -153,11 +147,7 @@ def show_report(console: Console, report: Report, seconds: float) -> None:
     if not report.first_refusals:
         return
     shown = len(report.first_refusals)
-    title = (
-        "Refused lines"
-        if shown == report.refused
-        else f"The first {shown} of {report.refused:,} refused lines"
-    )
+    title = "Refused lines" if shown == report.refused else f"The first {shown} of {report.refused:,} refused lines"
     refusals = Table("line", "reason", title=title, title_justify="left", title_style="bold")
     for refusal in report.first_refusals:
         refusals.add_row(f"{refusal.line:,}", cell(refusal.reason, _REASON_WIDTH))

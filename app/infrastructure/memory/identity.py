@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from app.domain.actors import Actor
 from app.domain.errors import ChatError, Conflict, Invalid
@@ -19,9 +19,9 @@ from app.domain.identity import (
     TenantReader,
     Tenants,
     User,
+    UsernameTaken,
     UserNotFound,
     UserReader,
-    UsernameTaken,
     Users,
     UserSettings,
     UserStatus,
@@ -44,14 +44,27 @@ from .tables import (
 from .transaction import Reads, Transaction, Writes
 
 V = TypeVar("V")
+Names: TypeAlias = Table[tuple[TenantId, str], UserId]
+
+
+def known_account(view: View, tenant_id: TenantId, user_id: UserId) -> Account | None:
+    """The account, deleted or not, unless it is another tenant's: what a reference may point at."""
+    account = view.get(ACCOUNTS, user_id)
+    return None if account is None or account.tenant_id != tenant_id else account
+
+
+def require_known(view: View, tenant_id: TenantId, user_id: UserId) -> Account:
+    """As `known_account`. Raises `UserNotFound`."""
+    account = known_account(view, tenant_id, user_id)
+    if account is None:
+        raise UserNotFound(user_id=str(user_id))
+    return account
 
 
 def live_account(view: View, tenant_id: TenantId, user_id: UserId) -> Account | None:
-    """The account, unless it was deleted or is another tenant's."""
-    account = view.get(ACCOUNTS, user_id)
-    if account is None or account.tenant_id != tenant_id or account.deleted_at is not None:
-        return None
-    return account
+    """As `known_account`, unless it was deleted: what a reader finds."""
+    account = known_account(view, tenant_id, user_id)
+    return None if account is None or account.deleted_at is not None else account
 
 
 def require_account(view: View, tenant_id: TenantId, user_id: UserId) -> Account:
@@ -99,7 +112,7 @@ class MemoryUserReader(UserReader):
             require_account(view, self._reads.actor.tenant_id, user_id)
             return _belonging(view.get(SETTINGS, user_id), user_id)
 
-    async def _find_by_key(self, table: Table[tuple[TenantId, str], UserId], name: str) -> User | None:
+    async def _find_by_key(self, table: Names, name: str) -> User | None:
         async with self._reads.reading() as view:
             try:
                 key = key_of(name)
@@ -179,11 +192,13 @@ async def _held(tx: Transaction, user_id: UserId) -> Account:
     return require_account(tx.view, tx.actor.tenant_id, user_id)
 
 
-def _unique(account: Account) -> list[tuple[Table[tuple[TenantId, str], UserId], tuple[TenantId, str], type[ChatError]]]:
+def _unique(
+    account: Account,
+) -> list[tuple[Table[tuple[TenantId, str], UserId], tuple[TenantId, str], type[ChatError]]]:
     """What no other live account of the tenant may have, in the order in which a refusal is named."""
     if account.deleted_at is not None:
         return []
-    names: list[tuple[Table[tuple[TenantId, str], UserId], str | None, type[ChatError]]] = [
+    names: list[tuple[Names, str | None, type[ChatError]]] = [
         (EMAILS, account.email_key if account.email is not None else None, EmailTaken),
         (USERNAMES, account.username_key, UsernameTaken),
         (EXTERNAL_IDS, account.external_id, ExternalIdTaken),

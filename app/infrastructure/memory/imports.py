@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from hashlib import sha256
 
 from app.domain.errors import Invalid
+from app.domain.events import EventKind
 from app.domain.ids import MessageId, RoomId, UserId
 from app.domain.imports import ImportedMessage, Imports, Months, Taken
-from app.domain.messaging import Draft, Message
+from app.domain.messaging import Message
 from app.domain.rooms import Membership, Role, Room, RoomNotFound
+from app.domain.values import Moment
 
-from .identity import require_account
+from .identity import require_known
 from .messaging import next_id, put_mark, store
 from .rooms import locked_room, put_seat
-from .tables import CLIENT_KEYS, FIRST_OF_KEY, ROOMS, SEATS
+from .tables import CLIENT_KEYS, FIRST_OF_KEY, SEATS
 from .transaction import Transaction, Writes
 
 
@@ -37,18 +40,17 @@ class MemoryImports(Imports):
             room = await locked_room(tx, room_id)
             if room is None:
                 raise RoomNotFound(room_id=str(room_id))
-            authors = sorted({message.user_id for message in messages})
-            for user_id in authors:
-                require_account(tx.view, tx.actor.tenant_id, user_id)
-            for user_id in authors:
+            entries = _numbered(tx, room, messages)
+            if not entries:
+                return Taken(stored=0, repeated=len(messages))
+            for user_id in {entry.source.user_id for entry in entries}:
+                require_known(tx.view, tx.actor.tenant_id, user_id)
+            for user_id in sorted({message.user_id for message in messages}):
                 await tx.lock(SEATS, (room_id, user_id))
-            entries = _numbered(tx, room, messages)  # all are validated before the first is stored
             for entry in entries:
-                store(tx, entry.message, entry.source.key, _body_hash(entry))
-            if entries:
-                last = entries[-1].message
-                update = {"last_position": last.position, "last_message_id": last.id}
-                tx.view.put(ROOMS, room_id, room.model_copy(update=update))
+                store(tx, entry.message, entry.source.key, sha256(entry.message.content.encode()).digest())
+                update = {"last_position": entry.message.position, "last_message_id": entry.message.id}
+                room = tx.log(room.model_copy(update=update), EventKind.MESSAGE_SENT, entry.message.id)
             _seat_authors(tx, room, entries)
             return Taken(stored=len(entries), repeated=len(messages) - len(entries))
 
@@ -88,27 +90,14 @@ def _numbered(tx: Transaction, room: Room, messages: tuple[ImportedMessage, ...]
     return entries
 
 
-def _body_hash(entry: _Entry) -> bytes:
-    """As of a send of the same message, so that the key stays one key whoever uses it next."""
-    message = entry.message
-    draft = Draft.model_construct(
-        content=message.content,
-        message_type=message.message_type,
-        metadata=message.metadata,
-        reply_to_message_id=message.reply_to_message_id,
-        thread_id=message.thread_id,
-        client_key=entry.source.key,
-    )
-    return draft.body_hash
-
-
 def _seat_authors(tx: Transaction, room: Room, entries: list[_Entry]) -> None:
     """Every author sits in the room and has read up to their last message; a membership that exists keeps its say."""
-    first: dict[UserId, Message] = {}
+    first: dict[UserId, Moment] = {}
     last: dict[UserId, Message] = {}
     for entry in entries:
-        first.setdefault(entry.source.user_id, entry.message)
-        last[entry.source.user_id] = entry.message
+        author, message = entry.source.user_id, entry.message
+        first[author] = min(message.created_at, first.get(author, message.created_at))
+        last[author] = message
     for user_id, message in last.items():
         membership = tx.view.get(SEATS, (room.id, user_id))
         if membership is None:
@@ -117,13 +106,13 @@ def _seat_authors(tx: Transaction, room: Room, entries: list[_Entry]) -> None:
                 user_id=user_id,
                 tenant_id=room.tenant_id,
                 role=Role.MEMBER,
-                joined_at=first[user_id].created_at,
+                joined_at=first[user_id],
                 created_at=tx.now,
                 updated_at=tx.now,
             )
             put_seat(tx, membership)
         if message.position > membership.last_read_position:
-            put_mark(tx, membership, message.position, message.id, tx.now)
+            put_mark(tx, membership, message.position, message.id, message.created_at)
 
 
 class MemoryMonths(Months):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 from uuid import UUID
 
-from app.domain.errors import Invalid
 from app.domain.events import EventKind
-from app.domain.ids import MessageId, RoomId, UserId, successor
+from app.domain.ids import MessageId, RoomId, successor
 from app.domain.messaging import (
     DELETE_RULES,
     EDIT_RULES,
@@ -31,15 +29,14 @@ from app.domain.messaging import (
     listing,
     may_see,
 )
-from app.domain.pages import Cursor, InvalidCursor, Page, Way, checked_limit, cut, opened, sealed
-from app.domain.reading import counts_as_unread
-from app.domain.rooms import Membership, Room
+from app.domain.pages import Cursor, Page, Way, checked_limit
+from app.domain.rooms import Membership, Room, RoomStatus
 from app.domain.values import Moment
 
-from .identity import live_account, require_account
+from .history import History, shown, unread_messages
+from .identity import known_account, require_known
 from .rooms import locked_room, locked_seat, require_room, require_seat
 from .tables import (
-    ACCOUNTS,
     CLIENT_KEYS,
     FIRST_OF_KEY,
     MESSAGES,
@@ -47,45 +44,20 @@ from .tables import (
     ROOMS,
     SEATS,
     THREAD_MESSAGES,
-    Keys,
     UsedKey,
     View,
 )
 from .transaction import Reads, Transaction, Writes
 
-Wanted = Callable[[Message], bool]
-
-
-# ── what other areas ask too ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def message_at(view: View, room_id: RoomId, place: int) -> Message:
-    """The message at position `place` + 1; from the end for -1 and below."""
-    message = view.get(MESSAGES, (room_id, view.keys(ROOM_MESSAGES, room_id)[place]))
-    return cast(Message, message)  # the index names stored messages only
-
-
-def unread_messages(view: View, membership: Membership) -> Iterator[Message]:
-    """What a member has left to read, oldest first: the domain's sentence, message by message."""
-    total = len(view.keys(ROOM_MESSAGES, membership.room_id))
-    for place in range(membership.last_read_position, total):  # the positions above the mark
-        message = message_at(view, membership.room_id, place)
-        if counts_as_unread(message, membership):
-            yield message
-
-
-def newest_visible(view: View, membership: Membership) -> Message | None:
-    """The newest live message the member may see."""
-    total = len(view.keys(ROOM_MESSAGES, membership.room_id))
-    for place in range(total - 1, membership.first_visible - 1, -1):
-        message = message_at(view, membership.room_id, place)
-        if message.deleted_at is None and may_see(message, membership):
-            return message
-    return None
+# ── what other areas write too ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def put_mark(
-    tx: Transaction, membership: Membership, position: int, message_id: MessageId | None, read_at: Moment
+    tx: Transaction,
+    membership: Membership,
+    position: int,
+    message_id: MessageId | None,
+    read_at: Moment | None,
 ) -> Membership:
     """Moves the read mark of a held membership. A mark is not content: updated_at stays."""
     moved = membership.model_copy(
@@ -116,21 +88,6 @@ def store(tx: Transaction, message: Message, key: str, body_hash: bytes) -> None
 # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _shown(message: Message) -> Message:
-    return message if message.deleted_at is None else message.tombstone()
-
-
-def _anchor(list_name: str, cursor: Cursor) -> MessageId:
-    key = opened(list_name, cursor)
-    if len(key) != 16:
-        raise InvalidCursor.field("cursor", "is damaged or belongs to another list")
-    return MessageId(UUID(bytes=key))
-
-
-def _place_of(message: Message) -> bytes:
-    return message.id.bytes
-
-
 class MemoryMessageReader(MessageReader):
     """Reads messages."""
 
@@ -147,7 +104,7 @@ class MemoryMessageReader(MessageReader):
                 or (message.deleted_at is not None and not include_deleted)
             ):
                 raise MessageNotFound(message_id=str(message_id))
-            return _shown(message)
+            return shown(message)
 
     async def find_by_room(
         self,
@@ -169,9 +126,7 @@ class MemoryMessageReader(MessageReader):
                     and (not types or message.message_type in types)
                 )
 
-            ids = view.keys(ROOM_MESSAGES, room_id)
-            first = 0 if membership is None else membership.first_visible  # nothing before it is visible
-            return _page(view, room_id, ids, listing(room_id), before, after, limit, wanted, first, Way.OLDER)
+            return _history(view, room_id, membership, wanted).page(before, after, limit, Way.OLDER)
 
     async def find_around(self, room_id: RoomId, message_id: MessageId, *, limit: int) -> Page[Message]:
         async with self._reads.reading() as view:
@@ -184,21 +139,7 @@ class MemoryMessageReader(MessageReader):
             def wanted(message: Message) -> bool:
                 return may_see(message, membership) and message.deleted_at is None
 
-            ids = view.keys(ROOM_MESSAGES, room_id)
-            first = 0 if membership is None else membership.first_visible
-            place = middle.position - 1
-            half = limit // 2
-            older = _walk(view, room_id, ids, range(place - 1, first - 1, -1), wanted, half + 1)
-            rest = limit - min(half, len(older))
-            newer = _walk(view, room_id, ids, range(place, len(ids)), wanted, rest + 1)
-            items = (*reversed(older[:half]), *newer[:rest])
-            if not items:
-                return Page(())
-            return Page(
-                items,
-                older=sealed(listing(room_id), _place_of(items[0])) if len(older) > half else None,
-                newer=sealed(listing(room_id), _place_of(items[-1])) if len(newer) > rest else None,
-            )
+            return _history(view, room_id, membership, wanted).around(middle.position - 1, limit)
 
     async def find_thread(
         self,
@@ -212,17 +153,15 @@ class MemoryMessageReader(MessageReader):
         async with self._reads.reading() as view:
             membership = self._seat(view, room_id)
             root = view.get(MESSAGES, (room_id, thread_id))
-            if root is None or not may_see(root, membership):
+            if root is None or root.thread_id is not None or not may_see(root, membership):
                 raise ThreadNotFound(thread_id=str(thread_id))
 
             def wanted(message: Message) -> bool:
                 return may_see(message, membership) and message.deleted_at is None
 
-            ids = view.keys(THREAD_MESSAGES, (room_id, thread_id))
-            name = listing(room_id, thread_id)
-            return Thread(
-                _shown(root), _page(view, room_id, ids, name, before, after, limit, wanted, 0, Way.NEWER)
-            )
+            answers = view.keys(THREAD_MESSAGES, (room_id, thread_id))
+            history = History(view, room_id, listing(room_id, thread_id), answers, wanted)
+            return Thread(shown(root), history.page(before, after, limit, Way.NEWER))
 
     def _seat(self, view: View, room_id: RoomId) -> Membership | None:
         """The acting member; None for the application."""
@@ -231,45 +170,9 @@ class MemoryMessageReader(MessageReader):
         return None if actor.user_id is None else require_seat(view, room_id, actor.user_id)
 
 
-def _page(
-    view: View,
-    room_id: RoomId,
-    ids: Keys[MessageId],
-    name: str,
-    before: Cursor | None,
-    after: Cursor | None,
-    limit: int,
-    wanted: Wanted,
-    first: int,
-    unanchored: Way,
-) -> Page[Message]:
-    """A page of a list of messages; `first` is the place before which nothing is wanted."""
-    checked_limit(limit)
-    if before is not None and after is not None:
-        raise Invalid.field("cursor", "before and after cannot be combined")
-    if before is not None:
-        way, start = Way.OLDER, bisect_left(ids, _anchor(name, before)) - 1
-    elif after is not None:
-        way, start = Way.NEWER, bisect_right(ids, _anchor(name, after))
-    else:
-        way, start = unanchored, len(ids) - 1 if unanchored is Way.OLDER else 0
-    places = range(start, first - 1, -1) if way is Way.OLDER else range(max(start, first), len(ids))
-    found = _walk(view, room_id, ids, places, wanted, limit + 1)
-    return cut(found, way, limit, before is not None or after is not None, _place_of, name)
-
-
-def _walk(
-    view: View, room_id: RoomId, ids: Keys[MessageId], places: Iterable[int], wanted: Wanted, count: int
-) -> Sequence[Message]:
-    """Up to `count` wanted messages, in the order of the places."""
-    found: list[Message] = []
-    for place in places:
-        message = cast(Message, view.get(MESSAGES, (room_id, ids[place])))  # an index names stored messages only
-        if wanted(message):
-            found.append(_shown(message))
-            if len(found) == count:
-                break
-    return found
+def _history(view: View, room_id: RoomId, membership: Membership | None, wanted: Callable[[Message], bool]) -> History:
+    first = 0 if membership is None else membership.first_visible  # positions up to it are hidden
+    return History(view, room_id, listing(room_id), view.keys(ROOM_MESSAGES, room_id), wanted, first)
 
 
 # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -289,9 +192,9 @@ class MemoryMessageWriter(MessageWriter):
             body_hash = draft.body_hash
             if used is not None and used.body_hash == body_hash:
                 first = cast(Message, tx.view.get(MESSAGES, (room_id, used.message_id)))  # keys live as long
-                return Sent(_shown(first), repeated=True)
-            membership = await _locked_actor_seat(tx, room)
-            account = None if sender is None else live_account(tx.view, tx.actor.tenant_id, sender)
+                return Sent(shown(first), repeated=True)
+            membership = None if used is not None else await _locked_actor_seat(tx, room)
+            account = None if sender is None else known_account(tx.view, tx.actor.tenant_id, sender)
             judge(
                 SEND_RULES,
                 SendFacts(
@@ -301,14 +204,14 @@ class MemoryMessageWriter(MessageWriter):
                     key_was_used_for_another=used is not None,
                     by_application=sender is None,
                     membership=membership,
-                    account_is_barred=_is_barred(tx, sender),
+                    account_is_barred=account is not None and account.is_barred,
                     account_type=None if account is None else account.account_type,
                     thread=_named(tx, room_id, draft.thread_id),
                     reply_to=_named(tx, room_id, draft.reply_to_message_id),
                 ),
             )
             if draft.robot_id is not None:
-                require_account(tx.view, tx.actor.tenant_id, draft.robot_id)
+                require_known(tx.view, tx.actor.tenant_id, draft.robot_id)
             return Sent(_send(tx, cast(Room, room), membership, draft, body_hash))  # the first rule has held
 
     async def edit(
@@ -343,14 +246,10 @@ class MemoryMessages(MemoryMessageReader, MemoryMessageWriter, Messages):
 
 
 async def _locked_actor_seat(tx: Transaction, room: Room | None) -> Membership | None:
-    if room is None or tx.actor.user_id is None:
+    """The actor's membership, held. Not waited for where the room alone decides: rules before it refuse anyhow."""
+    if room is None or room.status is not RoomStatus.ACTIVE or tx.actor.user_id is None:
         return None
     return await locked_seat(tx, room.id, tx.actor.user_id)
-
-
-def _is_barred(tx: Transaction, user_id: UserId | None) -> bool:
-    account = None if user_id is None else tx.view.get(ACCOUNTS, user_id)
-    return account is not None and account.is_barred
 
 
 def _named(tx: Transaction, room_id: RoomId, message_id: MessageId | None) -> Message | None:
@@ -367,6 +266,7 @@ async def _judged(
     """The locked room and its message, once every rule has held."""
     room = await locked_room(tx, room_id)
     membership = await _locked_actor_seat(tx, room)
+    account = None if tx.actor.user_id is None else known_account(tx.view, tx.actor.tenant_id, tx.actor.user_id)
     message = _named(tx, room_id, message_id)
     facts = AlterFacts(
         now=tx.now,
@@ -374,7 +274,7 @@ async def _judged(
         by_application=tx.actor.user_id is None,
         user_id=tx.actor.user_id,
         membership=membership,
-        account_is_barred=_is_barred(tx, tx.actor.user_id),
+        account_is_barred=account is not None and account.is_barred,
         message=message,
         expected_version=expected_version,
     )

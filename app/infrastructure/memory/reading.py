@@ -18,8 +18,9 @@ from app.domain.reading import (
 )
 from app.domain.rooms import Membership, Room
 
+from .history import message_at, newest_visible, unread_messages
 from .identity import require_person
-from .messaging import message_at, newest_visible, put_mark, unread_messages
+from .messaging import put_mark
 from .rooms import live_room, locked_seat, require_room, require_seat
 from .tables import (
     MESSAGES,
@@ -92,7 +93,7 @@ class MemoryReadingWriter(ReadingWriter):
             seat = await _held_seat(tx, room_id)
             position = _visible(tx.view, seat, message_id).position - 1
             before = message_at(tx.view, room_id, position - 1).id if position else None
-            return _mark(put_mark(tx, seat, position, before, tx.now))
+            return _mark(put_mark(tx, seat, position, before, seat.last_read_at))
 
     async def mark_all_read(self) -> tuple[ReadMark, ...]:
         async with self._writes.writing() as tx:
@@ -139,12 +140,12 @@ def _visible(view: View, seat: Membership, message_id: MessageId) -> Message:
 
 
 def _first_receipts(view: View, message: Message) -> Iterator[ReadReceipt]:
-    """Of each member who may see the message, where their mark first landed at or after it."""
+    """Where the mark of each member who may see the message first landed at or after it; also of those who left."""
     user_ids = view.keys(ROOM_MEMBERS, message.room_id)
     for place in range(len(user_ids)):
         user_id = user_ids[place]
         seat = view.get(SEATS, (message.room_id, user_id))
-        if seat is None or not seat.is_seated or user_id == message.user_id or not may_see(message, seat):
+        if seat is None or user_id == message.user_id or not may_see(message, seat):
             continue
         landed = view.keys(RECEIPT_PLACES, (message.room_id, user_id))
         first = bisect_left(landed, message.id)

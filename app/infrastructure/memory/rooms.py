@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.errors import ChatError, Conflict, Invalid
-from app.domain.identity import TenantNotFound, UserNotFound
+from app.domain.identity import TenantNotFound
 from app.domain.ids import NO_ID, RoomId, TenantId, UserId, ulid
 from app.domain.pages import Cursor, InvalidCursor, Page, Way, checked_limit, cut, opened
 from app.domain.rooms import (
@@ -31,7 +31,7 @@ from app.domain.rooms import (
 )
 from app.domain.text import key_of
 
-from .identity import live_account, require_account, require_person
+from .identity import require_known, require_person
 from .tables import (
     ACCOUNTS,
     DIRECT_ROOMS,
@@ -47,8 +47,17 @@ from .tables import (
 )
 from .transaction import Reads, Transaction, Writes
 
-_COUNTERS = ("last_position", "last_message_id", "revision")
-_SAVED_SEAT = (
+_LASTING = (
+    "tenant_id",
+    "room_type",
+    "created_by",
+    "last_position",
+    "last_message_id",
+    "revision",
+    "created_at",
+)
+"""What saving a room leaves as it is."""
+_SAVED_OF_SEAT = (
     "role",
     "status",
     "can_send_messages",
@@ -226,10 +235,10 @@ class MemoryRooms(MemoryRoomReader, Rooms):
                 raise RoomNotFound(room_id=str(room.id))
             if before.version != room.version:
                 raise StaleVersion(room_id=str(room.id), version=before.version)
-            if room.parent_room_id != before.parent_room_id or room.created_by != before.created_by:
-                _check_references(tx, room)
+            if room.parent_room_id != before.parent_room_id:
+                _check_parent(tx, room)
             after = room.changed(
-                **{name: getattr(before, name) for name in (*_COUNTERS, "tenant_id", "created_at")},
+                **{name: getattr(before, name) for name in _LASTING},
                 version=before.version + 1,
                 updated_at=tx.now,
             )
@@ -270,7 +279,7 @@ class MemoryRooms(MemoryRoomReader, Rooms):
         async with self._writes.writing() as tx:
             room_id, user_id = membership.room_id, membership.user_id
             require_room(tx.view, tx.actor.tenant_id, room_id)
-            require_account(tx.view, tx.actor.tenant_id, user_id)
+            require_known(tx.view, tx.actor.tenant_id, user_id)
             await tx.lock(SEATS, (room_id, user_id))  # also of a seat not there yet: two may take it at once
             before = tx.view.get(SEATS, (room_id, user_id))
             if before is not None:
@@ -284,7 +293,7 @@ class MemoryRooms(MemoryRoomReader, Rooms):
             before = await locked_seat(tx, room_id, user_id)
             if before is None:
                 raise MemberNotFound(room_id=str(room_id), user_id=str(user_id))
-            saved = {name: getattr(membership, name) for name in _SAVED_SEAT}
+            saved = {name: getattr(membership, name) for name in _SAVED_OF_SEAT}
             put_seat(tx, before.changed(**saved, updated_at=tx.now))
 
 
@@ -295,18 +304,18 @@ def _check_new(tx: Transaction, room: Room, memberships: tuple[Membership, ...])
     tenant_id = tx.actor.tenant_id
     if room.tenant_id != tenant_id or tx.view.get(TENANTS, tenant_id) is None:
         raise TenantNotFound(tenant_id=str(room.tenant_id))
-    _check_references(tx, room)
+    _check_parent(tx, room)
+    if room.created_by is not None:
+        require_known(tx.view, tenant_id, room.created_by)
     for membership in memberships:
         if membership.room_id != room.id:
             raise Invalid.field("memberships", "must be of the room itself")
-        require_account(tx.view, tenant_id, membership.user_id)
+        require_known(tx.view, tenant_id, membership.user_id)
 
 
-def _check_references(tx: Transaction, room: Room) -> None:
+def _check_parent(tx: Transaction, room: Room) -> None:
     if room.parent_room_id is not None:
         require_room(tx.view, tx.actor.tenant_id, room.parent_room_id)
-    if room.created_by is not None and live_account(tx.view, tx.actor.tenant_id, room.created_by) is None:
-        raise UserNotFound(user_id=str(room.created_by))
 
 
 def _unique(room: Room) -> list[tuple[Table[tuple[TenantId, str], RoomId], Any, type[ChatError]]]:

@@ -169,7 +169,8 @@ class Overlay(View):
             return committed
         if not change.discarded and (not committed or not change.added or committed[-1] < change.added[0]):
             return _Joined(committed, change.added)
-        return sorted((set(committed) - change.discarded) | set(change.added))
+        keys: set[Any] = (set(committed) - change.discarded) | set(change.added)
+        return sorted(keys)
 
     def put(self, table: Table[K, V], key: K, row: V) -> None:
         """Stores a row."""

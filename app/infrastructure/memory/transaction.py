@@ -11,6 +11,7 @@ from app.domain.events import Announcer, Change, EventKind, RoomEvent
 from app.domain.ids import Ids, MessageId, RoomId
 from app.domain.rooms import Room, RoomNotFound
 from app.domain.values import Moment
+
 from .locks import Locks
 from .tables import EVENTS, ROOMS, Committed, Overlay, Table, View
 
@@ -93,9 +94,9 @@ class Transaction:
         """Keeps a change to be numbered when the unit commits."""
         self._changes.append(change)
 
-    def log(self, room: Room, kind: EventKind, message_id: MessageId) -> None:
-        """Stores a locked room under its next revision, with the event of that revision."""
-        self._log(room, Change(room_id=room.id, kind=kind, message_id=message_id))
+    def log(self, room: Room, kind: EventKind, message_id: MessageId) -> Room:
+        """Stores a locked room under its next revision, with the event of that revision; returns it as stored."""
+        return self._log(room, Change(room_id=room.id, kind=kind, message_id=message_id))
 
     async def number_changes(self) -> None:
         """Gives every recorded change its place in the log of its room. Raises `RoomNotFound`, `Contended`."""
@@ -124,7 +125,7 @@ class Transaction:
             raise RoomNotFound(room_id=str(room_id))
         return room
 
-    def _log(self, room: Room, change: Change) -> None:
+    def _log(self, room: Room, change: Change) -> Room:
         room = room.model_copy(update={"revision": room.revision + 1})
         event = RoomEvent(
             **dict(change),
@@ -137,3 +138,4 @@ class Transaction:
         self.view.put(ROOMS, room.id, room)
         self.view.put(EVENTS, (room.id, room.revision), event)
         self._events.append(event)
+        return room

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +10,6 @@ from uuid import UUID
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.util import greenlet_spawn
 
 from app.domain.actors import Actor
 from app.domain.errors import Invalid, Misuse
@@ -95,12 +93,3 @@ def release(proxy: Any) -> None:
     if proxy.driver_connection is None or proxy.driver_connection.is_closed():
         proxy.invalidate(soft=False)
     proxy.close()
-
-
-async def _closing(proxy: Any) -> None:
-    await greenlet_spawn(proxy.close)
-
-
-def current_task() -> asyncio.Task[Any] | None:
-    """The running task, None outside of any."""
-    return asyncio.current_task()

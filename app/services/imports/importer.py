@@ -125,9 +125,7 @@ class ImportService:
         found = _Found()
         if not batch.records:
             return found
-        for month in sorted(
-            {record.created_at.date().replace(day=1) for record in batch.records} - known.months
-        ):
+        for month in sorted({record.created_at.date().replace(day=1) for record in batch.records} - known.months):
             await self._store.months.ensure(month, month)
             known.months.add(month)
         async with self._store.unit_of_work(actor) as uow:
@@ -140,9 +138,7 @@ class ImportService:
             stored = repeated = 0
             # By id, the order in which everybody locks rooms: two imports at once then never wait for each other.
             for room_id, records in sorted(_by_room(batch.records, rooms).items()):
-                taken = await uow.imports.take_in(
-                    room_id, tuple(_message(record, users) for record in records)
-                )
+                taken = await uow.imports.take_in(room_id, tuple(_message(record, users) for record in records))
                 stored, repeated = stored + taken.stored, repeated + taken.repeated
             await uow.commit()
         known.rooms.update(found.rooms)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
+import stat
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,21 +33,33 @@ class Line:
 class LineFile:
     """A file read line by line, ended by ``\\n`` only: text in it may hold the other line ends Unicode knows."""
 
-    def __init__(self, path: Path, max_line_bytes: int = MAX_LINE_BYTES) -> None:
-        """Raises `SourceBroken` when the file cannot be opened."""
+    def __init__(self, raw: io.BufferedReader, bytes_total: int | None, max_line_bytes: int = MAX_LINE_BYTES) -> None:
+        """Whether it is compressed is seen from its first bytes. `bytes_total` None: nobody knows, as with a pipe."""
+        self.bytes_total = bytes_total
         self.max_line_bytes = max_line_bytes
+        self._raw = raw
+        compressed = raw.peek(len(_GZIP))[: len(_GZIP)] == _GZIP
+        self._text = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if compressed else raw
+
+    @classmethod
+    def open(cls, path: Path, max_line_bytes: int = MAX_LINE_BYTES) -> Self:
+        """Raises `SourceBroken` when the file cannot be read."""
         try:
-            self._raw = path.open("rb")
-            self.bytes_total = os.fstat(self._raw.fileno()).st_size
-            compressed = self._raw.peek(2)[:2] == _GZIP
+            raw = path.open("rb")
+            about = os.fstat(raw.fileno())
+            return cls(raw, about.st_size if stat.S_ISREG(about.st_mode) else None, max_line_bytes)
         except OSError as error:
             raise SourceBroken(f"the file cannot be read: {error.strerror}") from error
-        self._text = cast(BinaryIO, gzip.GzipFile(fileobj=self._raw)) if compressed else self._raw
+
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """A file that was never written."""
+        return cls(io.BufferedReader(io.BytesIO(data)), len(data))
 
     @property
     def bytes_read(self) -> int:
-        """Of the file as it lies there, compressed or not."""
-        return self._raw.tell()
+        """Of the file as it lies there, compressed or not; 0 of a pipe, which counts nothing."""
+        return self._raw.tell() if self._raw.seekable() else 0
 
     def __iter__(self) -> Iterator[Line]:
         """Raises `SourceBroken` where the file breaks off."""
@@ -61,9 +75,7 @@ class LineFile:
                     self._skip_line()
                     yield Line(number, None)
         except (EOFError, OSError, zlib.error) as error:
-            raise SourceBroken(
-                f"the file cannot be read beyond line {number}: {error}", line=number
-            ) from error
+            raise SourceBroken(f"the file cannot be read beyond line {number}: {error}", line=number) from error
 
     def _skip_line(self) -> None:
         while (data := self._text.readline(_SKIP_BYTES)) and not data.endswith(b"\n"):

@@ -26,9 +26,7 @@ _DEEPEST = 12
 
 _HIDDEN = frozenset({"script", "style", "template", "head", "math"})
 """Not text, or text in a form nobody reads; a formula's source (`annotation`) is taken out of its MathML again."""
-_BREAKS = frozenset(
-    {"p", "div", "br", *(f"h{level}" for level in range(1, 7)), "table", "tbody", "dl", "dt", "dd"}
-)
+_BREAKS = frozenset({"p", "div", "br", *(f"h{level}" for level in range(1, 7)), "table", "tbody", "dl", "dt", "dd"})
 
 
 def of_html(html: str) -> str:

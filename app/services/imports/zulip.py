@@ -46,9 +46,7 @@ _SALT_BITS = 11
 """Below the source's id in the 74 free bits of ours: keeps equal ids of several rooms and servers apart."""
 _LONGEST_NAME_IN_KEY = 60
 _BATCH_BYTES = 8 * 1024 * 1024
-_FIELDS = frozenset(
-    {"id", "room", "room_id", "thread", "author", "ts", "text", "reply_to", "mentions", "attachments"}
-)
+_FIELDS = frozenset({"id", "room", "room_id", "thread", "author", "ts", "text", "reply_to", "mentions", "attachments"})
 _SOURCE_NAME = re.compile(rf"[a-zA-Z0-9._-]{{1,{SOURCE_NAME_MAX}}}")
 _NAME: TypeAdapter[str] = TypeAdapter(Annotated[str, NAMEABLE])
 
@@ -299,9 +297,7 @@ def _moment(found: dict[str, Any], not_after: datetime) -> datetime:
 # ── metadata ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _document(
-    metadata: dict[str, Any], source: dict[str, Any], other: dict[str, Any], plain: str
-) -> Document:
+def _document(metadata: dict[str, Any], source: dict[str, Any], other: dict[str, Any], plain: str) -> Document:
     """The metadata with as much of the plain form, and of fields we do not know, as a document holds."""
     if other:
         source["other"] = other

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Coroutine
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pytest
@@ -56,3 +58,8 @@ async def goes_through(harness: Harness, call: Awaitable[T]) -> T:
     task = asyncio.ensure_future(call)
     assert not await harness.is_waiting(task), "it waits"
     return await task
+
+
+def missing_month() -> datetime:
+    """The middle of a month nobody has made, far from all others; drawn, because a database may be shared."""
+    return datetime(2100 + secrets.randbelow(5000), 1 + secrets.randbelow(12), 15, tzinfo=UTC)

@@ -114,9 +114,7 @@ class UsersContract(Contract):
 
     @pytest.mark.parametrize(("field", "error"), TAKEN)
     @pytest.mark.parametrize("by", ["create", "save"])
-    async def test_a_name_is_taken_once(
-        self, world: World, field: str, error: type[Exception], by: str
-    ) -> None:
+    async def test_a_name_is_taken_once(self, world: World, field: str, error: type[Exception], by: str) -> None:
         name = "ann@example.org" if field == "email" else "ann"
         alike = name if field == "external_id" else name.replace("a", "\uff21", 1)
         first = await _create(world, builders.account(tenant_id=world.tenant.id, **{field: name}))
@@ -208,9 +206,7 @@ class UsersContract(Contract):
     async def test_every_kind_of_account(
         self, world: World, account_type: AccountType, account_status: AccountStatus
     ) -> None:
-        account = builders.account(
-            tenant_id=world.tenant.id, account_type=account_type, account_status=account_status
-        )
+        account = builders.account(tenant_id=world.tenant.id, account_type=account_type, account_status=account_status)
         await _create(world, account)
         found = await world.reader().users.find_by_id(account.id)
         assert found == account.as_user()
@@ -243,15 +239,11 @@ class UsersContract(Contract):
     async def test_status_of_nobody(self, world: World, form: Form) -> None:
         nobody = Actor(user_id=UserId(builders.new_id()), tenant_id=world.tenant.id)
         with pytest.raises(UserNotFound):
-            await world.perform(
-                form, nobody, lambda verbs: verbs.users.update_online_status(OnlineStatus.BUSY)
-            )
+            await world.perform(form, nobody, lambda verbs: verbs.users.update_online_status(OnlineStatus.BUSY))
         elsewhere = await (await World.new(world.harness)).person()
         foreign = Actor(user_id=elsewhere.user_id, tenant_id=world.tenant.id)
         with pytest.raises(UserNotFound):
-            await world.perform(
-                form, foreign, lambda verbs: verbs.users.update_online_status(OnlineStatus.BUSY)
-            )
+            await world.perform(form, foreign, lambda verbs: verbs.users.update_online_status(OnlineStatus.BUSY))
         with pytest.raises(Invalid) as refused:
             await world.perform(form, world.system, lambda v: v.users.update_online_status(OnlineStatus.BUSY))
         assert refused.value.details["field"] == "actor"

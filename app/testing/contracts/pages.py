@@ -37,9 +37,7 @@ NO_CURSORS = [
 
 def damaged(cursor: Cursor) -> list[str]:
     """What becomes of a cursor on a bad road: cut, grown, padded, with one character changed."""
-    flipped = [
-        cursor[:n] + ("A" if cursor[n] != "A" else "B") + cursor[n + 1 :] for n in (0, 9, len(cursor) - 1)
-    ]
+    flipped = [cursor[:n] + ("A" if cursor[n] != "A" else "B") + cursor[n + 1 :] for n in (0, 9, len(cursor) - 1)]
     return [
         cursor[:-1],
         cursor[1:],
@@ -53,7 +51,7 @@ def damaged(cursor: Cursor) -> list[str]:
 
 def forged(listing: str) -> list[Cursor]:
     """Well sealed, for the right list, and no place in it."""
-    keys = [b"", b"\0", b"short", b"x" * 15, b"x" * 17, b"\xff" * 40, b"\xff\xfe\0" + b"x" * 16]
+    keys = [b"", b"\0", b"short", b"x" * 15, b"x" * 17, b"\xff" * 40, b"\xff\xfe\0" + b"x" * 16, b"a\0b\0" + b"x" * 16]
     return [sealed(listing, key) for key in keys]
 
 
@@ -92,9 +90,7 @@ class MembersContract(Contract):
         await world.change_membership(room_id, bob, status=status)
         page = await world.reader().rooms.members(room_id, None, 10)
         sits = status in (MembershipStatus.ACTIVE, MembershipStatus.MUTED)
-        assert [p.user.id for p in page.items] == sorted(
-            [user_of(ann), user_of(bob)] if sits else [user_of(ann)]
-        )
+        assert [p.user.id for p in page.items] == sorted([user_of(ann), user_of(bob)] if sits else [user_of(ann)])
 
     async def test_who_comes_and_goes_meanwhile_disturbs_nobody_else(self, world: World) -> None:
         people = sorted(await world.persons(6), key=user_of)
@@ -143,9 +139,7 @@ class BrowseContract(Contract):
         await world.room(name="Kitchen")
         guest = await world.person(account_type=AccountType.GUEST)
         for actor in (ann, guest, world.system):
-            assert (await world.reader(actor).rooms.browse("lounge", None, 10)).items == (
-                await world.find_room(shown),
-            )
+            assert (await world.reader(actor).rooms.browse("lounge", None, 10)).items == (await world.find_room(shown),)
         assert (await (await World.new(world.harness)).reader().rooms.browse("", None, 10)).items == ()
 
     @pytest.mark.parametrize(
@@ -178,9 +172,7 @@ class BrowseContract(Contract):
 
     @pytest.mark.parametrize("limit", [1, 2, 3, 9, MAX_LIMIT])
     async def test_pages_cover_every_room_once(self, world: World, limit: int) -> None:
-        rooms = [
-            await world.room(name=name) for name in ("b", "B", "ab", "a", "\uff41", "a b", "c", "ba", "A")
-        ]
+        rooms = [await world.room(name=name) for name in ("b", "B", "ab", "a", "\uff41", "a b", "c", "ba", "A")]
         browse = world.reader().rooms.browse
         found = await walk(lambda cursor: browse("", cursor, limit), limit)
         assert sorted(r.id for r in found) == sorted(rooms)

@@ -155,9 +155,7 @@ class RoomsContract(Contract):
         async with world.unit() as uow:
             for parent in (NO_ROOM, foreign):
                 with pytest.raises(RoomNotFound):
-                    await uow.rooms.create(
-                        builders.room(tenant_id=world.tenant.id, parent_room_id=parent), ()
-                    )
+                    await uow.rooms.create(builders.room(tenant_id=world.tenant.id, parent_room_id=parent), ())
             for nobody in (NOBODY, user_of(stranger)):
                 room = builders.room(tenant_id=world.tenant.id)
                 members = [builders.membership(room.id, u, world.tenant.id) for u in (user_of(ann), nobody)]
@@ -318,9 +316,7 @@ class RoomsContract(Contract):
         }
         async with world.unit(ann) as uow:
             await uow.rooms.hold(room_id, user_of(bob))
-            stale = before.changed(
-                **wanted, visible_from=9, joined_at=at, last_read_position=9, delivered_position=9
-            )
+            stale = before.changed(**wanted, visible_from=9, joined_at=at, last_read_position=9, delivered_position=9)
             await uow.rooms.save_membership(stale)
             await uow.commit()
         assert await world.membership(room_id, bob) == read.changed(**wanted, updated_at=at)
@@ -369,9 +365,7 @@ class RoomsContract(Contract):
         stranger = await (await World.new(world.harness)).person()
         async with world.unit(ann) as uow:
             for nobody in (NOBODY, user_of(stranger)):
-                seats = tuple(
-                    builders.membership(room.id, u, world.tenant.id) for u in (user_of(ann), nobody)
-                )
+                seats = tuple(builders.membership(room.id, u, world.tenant.id) for u in (user_of(ann), nobody))
                 with pytest.raises(UserNotFound):
                     await uow.rooms.open_direct(room, seats)
             await uow.commit()

@@ -87,17 +87,12 @@ async def _leave(uow: UnitOfWork, stage: Stage) -> None:
 
 
 async def _create_room(uow: UnitOfWork, stage: Stage) -> None:
-    member = builders.membership(
-        stage.new_room.id, user_of(stage.ann), stage.world.tenant.id, role=Role.OWNER
-    )
+    member = builders.membership(stage.new_room.id, user_of(stage.ann), stage.world.tenant.id, role=Role.OWNER)
     await uow.rooms.create(stage.new_room, (member,))
 
 
 async def _open_direct(uow: UnitOfWork, stage: Stage) -> None:
-    members = [
-        builders.membership(stage.direct.id, user_of(a), stage.world.tenant.id)
-        for a in (stage.ann, stage.bob)
-    ]
+    members = [builders.membership(stage.direct.id, user_of(a), stage.world.tenant.id) for a in (stage.ann, stage.bob)]
     await uow.rooms.open_direct(stage.direct, tuple(members))
 
 

@@ -157,9 +157,7 @@ class WaitingContract(Contract):
         await world.prove(desk.other_id)
 
     @pytest.mark.parametrize(("first", "second"), PASSES)
-    async def test_an_act_does_not_wait_for_what_it_does_not_touch(
-        self, world: World, first: str, second: str
-    ) -> None:
+    async def test_an_act_does_not_wait_for_what_it_does_not_touch(self, world: World, first: str, second: str) -> None:
         desk = await Desk(world).set()
         actor, act = ACTS[first]
         async with world.unit(desk.actor(actor)) as uow:
@@ -169,15 +167,11 @@ class WaitingContract(Contract):
         await world.prove(desk.room_id)
 
     @pytest.mark.parametrize("ending", ["commit", "rollback"])
-    async def test_a_send_that_waited_is_numbered_after_what_it_waited_for(
-        self, world: World, ending: str
-    ) -> None:
+    async def test_a_send_that_waited_is_numbered_after_what_it_waited_for(self, world: World, ending: str) -> None:
         desk = await Desk(world).set()
         async with world.unit(desk.ann) as uow:
             first = (await uow.messages.send(desk.room_id, builders.draft("first"))).message
-            task = await blocked(
-                world.harness, world.once(desk.bob).messages.send(desk.room_id, builders.draft())
-            )
+            task = await blocked(world.harness, world.once(desk.bob).messages.send(desk.room_id, builders.draft()))
             if ending == "commit":
                 await uow.commit()
         sent = (await released(world.harness, task)).message
@@ -191,9 +185,7 @@ class WaitingContract(Contract):
         async with world.unit(desk.ann) as uow:
             first = (await uow.messages.send(desk.room_id, builders.draft("first"))).message
             world.harness.ids.plant(low)
-            task = await blocked(
-                world.harness, world.once(desk.bob).messages.send(desk.room_id, builders.draft())
-            )
+            task = await blocked(world.harness, world.once(desk.bob).messages.send(desk.room_id, builders.draft()))
             await uow.commit()
         assert (await released(world.harness, task)).message.id == ids.successor(first.id)
 
@@ -216,17 +208,13 @@ class WaitingContract(Contract):
         desk = await Desk(world).set()
         async with world.unit(desk.bob) as uow:
             await _leave(uow, desk)
-            task = await blocked(
-                world.harness, world.once(desk.bob).messages.send(desk.room_id, builders.draft())
-            )
+            task = await blocked(world.harness, world.once(desk.bob).messages.send(desk.room_id, builders.draft()))
             await uow.commit()
         with pytest.raises(NotAMember):
             await released(world.harness, task)
 
     @pytest.mark.parametrize("ending", ["commit", "rollback"])
-    async def test_a_repeat_waits_for_the_first_send_and_returns_its_message(
-        self, world: World, ending: str
-    ) -> None:
+    async def test_a_repeat_waits_for_the_first_send_and_returns_its_message(self, world: World, ending: str) -> None:
         desk, draft = await Desk(world).set(), builders.draft("once only")
         async with world.unit(desk.ann) as uow:
             first = await uow.messages.send(desk.room_id, draft)
@@ -270,9 +258,7 @@ class WaitingContract(Contract):
         assert await world.reader().users.find_by_id(loser.id) is None
 
     @pytest.mark.parametrize("ending", ["commit", "rollback"])
-    async def test_of_two_who_open_a_direct_room_the_later_gets_the_first_ones(
-        self, world: World, ending: str
-    ) -> None:
+    async def test_of_two_who_open_a_direct_room_the_later_gets_the_first_ones(self, world: World, ending: str) -> None:
         ann, bob = await world.persons(2)
 
         def request() -> tuple[Room, tuple[Membership, ...]]:

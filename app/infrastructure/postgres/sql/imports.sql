@@ -38,7 +38,7 @@ BEGIN
 
     -- Authors sit in the room from their first message on; who has left or was banned stays so.
     INSERT INTO room_users (room_id, user_id, tenant_id, joined_at, created_at, updated_at)
-    SELECT p_room, b.user_id, p_tenant, min(b.at), p_now, p_now
+    SELECT p_room, b.user_id, p_tenant, (array_agg(b.at ORDER BY b.n))[1], p_now, p_now
       FROM unnest(p_users, p_times) WITH ORDINALITY AS b (user_id, at, n)
      WHERE b.n = ANY (v_new)
      GROUP BY b.user_id ORDER BY b.user_id
@@ -54,9 +54,9 @@ BEGIN
                    WHERE b.kind <> 'system' AND b.n = ANY (v_new))
      WHERE r.id = p_room;
     INSERT INTO message_keys (tenant_id, room_id, user_id, client_key, message_id, body_hash, created_at)
-    SELECT p_tenant, p_room, b.user_id, b.key, f.id, sha256(convert_to(b.content, 'UTF8')), p_now
+    SELECT p_tenant, p_room, b.user_id, b.key, f.id, '', p_now  -- no body: a key of the source is no sender's to repeat
       FROM unnest(v_new, message_ids) AS f (n, id)
-      JOIN unnest(p_keys, p_users, p_contents) WITH ORDINALITY AS b (key, user_id, content, n) USING (n);
+      JOIN unnest(p_keys, p_users) WITH ORDINALITY AS b (key, user_id, n) USING (n);
     INSERT INTO messages (id, room_id, tenant_id, position, user_id, message_type, content, metadata,
                           reply_to_message_id, thread_id, created_at, updated_at, countable)
     SELECT f.id, p_room, p_tenant, v_room.last_position + f.nth, b.user_id, b.kind, b.content, b.metadata::jsonb,
@@ -79,15 +79,14 @@ BEGIN
            last_read_position = greatest(m.last_read_position, own.last_position),
            last_read_message_id = CASE WHEN own.last_position > m.last_read_position THEN own.last_id
                                        ELSE m.last_read_message_id END,
-           last_read_at = CASE WHEN own.last_position > m.last_read_position THEN own.last_at ELSE m.last_read_at END,
+           last_read_at = CASE WHEN own.last_position > m.last_read_position THEN p_now ELSE m.last_read_at END,
            read_countable = CASE WHEN own.last_position > m.last_read_position THEN own.last_countable
                                  ELSE m.read_countable END,
            read_own = CASE WHEN own.last_position > m.last_read_position THEN m.own_sent + own.sent
                            ELSE m.read_own END
       FROM (SELECT x.user_id, count(*) FILTER (WHERE x.message_type <> 'system') AS sent,
                    max(x.position) AS last_position, max(x.countable) AS last_countable,
-                   (array_agg(x.id ORDER BY x.id DESC))[1] AS last_id,
-                   (array_agg(x.created_at ORDER BY x.id DESC))[1] AS last_at
+                   (array_agg(x.id ORDER BY x.id DESC))[1] AS last_id
               FROM messages x
              WHERE x.room_id = p_room AND x.id >= message_ids[1] AND x.position > v_room.last_position
              GROUP BY x.user_id) own

@@ -1,0 +1,116 @@
+"""Pieces of a room's history in memory: walked from a place, never scanned."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import cast
+from uuid import UUID
+
+from app.domain.errors import Invalid
+from app.domain.ids import MessageId, RoomId
+from app.domain.messaging import Message, may_see
+from app.domain.pages import Cursor, InvalidCursor, Page, Way, checked_limit, cut, opened, sealed
+from app.domain.reading import counts_as_unread
+from app.domain.rooms import Membership
+
+from .tables import MESSAGES, ROOM_MESSAGES, Keys, View
+
+
+def message_at(view: View, room_id: RoomId, place: int) -> Message:
+    """The message at position `place` + 1; from the end for -1 and below."""
+    message = view.get(MESSAGES, (room_id, view.keys(ROOM_MESSAGES, room_id)[place]))
+    return cast(Message, message)  # the index names stored messages only
+
+
+def unread_messages(view: View, membership: Membership) -> Iterator[Message]:
+    """What a member has left to read, oldest first: the domain's sentence, message by message."""
+    total = len(view.keys(ROOM_MESSAGES, membership.room_id))
+    for place in range(membership.last_read_position, total):  # the positions above the mark
+        message = message_at(view, membership.room_id, place)
+        if counts_as_unread(message, membership):
+            yield message
+
+
+def newest_visible(view: View, membership: Membership) -> Message | None:
+    """The newest live message the member may see."""
+    total = len(view.keys(ROOM_MESSAGES, membership.room_id))
+    for place in range(total - 1, membership.first_visible - 1, -1):
+        message = message_at(view, membership.room_id, place)
+        if message.deleted_at is None and may_see(message, membership):
+            return message
+    return None
+
+
+def shown(message: Message) -> Message:
+    """The message as a reader may see it: of a deleted one its tombstone."""
+    return message if message.deleted_at is None else message.tombstone()
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A room's messages, or a thread's, as one reader wants them. Good until the next await."""
+
+    view: View
+    room_id: RoomId
+    name: str
+    """What its cursors are good for."""
+    ids: Keys[MessageId]
+    wanted: Callable[[Message], bool]
+    first: int = 0
+    """The place among the ids before which nothing is wanted."""
+
+    def page(self, before: Cursor | None, after: Cursor | None, limit: int, unanchored: Way) -> Page[Message]:
+        """The page before or after a cursor, or the one at the list's end (`OLDER`) or start (`NEWER`)."""
+        checked_limit(limit)
+        if before is not None and after is not None:
+            raise Invalid.field("cursor", "before and after cannot be combined")
+        if before is not None:
+            way, start = Way.OLDER, bisect_left(self.ids, self._anchor(before)) - 1
+        elif after is not None:
+            way, start = Way.NEWER, bisect_right(self.ids, self._anchor(after))
+        else:
+            way, start = unanchored, len(self.ids) - 1 if unanchored is Way.OLDER else 0
+        found = self._older(start, limit + 1) if way is Way.OLDER else self._newer(start, limit + 1)
+        return cut(found, way, limit, before is not None or after is not None, _place_of, self.name)
+
+    def around(self, place: int, limit: int) -> Page[Message]:
+        """Up to limit // 2 messages before a place, and the rest from it on."""
+        half = checked_limit(limit) // 2
+        rest = limit - half
+        older, newer = self._older(place - 1, half + 1), self._newer(place, rest + 1)
+        items = (*reversed(older[:half]), *newer[:rest])
+        if not items:
+            return Page(())
+        return Page(
+            items,
+            older=sealed(self.name, _place_of(items[0])) if len(older) > half else None,
+            newer=sealed(self.name, _place_of(items[-1])) if len(newer) > rest else None,
+        )
+
+    def _older(self, start: int, count: int) -> list[Message]:
+        return self._walk(range(start, self.first - 1, -1), count)
+
+    def _newer(self, start: int, count: int) -> list[Message]:
+        return self._walk(range(max(start, self.first), len(self.ids)), count)
+
+    def _walk(self, places: range, count: int) -> list[Message]:
+        found: list[Message] = []
+        for place in places:
+            message = self.view.get(MESSAGES, (self.room_id, self.ids[place]))
+            if message is not None and self.wanted(message):
+                found.append(shown(message))
+                if len(found) == count:
+                    break
+        return found
+
+    def _anchor(self, cursor: Cursor) -> MessageId:
+        key = opened(self.name, cursor)
+        if len(key) != 16:
+            raise InvalidCursor.field("cursor", "is damaged or belongs to another list")
+        return MessageId(UUID(bytes=key))
+
+
+def _place_of(message: Message) -> bytes:
+    return message.id.bytes

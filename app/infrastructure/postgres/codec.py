@@ -1,0 +1,121 @@
+"""Rows to domain values and back.
+
+What the database has kept was validated on its way in, and is not validated again: a page of 50 messages is built in
+the time pydantic takes for ten. A builder sets a value's fields directly, converting only the columns whose Python type
+is not what the driver returns (enums, documents).
+"""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+from app.domain.documents import Document
+from app.domain.values import Value
+
+V = TypeVar("V", bound=Value, covariant=True)
+
+
+class Builder(Protocol[V]):
+    """Makes a value from its columns, in the order of `columns`, and from fields that were not selected."""
+
+    def __call__(self, cells: Iterable[Any], **known: Any) -> V: ...
+
+
+def builder(model: type[V], without: tuple[str, ...] = ()) -> Builder[V]:
+    """A builder of a model's values; the fields `without` a column are handed to it as `known`."""
+    names = columns(model, without)
+    convert = tuple(
+        (name, converter) for name in names if (converter := _converter(model.model_fields[name].annotation)) is not None
+    )
+
+    def build(cells: Iterable[Any], **known: Any) -> V:
+        for name, cell in zip(names, cells, strict=False):  # a record may go on with columns that are not the value's
+            known[name] = cell
+        for name, converter in convert:
+            known[name] = converter(known[name])
+        return trusted(model, known)
+
+    return build
+
+
+def trusted(model: type[V], fields: dict[str, Any]) -> V:
+    """A value with these very fields, all of them, not validated again. The dict becomes the value's own."""
+    value = _new(model)
+    _put(value, "__dict__", fields)
+    _put(value, "__pydantic_fields_set__", _NOTHING_SET)
+    _put(value, "__pydantic_extra__", None)
+    _put(value, "__pydantic_private__", None)
+    return value
+
+
+_new, _put = object.__new__, object.__setattr__
+_NOTHING_SET: frozenset[str] = frozenset()
+
+
+def columns(model: type[Value], without: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The columns a value is stored in, in the order of its fields."""
+    return tuple(name for name in model.model_fields if name not in without)
+
+
+def listed(model: type[Value], prefix: str = "", without: tuple[str, ...] = ()) -> str:
+    """The columns as a select list; documents as text, which a `Document` parses when first looked into."""
+    return ", ".join(
+        f"{prefix}{name}::text" if _bare(model.model_fields[name].annotation) is Document else f"{prefix}{name}"
+        for name in columns(model, without)
+    )
+
+
+def as_json(value: Value, own: Mapping[str, Any] | None = None) -> str:
+    """A value as the JSON of its table's row, for functions that store whole rows; `own` adds the store's columns."""
+    return _dumped({**dict(value), **(own or {})})
+
+
+def as_json_array(values: Iterable[tuple[Value, Mapping[str, Any]]]) -> str:
+    """Several values as a JSON array of rows."""
+    return "[" + ",".join(as_json(value, own) for value, own in values) + "]"
+
+
+def _dumped(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, default=_plain, ensure_ascii=False)
+
+
+def _plain(cell: Any) -> Any:
+    match cell:
+        case UUID():
+            return str(cell)
+        case datetime():
+            return cell.isoformat()
+        case Document():
+            return cell.plain()
+    raise TypeError(f"{type(cell).__name__} has no place in a row")
+
+
+def _bare(annotation: Any) -> Any:
+    """An annotation without Annotated, Optional and NewType."""
+    while True:
+        origin = typing.get_origin(annotation)
+        if origin is typing.Annotated:
+            annotation = typing.get_args(annotation)[0]
+        elif origin in (typing.Union, types.UnionType):
+            annotation = next(part for part in typing.get_args(annotation) if part is not type(None))
+        elif isinstance(annotation, typing.NewType):
+            annotation = annotation.__supertype__
+        else:
+            return annotation
+
+
+def _converter(annotation: Any) -> Callable[[Any], Any] | None:
+    kind = _bare(annotation)
+    if kind is Document:
+        return Document.stored
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        members = {member.value: member for member in kind}
+        return members.__getitem__
+    return None

@@ -1,0 +1,140 @@
+"""Tenants and users in PostgreSQL; the work is done by the functions of sql/identity.sql."""
+
+from __future__ import annotations
+
+from app.domain.identity import (
+    Account,
+    OnlineStatus,
+    Profile,
+    StatusWriter,
+    Tenant,
+    TenantReader,
+    Tenants,
+    User,
+    UserNotFound,
+    UserReader,
+    Users,
+    UserSettings,
+    UserStatus,
+)
+from app.domain.ids import UserId
+from app.domain.text import key_of
+
+from .codec import as_json, builder, columns, listed
+from .errors import refusal
+from .statements import Scope, Statements
+
+_tenant = builder(Tenant)
+_user = builder(User)
+_account = builder(Account)
+_settings = builder(UserSettings)
+_status = builder(UserStatus)
+
+_FIND_TENANT = f"SELECT {listed(Tenant)} FROM chat_find_tenant($1)"
+_FIND = f"SELECT {listed(User)} FROM chat_find_user($1, $2, $3)"
+_FIND_BY_EMAIL = f"SELECT {listed(User)} FROM chat_find_user_by_email($1, $2, $3)"
+_FIND_BY_USERNAME = f"SELECT {listed(User)} FROM chat_find_user_by_username($1, $2, $3)"
+_FIND_BY_EXTERNAL_ID = f"SELECT {listed(User)} FROM chat_find_user_by_external_id($1, $2, $3)"
+_PROFILE = f"SELECT {listed(User, '(person).')}, {listed(UserStatus, '(status).')} FROM chat_profile($1, $2, $3)"
+_SETTINGS = f"SELECT {listed(UserSettings)} FROM chat_settings($1, $2, $3)"
+_HOLD = f"SELECT {listed(Account)} FROM chat_hold_user($1, $2)"
+_SAVE = f"SELECT refusal, {listed(Account, '(account).')} FROM chat_save_user($1)"
+_UPDATE_STATUS = f"SELECT {listed(UserStatus)} FROM chat_update_online_status($1, $2, $3, $4, $5)"
+
+
+class PostgresTenantReader(TenantReader):
+    def __init__(self, statements: Statements, scope: Scope) -> None:
+        self._statements = statements
+        self._scope = scope
+
+    async def find_by_slug(self, slug: str) -> Tenant | None:
+        found = await self._statements.rows(_FIND_TENANT, slug)
+        return _tenant(found[0].values()) if found else None
+
+
+class PostgresTenants(PostgresTenantReader, Tenants):
+    async def create(self, tenant: Tenant) -> None:
+        (code,) = await self._statements.row("SELECT chat_create_tenant($1)", as_json(tenant))
+        if code is not None:
+            raise refusal(code)
+
+
+class PostgresUserReader(UserReader):
+    def __init__(self, statements: Statements, scope: Scope) -> None:
+        self._statements = statements
+        self._scope = scope
+
+    async def _find(self, sql: str, wanted: UserId | str) -> User | None:
+        actor = self._scope.actor
+        found = await self._statements.rows(sql, actor.tenant_id, actor.user_id, wanted)
+        return _user(found[0].values()) if found else None
+
+    async def find_by_id(self, user_id: UserId) -> User | None:
+        return await self._find(_FIND, user_id)
+
+    async def find_by_email(self, email: str) -> User | None:
+        return await self._find_by_key(_FIND_BY_EMAIL, email)
+
+    async def find_by_username(self, username: str) -> User | None:
+        return await self._find_by_key(_FIND_BY_USERNAME, username)
+
+    async def _find_by_key(self, sql: str, name: str) -> User | None:
+        try:
+            key = key_of(name)
+            key.encode()
+        except ValueError:  # no name at all: nobody has it
+            return None
+        return None if "\x00" in key else await self._find(sql, key)
+
+    async def find_by_external_id(self, external_id: str) -> User | None:
+        if "\x00" in external_id or not external_id.isprintable():
+            return None
+        return await self._find(_FIND_BY_EXTERNAL_ID, external_id)
+
+    async def profile(self, user_id: UserId) -> Profile:
+        actor = self._scope.actor
+        found = await self._statements.rows(_PROFILE, actor.tenant_id, actor.user_id, user_id)
+        if not found:
+            raise UserNotFound(user_id=str(user_id))
+        cells = tuple(found[0].values())
+        width = len(columns(User))
+        return Profile.model_construct(user=_user(cells[:width]), status=_status(cells[width:]))
+
+    async def settings(self, user_id: UserId) -> UserSettings:
+        actor = self._scope.actor
+        found = await self._statements.rows(_SETTINGS, actor.tenant_id, actor.user_id, user_id)
+        if not found:
+            raise UserNotFound(user_id=str(user_id))
+        return _settings(found[0].values())
+
+
+class PostgresStatusWriter(StatusWriter):
+    def __init__(self, statements: Statements, scope: Scope) -> None:
+        self._statements = statements
+        self._scope = scope
+
+    async def update_online_status(self, status: OnlineStatus) -> UserStatus:
+        person = self._scope.person()
+        found = await self._statements.rows(_UPDATE_STATUS, *self._scope.context, status.value)
+        if not found:
+            raise UserNotFound(user_id=str(person))
+        return _status(found[0].values())
+
+
+class PostgresUsers(PostgresUserReader, PostgresStatusWriter, Users):
+    async def create(self, account: Account) -> None:
+        (code,) = await self._statements.row("SELECT chat_create_user($1, $2)", as_json(account), self._scope.now)
+        if code is not None:
+            raise refusal(code)
+
+    async def hold(self, user_id: UserId) -> Account:
+        found = await self._statements.rows(_HOLD, self._scope.actor.tenant_id, user_id)
+        if not found:
+            raise UserNotFound(user_id=str(user_id))
+        return _account(found[0].values())
+
+    async def save(self, account: Account) -> Account:
+        code, *cells = await self._statements.row(_SAVE, as_json(account))
+        if code is not None:
+            raise refusal(code)
+        return _account(cells)

@@ -1,0 +1,61 @@
+"""Imported messages in PostgreSQL; the work is done by the function of sql/imports.sql."""
+
+from __future__ import annotations
+
+from app.domain.events import EventKind, RoomEvent
+from app.domain.ids import RoomId
+from app.domain.imports import ImportedMessage, Imports, Taken
+
+from .codec import trusted
+from .errors import refusal
+from .statements import Scope, Statements
+
+_TAKE_IN = (
+    "SELECT refusal, stored, repeated, first_revision, message_ids"
+    " FROM chat_take_in($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+)
+
+
+class PostgresImports(Imports):
+    def __init__(self, statements: Statements, scope: Scope) -> None:
+        self._statements = statements
+        self._scope = scope
+
+    async def take_in(self, room_id: RoomId, messages: tuple[ImportedMessage, ...]) -> Taken:
+        actor = self._scope.actor
+        code, stored, repeated, first_revision, message_ids = await self._statements.row(
+            _TAKE_IN,
+            actor.tenant_id,
+            actor.correlation_id,
+            self._scope.now,
+            room_id,
+            [message.id for message in messages],
+            [message.key for message in messages],
+            [message.user_id for message in messages],
+            [message.content for message in messages],
+            [message.message_type.value for message in messages],
+            [message.metadata.text for message in messages],
+            [message.reply_to_key for message in messages],
+            [message.thread_key for message in messages],
+            [message.created_at for message in messages],
+        )
+        if code is not None:
+            raise refusal(code)
+        for nth, message_id in enumerate(message_ids or ()):
+            self._statements.announce(
+                trusted(
+                    RoomEvent,
+                    {
+                        "room_id": room_id,
+                        "kind": EventKind.MESSAGE_SENT,
+                        "message_id": message_id,
+                        "user_id": None,
+                        "tenant_id": actor.tenant_id,
+                        "revision": first_revision + nth,
+                        "actor_id": None,
+                        "correlation_id": actor.correlation_id,
+                        "created_at": self._scope.now,
+                    },
+                )
+            )
+        return Taken(stored=stored, repeated=repeated)

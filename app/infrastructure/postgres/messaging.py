@@ -1,0 +1,240 @@
+"""Messages in PostgreSQL; the work is done by the functions of sql/messaging.sql."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from app.domain.errors import Invalid
+from app.domain.events import EventKind, RoomEvent
+from app.domain.ids import MessageId, RoomId
+from app.domain.messaging import (
+    DeliveryStatus,
+    Draft,
+    Message,
+    MessageReader,
+    Messages,
+    MessageType,
+    MessageWriter,
+    Sent,
+    Thread,
+    listing,
+)
+from app.domain.pages import Cursor, InvalidCursor, Page, Way, checked_limit, cut, middle, opened
+
+from .codec import builder, columns, trusted
+from .errors import refusal
+from .statements import Row, Scope, Statements
+
+_KNOWN = ("tenant_id", "room_id")
+_message = builder(Message, without=_KNOWN)
+_COLUMNS = f"{', '.join(columns(Message, without=_KNOWN))}, refusal"
+
+_FIND = f"SELECT {_COLUMNS} FROM chat_find_message($1, $2, $3, $4, $5)"
+_HISTORY = f"SELECT {_COLUMNS} FROM chat_history($1, $2, $3, $4, $5, $6, $7)"
+_HISTORY_OF_TYPES = f"SELECT {_COLUMNS} FROM chat_history_of_types($1, $2, $3, $4, $5, $6, $7, $8)"
+_AROUND = f"SELECT {_COLUMNS} FROM chat_history_around($1, $2, $3, $4, $5, $6)"
+_THREAD = f"SELECT {_COLUMNS} FROM chat_thread($1, $2, $3, $4, $5, $6, $7)"
+_SEND = (
+    "SELECT refusal, is_repeat, message_id, message_position, event_revision"
+    " FROM chat_send($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
+)
+_ALTER = (
+    f"SELECT {', '.join(f'(altered).{name}' for name in _COLUMNS.split(', '))}, event_revision"
+    " FROM chat_alter($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+)
+
+_LOWEST = UUID(int=0)
+_HIGHEST = UUID(int=2**128 - 1)
+
+
+class PostgresMessageReader(MessageReader):
+    def __init__(self, statements: Statements, scope: Scope) -> None:
+        self._statements = statements
+        self._scope = scope
+
+    async def find(self, room_id: RoomId, message_id: MessageId, *, include_deleted: bool = False) -> Message:
+        found = await self._fetch(_FIND, room_id, message_id, include_deleted)
+        return self._built(room_id, found)[0]
+
+    async def find_by_room(
+        self,
+        room_id: RoomId,
+        *,
+        before: Cursor | None = None,
+        after: Cursor | None = None,
+        limit: int,
+        types: tuple[MessageType, ...] = (),
+        include_deleted: bool = False,
+    ) -> Page[Message]:
+        checked_limit(limit)
+        place = listing(room_id)
+        way, anchor = _anchor(place, before, after, Way.OLDER)
+        window = (room_id, anchor, way is Way.NEWER, limit + 1, include_deleted)
+        if types:
+            wanted = [kind.value for kind in dict.fromkeys(types)]
+            found = await self._fetch(_HISTORY_OF_TYPES, *window, wanted)
+        else:
+            found = await self._fetch(_HISTORY, *window)
+        messages = self._built(room_id, found)
+        return cut(messages, way, limit, not (before is after is None), _place, place)
+
+    async def find_around(self, room_id: RoomId, message_id: MessageId, *, limit: int) -> Page[Message]:
+        checked_limit(limit)
+        found = self._built(room_id, await self._fetch(_AROUND, room_id, message_id, limit // 2 + 1, limit + 1))
+        older = [message for message in found if message.id < message_id]
+        newer = [message for message in found if message.id >= message_id]
+        return middle(older, newer, limit, _place, listing(room_id))
+
+    async def find_thread(
+        self,
+        room_id: RoomId,
+        thread_id: MessageId,
+        *,
+        before: Cursor | None = None,
+        after: Cursor | None = None,
+        limit: int,
+    ) -> Thread:
+        checked_limit(limit)
+        place = listing(room_id, thread_id)
+        way, anchor = _anchor(place, before, after, Way.NEWER)
+        found = await self._fetch(_THREAD, room_id, thread_id, anchor, way is Way.NEWER, limit + 1)
+        root, *replies = self._built(room_id, found)
+        return Thread(root, cut(replies, way, limit, not (before is after is None), _place, place))
+
+    async def _fetch(self, sql: str, *arguments: object) -> Sequence[Row]:
+        actor = self._scope.actor
+        found = await self._statements.rows(sql, actor.tenant_id, actor.user_id, *arguments)
+        if found and (code := found[0]["refusal"]) is not None:
+            raise refusal(code)
+        return found
+
+    def _built(self, room_id: RoomId, found: Sequence[Row]) -> list[Message]:
+        tenant_id = self._scope.actor.tenant_id
+        return [_message(row.values(), tenant_id=tenant_id, room_id=room_id) for row in found]
+
+
+def _anchor(place: str, before: Cursor | None, after: Cursor | None, first: Way) -> tuple[Way, UUID]:
+    """Which way to read and from where; without a cursor the first page, from the end `first` begins at."""
+    if before is not None and after is not None:
+        raise Invalid.field("cursor", "give before or after, not both")
+    if before is None and after is None:
+        return first, _LOWEST if first is Way.NEWER else _HIGHEST
+    way, cursor = (Way.OLDER, before) if before is not None else (Way.NEWER, after)
+    key = opened(place, cursor or "")
+    if len(key) != 16:
+        raise InvalidCursor.field("cursor", "is damaged or belongs to another list")
+    return way, UUID(bytes=bytes(key))
+
+
+def _place(message: Message) -> bytes:
+    return message.id.bytes
+
+
+class PostgresMessageWriter(MessageWriter):
+    def __init__(self, statements: Statements, scope: Scope) -> None:
+        self._statements = statements
+        self._scope = scope
+
+    async def send(self, room_id: RoomId, draft: Draft) -> Sent:
+        scope = self._scope
+        candidate = scope.new_id()
+        code, is_repeat, message_id, position, revision = await self._statements.row(
+            _SEND,
+            *scope.context,
+            room_id,
+            candidate,
+            candidate.int >> 80,
+            draft.client_key,
+            draft.body_hash,
+            draft.message_type.value,
+            draft.content,
+            draft.metadata.text,
+            draft.reply_to_message_id,
+            draft.thread_id,
+            draft.robot_id,
+            draft.robot_response_to,
+            draft.is_robot_visible_to_guests,
+        )
+        if code is not None:
+            raise refusal(code)
+        if is_repeat:
+            return Sent(await self._first(room_id, message_id), repeated=True)
+        self._statements.announce(_event(scope, room_id, message_id, EventKind.MESSAGE_SENT, revision))
+        return Sent(_stored(scope, room_id, draft, message_id, position))
+
+    async def _first(self, room_id: RoomId, message_id: MessageId) -> Message:
+        """What a repeated key was answered with: found whoever asks, for they have sent it."""
+        (row,) = await self._statements.rows(_FIND, self._scope.actor.tenant_id, None, room_id, message_id, True)
+        if row["refusal"] is not None:
+            raise refusal(row["refusal"])
+        return _message(row.values(), tenant_id=self._scope.actor.tenant_id, room_id=room_id)
+
+    async def edit(
+        self, room_id: RoomId, message_id: MessageId, content: str, *, expected_version: int | None = None
+    ) -> Message:
+        return await self._alter(room_id, message_id, EventKind.MESSAGE_EDITED, content, expected_version)
+
+    async def delete(self, room_id: RoomId, message_id: MessageId) -> Message:
+        return await self._alter(room_id, message_id, EventKind.MESSAGE_DELETED, None, None)
+
+    async def _alter(
+        self, room_id: RoomId, message_id: MessageId, kind: EventKind, content: str | None, version: int | None
+    ) -> Message:
+        scope = self._scope
+        is_edit = kind is EventKind.MESSAGE_EDITED
+        row = await self._statements.row(_ALTER, *scope.context, room_id, message_id, is_edit, content, version)
+        if row["refusal"] is not None:
+            raise refusal(row["refusal"])
+        self._statements.announce(_event(scope, room_id, message_id, kind, row["event_revision"]))
+        return _message(row.values(), tenant_id=scope.actor.tenant_id, room_id=room_id)
+
+
+class PostgresMessages(PostgresMessageReader, PostgresMessageWriter, Messages):
+    pass
+
+
+def _stored(scope: Scope, room_id: RoomId, draft: Draft, message_id: MessageId, position: int) -> Message:
+    """The message just stored: what was sent, and what the database added."""
+    return trusted(
+        Message,
+        {
+            "id": message_id,
+            "room_id": room_id,
+            "tenant_id": scope.actor.tenant_id,
+            "position": position,
+            "user_id": scope.actor.user_id,
+            "message_type": draft.message_type,
+            "content": draft.content,
+            "metadata": draft.metadata,
+            "delivery_status": DeliveryStatus.DELIVERED,
+            "robot_id": draft.robot_id,
+            "robot_response_to": draft.robot_response_to,
+            "is_robot_visible_to_guests": draft.is_robot_visible_to_guests,
+            "reply_to_message_id": draft.reply_to_message_id,
+            "thread_id": draft.thread_id,
+            "is_edited": False,
+            "edited_at": None,
+            "version": 1,
+            "created_at": scope.now,
+            "updated_at": scope.now,
+            "deleted_at": None,
+        },
+    )
+
+
+def _event(scope: Scope, room_id: RoomId, message_id: MessageId, kind: EventKind, revision: int) -> RoomEvent:
+    return trusted(
+        RoomEvent,
+        {
+            "room_id": room_id,
+            "kind": kind,
+            "message_id": message_id,
+            "user_id": None,
+            "tenant_id": scope.actor.tenant_id,
+            "revision": revision,
+            "actor_id": scope.actor.user_id,
+            "correlation_id": scope.actor.correlation_id,
+            "created_at": scope.now,
+        },
+    )

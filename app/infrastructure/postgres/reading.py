@@ -1,0 +1,132 @@
+"""Read marks and unread counts in PostgreSQL; the work is done by the functions of sql/reading.sql."""
+
+from __future__ import annotations
+
+from app.domain.ids import MessageId, RoomId
+from app.domain.messaging import Message
+from app.domain.reading import (
+    Reading,
+    ReadingReader,
+    ReadingWriter,
+    ReadMark,
+    ReadReceipt,
+    RoomSummary,
+    Unread,
+)
+from app.domain.rooms import Membership, Room
+
+from .codec import builder, columns, trusted
+from .errors import refusal
+from .statements import Scope, Statements
+
+_ROOM_KNOWN = ("tenant_id", "deleted_at")
+_SEAT_KNOWN = ("tenant_id", "room_id", "user_id")
+_MESSAGE_KNOWN = ("tenant_id", "room_id")
+_room = builder(Room, without=_ROOM_KNOWN)
+_membership = builder(Membership, without=_SEAT_KNOWN)
+_message = builder(Message, without=_MESSAGE_KNOWN)
+_ROOM = columns(Room, _ROOM_KNOWN)
+_SEAT = columns(Membership, _SEAT_KNOWN)
+_MESSAGE = columns(Message, _MESSAGE_KNOWN)
+_FIRST_OF_SEAT = 1 + len(_ROOM)
+_FIRST_OF_MESSAGE = _FIRST_OF_SEAT + len(_SEAT)
+_MESSAGE_ID = _FIRST_OF_MESSAGE + _MESSAGE.index("id")
+
+_MY_ROOMS = (
+    f"SELECT unread, {', '.join(f'r_{name}' for name in _ROOM)}, {', '.join(f's_{name}' for name in _SEAT)},"
+    f" {', '.join(_MESSAGE)} FROM chat_my_rooms($1, $2)"
+)
+_MARK = (
+    "SELECT refusal, mark_position, mark_message_id, mark_read_at FROM chat_mark($1, $2, $3, $4, $5, $6, $7)"
+)
+_MARK_ALL = "SELECT marked_room_id, mark_position, mark_message_id, mark_read_at FROM chat_mark_all_read($1, $2, $3, $4)"
+
+
+class PostgresReadingReader(ReadingReader):
+    def __init__(self, statements: Statements, scope: Scope) -> None:
+        self._statements = statements
+        self._scope = scope
+
+    async def get_user_rooms(self) -> tuple[RoomSummary, ...]:
+        person = self._scope.person()
+        tenant_id = self._scope.actor.tenant_id
+        summaries = []
+        for row in await self._statements.rows(_MY_ROOMS, tenant_id, person):
+            cells = tuple(row.values())
+            room = _room(cells[1:_FIRST_OF_SEAT], tenant_id=tenant_id, deleted_at=None)
+            seat = _membership(
+                cells[_FIRST_OF_SEAT:_FIRST_OF_MESSAGE], tenant_id=tenant_id, room_id=room.id, user_id=person
+            )
+            last = (
+                None
+                if cells[_MESSAGE_ID] is None
+                else _message(cells[_FIRST_OF_MESSAGE:], tenant_id=tenant_id, room_id=room.id)
+            )
+            summaries.append(RoomSummary(room, seat, cells[0], last))
+        return tuple(summaries)
+
+    async def unread(self) -> tuple[Unread, ...]:
+        return await self._counts("SELECT room_id, unread FROM chat_unread($1, $2)")
+
+    async def recount(self) -> tuple[Unread, ...]:
+        return await self._counts("SELECT room_id, unread FROM chat_unread_recount($1, $2)")
+
+    async def _counts(self, sql: str) -> tuple[Unread, ...]:
+        person = self._scope.person()
+        found = await self._statements.rows(sql, self._scope.actor.tenant_id, person)
+        return tuple(Unread(room_id, count) for room_id, count in found)
+
+    async def readers(self, room_id: RoomId, message_id: MessageId) -> tuple[ReadReceipt, ...]:
+        actor = self._scope.actor
+        found = await self._statements.rows(
+            "SELECT refusal, message_id, user_id, read_at FROM chat_readers($1, $2, $3, $4)",
+            actor.tenant_id,
+            actor.user_id,
+            room_id,
+            message_id,
+        )
+        if found and found[0]["refusal"] is not None:
+            raise refusal(found[0]["refusal"])
+        return tuple(
+            trusted(
+                ReadReceipt,
+                {
+                    "room_id": room_id,
+                    "message_id": landed_at,
+                    "user_id": user_id,
+                    "tenant_id": actor.tenant_id,
+                    "read_at": read_at,
+                },
+            )
+            for _, landed_at, user_id, read_at in found
+        )
+
+
+class PostgresReadingWriter(ReadingWriter):
+    def __init__(self, statements: Statements, scope: Scope) -> None:
+        self._statements = statements
+        self._scope = scope
+
+    async def mark_read(self, room_id: RoomId, message_id: MessageId) -> ReadMark:
+        return await self._mark(room_id, message_id, is_unread=False)
+
+    async def mark_unread(self, room_id: RoomId, message_id: MessageId) -> ReadMark:
+        return await self._mark(room_id, message_id, is_unread=True)
+
+    async def _mark(self, room_id: RoomId, message_id: MessageId, *, is_unread: bool) -> ReadMark:
+        self._scope.person()
+        code, position, landed_at, read_at = await self._statements.row(
+            _MARK, *self._scope.context, room_id, message_id, is_unread
+        )
+        if code is not None:
+            raise refusal(code)
+        return ReadMark(room_id, position, landed_at, read_at)
+
+    async def mark_all_read(self) -> tuple[ReadMark, ...]:
+        self._scope.person()
+        found = await self._statements.rows(_MARK_ALL, *self._scope.context)
+        return tuple(ReadMark(*row) for row in found)
+
+
+class PostgresReading(PostgresReadingReader, PostgresReadingWriter, Reading):
+    pass

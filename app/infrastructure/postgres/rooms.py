@@ -1,0 +1,175 @@
+"""Rooms and seats in PostgreSQL; the work is done by the functions of sql/rooms.sql."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from app.domain.identity import User
+from app.domain.ids import NO_ID, RoomId, UserId, ulid
+from app.domain.pages import Cursor, InvalidCursor, Page, Way, checked_limit, cut, opened
+from app.domain.rooms import (
+    Membership,
+    Occupancy,
+    Participant,
+    Room,
+    RoomReader,
+    Rooms,
+    RoomType,
+    Seat,
+    direct_key,
+    name_prefix,
+)
+from app.domain.text import key_of
+
+from .codec import as_json, as_json_array, builder, columns, listed
+from .errors import refusal
+from .statements import Scope, Statements
+
+_room = builder(Room)
+_membership = builder(Membership)
+_user = builder(User)
+_ROOM_WIDTH = len(columns(Room))
+_SEAT_WIDTH = len(columns(Membership))
+_USER_WIDTH = len(columns(User))
+
+_R, _M = listed(Room, "(room)."), listed(Membership, "(membership).")
+_FIND = f"SELECT {listed(Room)} FROM chat_find_room($1, $2, $3)"
+_FIND_BY_EXTERNAL_ID = f"SELECT {listed(Room)} FROM chat_find_room_by_external_id($1, $2, $3)"
+_SEAT = f"SELECT refusal, {_R}, {_M} FROM chat_seat($1, $2, $3)"
+_MEMBERS = f"SELECT {listed(User, '(person).')}, {_M} FROM chat_members($1, $2, $3, $4, $5)"
+_BROWSE = f"SELECT {listed(Room)} FROM chat_browse_rooms($1, $2, $3, $4, $5, $6)"
+_OPEN_DIRECT = f"SELECT refusal, is_new, {_R} FROM chat_open_direct_room($1, $2)"
+_SAVE = f"SELECT refusal, {_R} FROM chat_save_room($1)"
+_HOLD = (
+    f"SELECT refusal, seats_taken, owners, {_R}, {listed(Membership, '(actor).')}, {listed(Membership, '(subject).')}"
+    " FROM chat_hold_room($1, $2, $3, $4)"
+)
+
+_NEW_SEAT = {"own_sent": 0, "read_countable": 0, "read_own": 0, "visible_countable": 0, "visible_own": 0}
+
+
+class PostgresRoomReader(RoomReader):
+    def __init__(self, statements: Statements, scope: Scope) -> None:
+        self._statements = statements
+        self._scope = scope
+
+    async def find_by_id(self, room_id: RoomId) -> Room | None:
+        actor = self._scope.actor
+        found = await self._statements.rows(_FIND, actor.tenant_id, actor.user_id, room_id)
+        return _room(found[0].values()) if found else None
+
+    async def find_by_external_id(self, external_id: str) -> Room | None:
+        if "\x00" in external_id or not external_id.isprintable():
+            return None
+        actor = self._scope.actor
+        found = await self._statements.rows(_FIND_BY_EXTERNAL_ID, actor.tenant_id, actor.user_id, external_id)
+        return _room(found[0].values()) if found else None
+
+    async def seat(self, room_id: RoomId) -> Seat:
+        person = self._scope.person()
+        code, *cells = await self._statements.row(_SEAT, self._scope.actor.tenant_id, person, room_id)
+        if code is not None:
+            raise refusal(code)
+        return Seat(_room(cells), _membership(cells[_ROOM_WIDTH:]))
+
+    async def members(self, room_id: RoomId, after: Cursor | None, limit: int) -> Page[Participant]:
+        checked_limit(limit)
+        listing = f"members:{ulid(room_id)}"
+        anchor = NO_ID if after is None else _id_in(opened(listing, after))
+        actor = self._scope.actor
+        found = await self._statements.rows(_MEMBERS, actor.tenant_id, actor.user_id, room_id, anchor, limit + 1)
+        people = [
+            Participant(_user(cells), _membership(cells[_USER_WIDTH:]))
+            for cells in (tuple(row.values()) for row in found)
+        ]
+        return cut(people, Way.NEWER, limit, after is not None, lambda p: p.membership.user_id.bytes, listing)
+
+    async def browse(self, prefix: str, after: Cursor | None, limit: int) -> Page[Room]:
+        checked_limit(limit)
+        key = name_prefix(prefix)
+        listing = f"browse:{key}"
+        after_key, after_id = "", NO_ID
+        if after is not None:
+            place = opened(listing, after)
+            after_key, after_id = place[:-17].decode(errors="replace"), _id_in(place[-16:])
+        actor = self._scope.actor
+        found = await self._statements.rows(
+            _BROWSE, actor.tenant_id, actor.user_id, key, after_key, after_id, limit + 1
+        )
+        rooms = [_room(row.values()) for row in found]
+        return cut(rooms, Way.NEWER, limit, after is not None, _place_by_name, listing)
+
+
+def _id_in(place: bytes) -> UUID:
+    """The id a cursor's place holds; a place of another length was never ours."""
+    if len(place) != 16:
+        raise InvalidCursor.field("cursor", "is damaged or belongs to another list")
+    return UUID(bytes=bytes(place))
+
+
+def _place_by_name(room: Room) -> bytes:
+    return key_of(room.name or "").encode() + b"\0" + room.id.bytes
+
+
+def _row_of(room: Room, members: tuple[UserId, ...] = ()) -> dict[str, Any]:
+    """The store's own columns of a room."""
+    return {
+        "name_key": None if room.name is None else key_of(room.name),
+        "direct_key": direct_key(members[0], members[-1]) if room.room_type is RoomType.DIRECT and members else None,
+        "last_countable": 0,
+    }
+
+
+class PostgresRooms(PostgresRoomReader, Rooms):
+    async def create(self, room: Room, memberships: tuple[Membership, ...]) -> None:
+        (code,) = await self._statements.row(
+            "SELECT chat_create_room($1, $2)", as_json(room, _row_of(room)), _seats(memberships)
+        )
+        if code is not None:
+            raise refusal(code)
+
+    async def open_direct(self, room: Room, memberships: tuple[Membership, ...]) -> tuple[Room, bool]:
+        members = tuple(membership.user_id for membership in memberships)
+        code, is_new, *cells = await self._statements.row(
+            _OPEN_DIRECT, as_json(room, _row_of(room, members)), _seats(memberships)
+        )
+        if code is not None:
+            raise refusal(code)
+        return _room(cells), is_new
+
+    async def save(self, room: Room) -> Room:
+        code, *cells = await self._statements.row(_SAVE, as_json(room, _row_of(room)))
+        if code is not None:
+            raise refusal(code)
+        return _room(cells)
+
+    async def hold(self, room_id: RoomId, subject: UserId) -> Occupancy:
+        actor = self._scope.actor
+        code, taken, owners, *cells = await self._statements.row(
+            _HOLD, actor.tenant_id, actor.user_id, room_id, subject
+        )
+        if code is not None:
+            raise refusal(code)
+        own, other = cells[_ROOM_WIDTH : _ROOM_WIDTH + _SEAT_WIDTH], cells[_ROOM_WIDTH + _SEAT_WIDTH :]
+        return Occupancy(
+            room=_room(cells),
+            actor=None if own[0] is None else _membership(own),
+            subject=None if other[0] is None else _membership(other),
+            seats_taken=taken,
+            owners=owners,
+        )
+
+    async def take_seat(self, membership: Membership) -> None:
+        (code,) = await self._statements.row(
+            "SELECT chat_take_seat($1)", as_json(membership, {"visible_from_id": None, **_NEW_SEAT})
+        )
+        if code is not None:
+            raise refusal(code)
+
+    async def save_membership(self, membership: Membership) -> None:
+        await self._statements.row("SELECT chat_save_membership($1)", as_json(membership))
+
+
+def _seats(memberships: tuple[Membership, ...]) -> str:
+    return as_json_array((membership, {"visible_from_id": None, **_NEW_SEAT}) for membership in memberships)

@@ -1,0 +1,55 @@
+"""chatcore on PostgreSQL, seen from the services."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.domain.actors import Actor
+from app.domain.events import Announcer, RoomEvent
+from app.domain.ids import Ids
+from app.domain.imports import Months
+from app.domain.unit_of_work import Clock, Once, Reader, Store, UnitOfWork
+
+from .months import PostgresMonths
+from .statements import Scope, SingleStatements
+from .unit_of_work import PostgresOnce, PostgresReader, PostgresUnitOfWork
+
+
+class PostgresStore(Store):
+    """Hands out units of work on the connections of one engine, which it closes at its end."""
+
+    def __init__(
+        self, engine: AsyncEngine, clock: Clock, ids: Ids, announcer: Announcer, lock_timeout_seconds: float = 5
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._ids = ids
+        self._announcer = announcer
+        self._lock_timeout_seconds = lock_timeout_seconds
+        self._months = PostgresMonths(engine)
+        self._reading = SingleStatements(engine)
+        self._writing = SingleStatements(engine, self._announce)
+
+    def unit_of_work(self, actor: Actor) -> UnitOfWork:
+        return PostgresUnitOfWork(self._engine, self._scope(actor), self._announce, self._lock_timeout_seconds)
+
+    def once(self, actor: Actor) -> Once:
+        return PostgresOnce(self._writing, self._scope(actor))
+
+    def reader(self, actor: Actor) -> Reader:
+        return PostgresReader(self._reading, self._scope(actor))
+
+    @property
+    def months(self) -> Months:
+        return self._months
+
+    async def aclose(self) -> None:
+        await self._engine.dispose()
+
+    def _scope(self, actor: Actor) -> Scope:
+        return Scope(actor, self._clock(), self._ids)
+
+    def _announce(self, events: Sequence[RoomEvent]) -> None:
+        self._announcer.announce(events)

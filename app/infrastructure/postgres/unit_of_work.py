@@ -1,0 +1,331 @@
+"""The unit of work, the single statement and the reader on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.domain.actors import Actor
+from app.domain.errors import ChatError, Misuse, NotFound, OutcomeUnknown, Unavailable
+from app.domain.events import Change, RoomEvent
+from app.domain.unit_of_work import Once, Reader, UnitOfWork
+from app.domain.values import Moment
+
+from .codec import trusted
+from .errors import DRIVER_ERRORS, translated
+from .identity import PostgresStatusWriter, PostgresTenantReader, PostgresTenants, PostgresUserReader, PostgresUsers
+from .imports import PostgresImports
+from .messaging import PostgresMessageReader, PostgresMessages, PostgresMessageWriter
+from .reading import PostgresReading, PostgresReadingReader, PostgresReadingWriter
+from .rooms import PostgresRoomReader, PostgresRooms
+from .statements import Row, Scope, SingleStatements, release
+
+Announce = Callable[[Sequence[RoomEvent]], None]
+
+
+class TransactionStatements:
+    """Statements of one transaction, which begins with the first of them."""
+
+    def __init__(self, engine: AsyncEngine, scope: Scope, lock_seconds: float) -> None:
+        self._engine = engine
+        self._scope = scope
+        self._lock_seconds = lock_seconds
+        self._proxy: Any = None
+        self._has_failed = False
+        self.events: list[RoomEvent] = []
+
+    @property
+    def is_begun(self) -> bool:
+        return self._proxy is not None
+
+    async def rows(self, sql: str, *arguments: Any) -> Sequence[Row]:
+        if self._has_failed:
+            raise Unavailable("the unit of work is over: a statement of it has failed")
+        try:
+            if self._proxy is None:
+                await self._begin()
+            found: Sequence[Row] = await self._proxy.driver_connection.fetch(sql, *arguments)
+            return found
+        except DRIVER_ERRORS as error:
+            self._has_failed = True
+            raise translated(error, may_have_happened=False) from error
+        except asyncio.CancelledError:
+            self._has_failed = True
+            raise
+
+    async def row(self, sql: str, *arguments: Any) -> Row:
+        return (await self.rows(sql, *arguments))[0]
+
+    def announce(self, event: RoomEvent) -> None:
+        self.events.append(event)
+
+    async def _begin(self) -> None:
+        """Opens the transaction and says who acts, in one round trip.
+
+        Sent as one simple query, which takes no parameters: every value is an id, a number, a time, or a correlation id
+        whose model allows no quote.
+        """
+        actor, now = self._scope.actor, self._scope.now
+        proxy = await self._engine.raw_connection()
+        self._proxy = proxy
+        await proxy.driver_connection.execute(  # type: ignore[union-attr]  # asyncpg's own
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
+            f"SET LOCAL app.tenant_id = '{actor.tenant_id}';"
+            f"SET LOCAL app.actor_id = '{actor.user_id or ''}';"
+            f"SET LOCAL app.correlation_id = '{actor.correlation_id}';"
+            f"SET LOCAL app.now = '{now.isoformat()}';"
+            f"SET LOCAL lock_timeout = {round(self._lock_seconds * 1000)}"
+        )
+
+    async def commit(self) -> None:
+        """Commits, or raises what went wrong; the connection is given back either way."""
+        if self._has_failed:
+            await self.rollback()
+            raise Unavailable("the unit of work is over: a statement of it has failed")
+        proxy, self._proxy = self._proxy, None
+        try:
+            if proxy is not None:
+                status = await proxy.driver_connection.execute("COMMIT")
+                if status != "COMMIT":  # the server had given the transaction up and says ROLLBACK
+                    raise Unavailable("the transaction had been given up by the server")
+        except DRIVER_ERRORS as error:
+            raise OutcomeUnknown(reason=type(error).__name__) from error
+        finally:
+            if proxy is not None:
+                release(proxy)
+
+    async def rollback(self) -> None:
+        """Undoes everything and gives the connection back; a connection that cannot is thrown away."""
+        proxy, self._proxy = self._proxy, None
+        if proxy is None:
+            return
+        try:
+            await proxy.driver_connection.execute("ROLLBACK")
+        except DRIVER_ERRORS:  # the server undoes what a lost connection leaves
+            proxy.invalidate()
+        finally:
+            release(proxy)
+
+
+class PostgresUnitOfWork(UnitOfWork):
+    """Several reads and writes in one transaction."""
+
+    def __init__(self, engine: AsyncEngine, scope: Scope, announce: Announce, lock_seconds: float) -> None:
+        self._scope = scope
+        self._announce = announce
+        self._changes: list[Change] = []
+        self._statements = TransactionStatements(engine, scope, lock_seconds)
+        guarded = _OwnTask(self._statements)
+        self._guard = guarded
+        self._tenants = PostgresTenants(guarded, scope)
+        self._users = PostgresUsers(guarded, scope)
+        self._rooms = PostgresRooms(guarded, scope)
+        self._messages = PostgresMessages(guarded, scope)
+        self._reading = PostgresReading(guarded, scope)
+        self._imports = PostgresImports(guarded, scope)
+        self._ending: asyncio.Task[None] | None = None
+
+    @property
+    def actor(self) -> Actor:
+        return self._scope.actor
+
+    @property
+    def now(self) -> Moment:
+        return self._scope.now
+
+    @property
+    def tenants(self) -> PostgresTenants:
+        return self._tenants
+
+    @property
+    def users(self) -> PostgresUsers:
+        return self._users
+
+    @property
+    def rooms(self) -> PostgresRooms:
+        return self._rooms
+
+    @property
+    def messages(self) -> PostgresMessages:
+        return self._messages
+
+    @property
+    def reading(self) -> PostgresReading:
+        return self._reading
+
+    @property
+    def imports(self) -> PostgresImports:
+        return self._imports
+
+    def record(self, change: Change) -> None:
+        self._guard.check()
+        self._changes.append(change)
+
+    async def commit(self) -> None:
+        self._guard.check()
+        self._guard.end()
+        # In a task of its own: a commit that has begun is carried through though the caller's task is cancelled.
+        self._ending = asyncio.create_task(self._commit())
+        await asyncio.shield(self._ending)
+
+    async def _commit(self) -> None:
+        try:
+            if self._changes:
+                await self._write_changes()
+        except ChatError:
+            await self._statements.rollback()
+            raise
+        await self._statements.commit()
+        if self._statements.events:
+            self._announce(tuple(self._statements.events))
+
+    async def _write_changes(self) -> None:
+        scope, changes = self._scope, self._changes
+        (revisions,) = await self._statements.row(
+            "SELECT chat_record($1, $2, $3, $4, $5, $6, $7, $8)",
+            *scope.context,
+            [change.room_id for change in changes],
+            [change.kind.value for change in changes],
+            [change.message_id for change in changes],
+            [change.user_id for change in changes],
+        )
+        if len(revisions or ()) != len(changes):
+            raise NotFound("a change was recorded for a room that is not there")
+        self._statements.events += [
+            trusted(
+                RoomEvent,
+                {
+                    **dict(change),
+                    "tenant_id": scope.actor.tenant_id,
+                    "revision": revision,
+                    "actor_id": scope.actor.user_id,
+                    "correlation_id": scope.actor.correlation_id,
+                    "created_at": scope.now,
+                },
+            )
+            for change, revision in zip(changes, revisions, strict=True)
+        ]
+
+    async def __aenter__(self) -> Self:
+        self._guard.begin()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._guard.end()
+        if self._ending is None:
+            if not self._statements.is_begun:
+                return
+            self._ending = asyncio.create_task(self._statements.rollback())
+        await _to_the_end(self._ending)
+
+
+async def _to_the_end(task: asyncio.Task[None]) -> None:
+    """Waits for a task however often the waiter is cancelled; the cancellation is raised afterwards.
+
+    What the task itself raised was told where it was awaited first.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait((task,))
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if not task.cancelled():
+        task.exception()  # marks it as seen
+    if cancelled is not None:
+        raise cancelled
+
+
+class _OwnTask:
+    """Statements that only the task which entered the unit of work may send, and only until its end."""
+
+    def __init__(self, statements: TransactionStatements) -> None:
+        self._statements = statements
+        self._task: asyncio.Task[Any] | None = None
+        self._was_begun = False
+
+    def begin(self) -> None:
+        if self._was_begun:
+            raise Misuse("a unit of work is entered once")
+        self._was_begun = True
+        self._task = asyncio.current_task()
+
+    def end(self) -> None:
+        self._task = None
+
+    def check(self) -> None:
+        if not self._was_begun:
+            raise Misuse("a unit of work is entered with `async with` before it is used")
+        if self._task is None:
+            raise Misuse("the unit of work has ended")
+        if asyncio.current_task() is not self._task:
+            raise Misuse("a unit of work belongs to the task that entered it")
+
+    async def rows(self, sql: str, *arguments: Any) -> Sequence[Row]:
+        self.check()
+        return await self._statements.rows(sql, *arguments)
+
+    async def row(self, sql: str, *arguments: Any) -> Row:
+        self.check()
+        return await self._statements.row(sql, *arguments)
+
+    def announce(self, event: RoomEvent) -> None:
+        self._statements.announce(event)
+
+
+class PostgresOnce(Once):
+    """Hot writes, each a statement and a transaction of its own."""
+
+    __slots__ = ("_scope", "_statements")
+
+    def __init__(self, statements: SingleStatements, scope: Scope) -> None:
+        self._statements = statements
+        self._scope = scope
+
+    @property
+    def users(self) -> PostgresStatusWriter:
+        return PostgresStatusWriter(self._statements, self._scope)
+
+    @property
+    def messages(self) -> PostgresMessageWriter:
+        return PostgresMessageWriter(self._statements, self._scope)
+
+    @property
+    def reading(self) -> PostgresReadingWriter:
+        return PostgresReadingWriter(self._statements, self._scope)
+
+
+class PostgresReader(Reader):
+    """Reads, each a statement of its own."""
+
+    __slots__ = ("_scope", "_statements")
+
+    def __init__(self, statements: SingleStatements, scope: Scope) -> None:
+        self._statements = statements
+        self._scope = scope
+
+    @property
+    def tenants(self) -> PostgresTenantReader:
+        return PostgresTenantReader(self._statements, self._scope)
+
+    @property
+    def users(self) -> PostgresUserReader:
+        return PostgresUserReader(self._statements, self._scope)
+
+    @property
+    def rooms(self) -> PostgresRoomReader:
+        return PostgresRoomReader(self._statements, self._scope)
+
+    @property
+    def messages(self) -> PostgresMessageReader:
+        return PostgresMessageReader(self._statements, self._scope)
+
+    @property
+    def reading(self) -> PostgresReadingReader:
+        return PostgresReadingReader(self._statements, self._scope)

@@ -1,0 +1,266 @@
+"""Situations in which one rule of a decision table does not hold, made so that any two can be put together.
+
+A scenario is named after its rule. It spoils either the world (the room, the seat, the account) or the request (which
+message, which draft); the first variant is the one that goes with others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from app.domain.actors import Actor
+from app.domain.identity import AccountStatus
+from app.domain.ids import MessageId
+from app.domain.messaging import ClientKey, Message, MessageType
+from app.domain.rooms import MembershipStatus, Role, RoomStatus
+from app.domain.unit_of_work import Once
+from app.testing import builders
+from app.testing.world import NO_MESSAGE, NO_ROOM, World
+
+Spoil = Callable[["Situation"], Awaitable[None]]
+
+KEY: ClientKey = "used"
+
+
+class Situation:
+    """A member of a room about to do something to it that would succeed."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.draft: dict[str, Any] = {"content": "allowed"}
+        self.expected_version: int | None = None
+        self.others = False
+        self.deleted = False
+        self.message_id: MessageId | None = None
+
+    async def set(self) -> Situation:
+        world = self.world
+        self.actor, self.other = await world.persons(2)
+        self.member = self.actor
+        self.room_id = self.home = await world.room(self.other, self.actor)
+        self.elsewhere = await world.send(self.other, await world.room(self.other, self.actor))
+        self.hidden = await world.send(self.other, self.home, "before the actor came")
+        await world.leave(self.home, self.actor)
+        await world.join(self.home, self.actor, can_see_history=False)
+        await world.send(self.actor, self.home, "with a key", client_key=KEY)
+        self.root = await world.send(self.other, self.home, "root")
+        self.answer = await world.send(self.other, self.home, "answer", thread_id=self.root.id)
+        self.gone = await world.send(self.other, self.home, "gone", thread_id=self.root.id)
+        await world.delete(self.other, self.gone)
+        self.messages: dict[tuple[bool, bool], Message] = {}
+        for others in (False, True):
+            for deleted in (False, True):
+                author = self.other if others else self.actor
+                message = self.messages[others, deleted] = await world.send(author, self.home)
+                if deleted:
+                    await world.delete(author, message)
+        return self
+
+    @property
+    def target(self) -> MessageId:
+        """The message to alter: one's own and there, unless it was spoilt."""
+        return self.message_id or self.messages[self.others, self.deleted].id
+
+    async def send(self, verbs: Once) -> Any:
+        return await verbs.messages.send(self.room_id, builders.draft(**self.draft))
+
+    async def edit(self, verbs: Once) -> Any:
+        return await verbs.messages.edit(self.room_id, self.target, "edited", expected_version=self.expected_version)
+
+    async def delete(self, verbs: Once) -> Any:
+        return await verbs.messages.delete(self.room_id, self.target)
+
+
+# ── what can be spoilt ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def room(**fields: Any) -> Spoil:
+    async def spoil(s: Situation) -> None:
+        await s.world.change_room(s.home, **fields)
+
+    return spoil
+
+
+def seat(**fields: Any) -> Spoil:
+    async def spoil(s: Situation) -> None:
+        await s.world.change_membership(s.home, s.member, **fields)
+
+    return spoil
+
+
+def account(**fields: Any) -> Spoil:
+    async def spoil(s: Situation) -> None:
+        await s.world.change_account(s.member, **fields)
+
+    return spoil
+
+
+def asking(**fields: Any) -> Spoil:
+    async def spoil(s: Situation) -> None:
+        for name, value in fields.items():
+            setattr(s, name, value)
+
+    return spoil
+
+
+def draft(**fields: Any) -> Spoil:
+    """Fields of the draft; a function is asked for its value once the situation stands."""
+
+    async def spoil(s: Situation) -> None:
+        s.draft |= {name: value(s) if callable(value) else value for name, value in fields.items()}
+
+    return spoil
+
+
+async def room_deleted(s: Situation) -> None:
+    await s.world.change_room(s.home, deleted_at=s.world.harness.clock())
+
+
+async def room_of_another_tenant(s: Situation) -> None:
+    s.room_id = await (await World.new(s.world.harness)).room()
+
+
+async def actor_of_another_tenant(s: Situation) -> None:
+    s.actor = Actor(user_id=s.actor.user_id, tenant_id=(await World.new(s.world.harness)).tenant.id)
+
+
+async def never_sat(s: Situation) -> None:
+    s.actor = await s.world.person()
+
+
+async def muted_for_a_minute(s: Situation) -> None:
+    clock = s.world.harness.clock
+    until = clock.advance(60)
+    clock.advance(-60)
+    await seat(status=MembershipStatus.MUTED, muted_until=until)(s)
+
+
+async def account_deleted(s: Situation) -> None:
+    await account(deleted_at=s.world.harness.clock())(s)
+
+
+async def application_says_something(s: Situation) -> None:
+    s.actor = s.world.system
+
+
+async def hidden_from_a_guest(s: Situation) -> MessageId:
+    """A robot's message that guests do not see, the actor being one."""
+    message = await s.world.send(s.world.system, s.home, "psst", message_type=MessageType.ROBOT)
+    await seat(role=Role.GUEST)(s)
+    return message.id
+
+
+async def hidden_thread(s: Situation) -> None:
+    s.draft["thread_id"] = await hidden_from_a_guest(s)
+
+
+async def hidden_reply_target(s: Situation) -> None:
+    s.draft["reply_to_message_id"] = await hidden_from_a_guest(s)
+
+
+async def hidden_target(s: Situation) -> None:
+    s.message_id = await hidden_from_a_guest(s)
+
+
+# ── the scenarios ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+_ROOM_EXISTS = {
+    "deleted": room_deleted,
+    "unknown": asking(room_id=NO_ROOM),
+    "of another tenant": room_of_another_tenant,
+    "asked from another tenant": actor_of_another_tenant,
+}
+_ROOM_ACTIVE = {"archived": room(status=RoomStatus.ARCHIVED), "closed": room(status=RoomStatus.CLOSED)}
+_SEAT = {
+    "left": seat(status=MembershipStatus.LEFT),
+    "removed": seat(status=MembershipStatus.REMOVED),
+    "banned": seat(status=MembershipStatus.BANNED),
+    "invited": seat(status=MembershipStatus.INVITED),
+    "never sat": never_sat,
+}
+_ACCOUNT = {
+    "suspended": account(account_status=AccountStatus.SUSPENDED),
+    "deactivated": account(account_status=AccountStatus.DEACTIVATED),
+    "deleted": account_deleted,
+}
+_SILENCED = {
+    "may not send": seat(can_send_messages=False),
+    "observer": seat(role=Role.OBSERVER),
+    "muted": seat(status=MembershipStatus.MUTED),
+    "muted for a minute": muted_for_a_minute,
+}
+_NO_MESSAGE = {
+    "deleted": asking(deleted=True),
+    "unknown": asking(message_id=NO_MESSAGE),
+    "hidden by history": lambda s: asking(message_id=s.hidden.id)(s),
+    "hidden from a guest": hidden_target,
+    "of another room": lambda s: asking(message_id=s.elsewhere.id)(s),
+}
+
+SEND: dict[str, dict[str, Spoil]] = {
+    "the room exists": _ROOM_EXISTS,
+    "the key is new or repeats its message": {"used": draft(client_key=KEY)},
+    "the room is active": _ROOM_ACTIVE,
+    "the sender sits in the room": _SEAT,
+    "the account is in good standing": _ACCOUNT,
+    "the sender is not silenced": _SILENCED,
+    "the type is the sender's to send": {
+        "system message of a person": draft(message_type=MessageType.SYSTEM),
+        "robot message of a person": draft(message_type=MessageType.ROBOT),
+        "text of the application": application_says_something,
+    },
+    "the thread's first message is there": {
+        "unknown": draft(thread_id=NO_MESSAGE),
+        "deleted": draft(thread_id=lambda s: s.messages[True, True].id),
+        "hidden by history": draft(thread_id=lambda s: s.hidden.id),
+        "hidden from a guest": hidden_thread,
+        "of another room": draft(thread_id=lambda s: s.elsewhere.id),
+    },
+    "the thread is no answer": {"an answer": draft(thread_id=lambda s: s.answer.id)},
+    "the message replied to is there": {
+        "unknown": draft(reply_to_message_id=NO_MESSAGE),
+        "deleted": draft(reply_to_message_id=lambda s: s.messages[True, True].id),
+        "hidden by history": draft(reply_to_message_id=lambda s: s.hidden.id),
+        "hidden from a guest": hidden_reply_target,
+        "of another room": draft(reply_to_message_id=lambda s: s.elsewhere.id),
+    },
+}
+
+EDIT: dict[str, dict[str, Spoil]] = {
+    "the room exists": _ROOM_EXISTS,
+    "the room is active": _ROOM_ACTIVE,
+    "the actor sits in the room": _SEAT,
+    "the account is in good standing": _ACCOUNT,
+    "the actor is not silenced": _SILENCED,
+    "the message is there": _NO_MESSAGE,
+    "the actor wrote it": {"another did": asking(others=True)},
+    "it is the version the actor saw": {"a later": asking(expected_version=2), "none": asking(expected_version=0)},
+}
+
+DELETE: dict[str, dict[str, Spoil]] = {
+    "the room exists": _ROOM_EXISTS,
+    "the room is active": _ROOM_ACTIVE,
+    "the actor sits in the room": _SEAT,
+    "the account is in good standing": _ACCOUNT,
+    "the message is there": _NO_MESSAGE,
+    "the actor wrote it or moderates": {"another did": asking(others=True)},
+}
+
+TOGETHER: dict[frozenset[str], Spoil] = {
+    frozenset({"the thread's first message is there", "the thread is no answer"}): draft(thread_id=lambda s: s.gone.id),
+}
+"""Pairs whose first variants exclude each other, and what breaks both."""
+
+
+def spoil_both(table: dict[str, dict[str, Spoil]], earlier: str, later: str) -> Spoil:
+    """Breaks two rules of a table: the request first, then the account, the seat, the room, which then stays shut."""
+
+    async def spoil(s: Situation) -> None:
+        if both := TOGETHER.get(frozenset({earlier, later})):
+            await both(s)
+            return
+        for rule in (later, earlier):
+            await next(iter(table[rule].values()))(s)
+
+    return spoil
