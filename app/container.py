@@ -32,6 +32,7 @@ from app.infrastructure.local.ids import TimeOrderedIds
 from app.infrastructure.local.passwords import BcryptPasswords
 from app.infrastructure.memory.store import MemoryStore
 from app.services.identity import IdentityService
+from app.services.imports.importer import ImportService
 from app.services.messaging import MessagingService
 from app.services.reading import ReadingService
 from app.services.rooms import RoomService
@@ -58,9 +59,7 @@ def _bus(exits: Exits) -> InProcessBus:
 
 
 def _memory(settings: Settings, exits: Exits, clock: Clock, ids: Ids, announcer: Announcer) -> Store:
-    store = MemoryStore(
-        clock=clock, ids=ids, announcer=announcer, lock_timeout_seconds=settings.lock_timeout_seconds
-    )
+    store = MemoryStore(clock=clock, ids=ids, announcer=announcer, lock_timeout_seconds=settings.lock_timeout_seconds)
     exits.push_async_callback(store.aclose)
     return store
 
@@ -106,10 +105,9 @@ class Container(containers.DeclarativeContainer):
     # A new service gets a provider here and a field of `Chat`.
     identity = providers.Singleton(IdentityService, store=store, ids=ids, passwords=passwords)
     rooms = providers.Singleton(RoomService, store=store, ids=ids)
-    messages = providers.Singleton(
-        MessagingService, store=store, message_max_length=config.provided.message_max_length
-    )
+    messages = providers.Singleton(MessagingService, store=store, message_max_length=config.provided.message_max_length)
     reading = providers.Singleton(ReadingService, store=store)
+    imports = providers.Singleton(ImportService, store=store, ids=ids, clock=clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +118,7 @@ class Chat:
     rooms: RoomService
     messages: MessagingService
     reading: ReadingService
+    imports: ImportService
     events: Bus
     """`async with chat.events.subscribe(room_id) as events: async for event in events: ...`"""
     store: Store
@@ -131,9 +130,7 @@ class Chat:
 
 
 @asynccontextmanager
-async def open_app(
-    settings: Settings | None = None, *, container: Container | None = None
-) -> AsyncIterator[Chat]:
+async def open_app(settings: Settings | None = None, *, container: Container | None = None) -> AsyncIterator[Chat]:
     """Opens an application and closes all it made when the block ends.
 
     `settings` None reads the environment (or what the container was told). Each call makes an application of its own,
@@ -148,6 +145,7 @@ async def open_app(
                 rooms=parts.rooms(),
                 messages=parts.messages(),
                 reading=parts.reading(),
+                imports=parts.imports(),
                 events=parts.bus(),
                 store=parts.store(),
             )

@@ -15,7 +15,7 @@ from sqlmodel import Field
 
 from .access import Permission, allows
 from .documents import EMPTY, Document
-from .errors import ChatError, Conflict, Forbidden, NotFound, Unavailable
+from .errors import ChatError, Conflict, Forbidden, Invalid, NotFound, Unavailable
 from .identity import AccountInactive, AccountType
 from .ids import DEFAULT_TENANT, MessageId, RoomId, TenantId, UserId, ulid
 from .pages import Cursor, Page
@@ -129,6 +129,12 @@ class Draft(Value):
         return hashlib.sha256(json.dumps(body, ensure_ascii=True).encode()).digest()
 
 
+class Edit(Value):
+    """What a message is to say instead. Whether it may say nothing, its type decides (`MAY_BE_EMPTY`)."""
+
+    content: Content
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """The message of a send. `repeated` is true when the key had been used before and nothing new was written."""
@@ -197,7 +203,8 @@ class AlterFacts:
     membership: Membership | None
     account_is_barred: bool
     message: Message | None
-    expected_version: int | None
+    expected_version: int | None = None
+    content: str = ""
 
 
 def may_see(message: Message, membership: Membership | None) -> bool:
@@ -292,6 +299,13 @@ class NotTheAuthor(Forbidden):
     remedy = "Ask the author or a moderator."
 
 
+class EmptyContent(Invalid):
+    """content: must not be empty; only an image or a file says something without words."""
+
+    code = "empty_content"
+    remedy = "Delete the message instead."
+
+
 class MonthMissing(Unavailable):
     """There is no storage for messages of this month."""
 
@@ -336,6 +350,11 @@ EDIT_RULES: tuple[Rule[AlterFacts], ...] = (
         "it is the version the actor saw",
         lambda f: f.message is not None and f.expected_version in (None, f.message.version),
         StaleVersion,
+    ),
+    Rule(
+        "it still says something",
+        lambda f: bool(f.content) or (f.message is not None and f.message.message_type in MAY_BE_EMPTY),
+        EmptyContent,
     ),
 )
 
@@ -418,7 +437,10 @@ class MessageWriter(Protocol):
     async def edit(
         self, room_id: RoomId, message_id: MessageId, content: str, *, expected_version: int | None = None
     ) -> Message:
-        """Judges by `EDIT_RULES`, replaces the content, records `MESSAGE_EDITED`; None edits whatever version stands."""
+        """Judges by `EDIT_RULES`, replaces the content, records `MESSAGE_EDITED`; None edits whatever version stands.
+
+        Raises `Invalid` for content no `Edit` may have.
+        """
         ...
 
     async def delete(self, room_id: RoomId, message_id: MessageId) -> Message:

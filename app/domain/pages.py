@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2s
 from typing import Generic, NewType, TypeVar
+from uuid import UUID
 
 from .errors import Invalid
 

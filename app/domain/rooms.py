@@ -13,7 +13,7 @@ from .documents import EMPTY, Document
 from .errors import Conflict, Forbidden, Invalid, Limited, NotFound
 from .identity import AccountType, User
 from .ids import DEFAULT_TENANT, MessageId, RoomId, TenantId, UserId, ulid
-from .pages import Cursor, Page
+from .pages import Cursor, InvalidCursor, Page, id_at
 from .text import NAMEABLE, STORABLE, key_of
 from .values import Moment, Value
 
@@ -234,6 +234,22 @@ def name_prefix(prefix: str) -> str:
         return key_of(prefix)
     except ValueError as error:
         raise Invalid.field("prefix", str(error)) from None
+
+
+def place_by_name(room: Room) -> bytes:
+    """Where a room stands in a list by name: its name key, then its id."""
+    return key_of(room.name or "").encode() + b"\0" + room.id.bytes
+
+
+def name_and_id_at(place: bytes) -> tuple[str, RoomId]:
+    """The name key and id of such a place; `InvalidCursor` for a place that is none."""
+    name, separator, room_id = place[:-17], place[-17:-16], place[-16:]
+    try:
+        if separator == b"\0" and b"\0" not in name:
+            return name.decode(), RoomId(id_at(room_id))
+    except UnicodeDecodeError:
+        pass
+    raise InvalidCursor.field("cursor", "is damaged or belongs to another list")
 
 
 def seated(

@@ -22,6 +22,15 @@ def storable(value: str) -> str:
     return value
 
 
+def is_storable(value: str) -> bool:
+    """False for text that nothing stored can be equal to; a look-up by it finds nothing."""
+    try:
+        storable(value)
+    except ValueError:
+        return False
+    return True
+
+
 def key_of(name: str) -> str:
     """The form in which two names are compared: NFKC and casefold, without invisible characters (SPEC 1.6).
 

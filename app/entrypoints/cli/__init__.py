@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from app.entrypoints.cli import dev
+from app.entrypoints.cli import dev, migrate
 
 # No pretty tracebacks: they print local variables, passwords included.
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(dev.app, name="dev")
+app.add_typer(migrate.app, name="migrate")
 
 
 def _print_version(wanted: bool) -> None:

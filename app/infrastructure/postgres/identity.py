@@ -18,7 +18,7 @@ from app.domain.identity import (
     UserStatus,
 )
 from app.domain.ids import UserId
-from app.domain.text import key_of
+from app.domain.text import is_storable, key_of, storable
 
 from .codec import as_json, builder, columns, listed
 from .errors import refusal
@@ -48,6 +48,8 @@ class PostgresTenantReader(TenantReader):
         self._scope = scope
 
     async def find_by_slug(self, slug: str) -> Tenant | None:
+        if not is_storable(slug):
+            return None
         found = await self._statements.rows(_FIND_TENANT, slug)
         return _tenant(found[0].values()) if found else None
 
@@ -80,14 +82,13 @@ class PostgresUserReader(UserReader):
 
     async def _find_by_key(self, sql: str, name: str) -> User | None:
         try:
-            key = key_of(name)
-            key.encode()
+            key = key_of(storable(name))
         except ValueError:  # no name at all: nobody has it
             return None
-        return None if "\x00" in key else await self._find(sql, key)
+        return await self._find(sql, key)
 
     async def find_by_external_id(self, external_id: str) -> User | None:
-        if "\x00" in external_id or not external_id.isprintable():
+        if not is_storable(external_id):
             return None
         return await self._find(_FIND_BY_EXTERNAL_ID, external_id)
 

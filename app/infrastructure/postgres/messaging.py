@@ -11,6 +11,7 @@ from app.domain.ids import MessageId, RoomId
 from app.domain.messaging import (
     DeliveryStatus,
     Draft,
+    Edit,
     Message,
     MessageReader,
     Messages,
@@ -20,7 +21,7 @@ from app.domain.messaging import (
     Thread,
     listing,
 )
-from app.domain.pages import Cursor, InvalidCursor, Page, Way, checked_limit, cut, middle, opened
+from app.domain.pages import Cursor, Page, Way, checked_limit, cut, id_at, middle, opened
 
 from .codec import builder, columns, trusted
 from .errors import refusal
@@ -121,10 +122,7 @@ def _anchor(place: str, before: Cursor | None, after: Cursor | None, first: Way)
     if before is None and after is None:
         return first, _LOWEST if first is Way.NEWER else _HIGHEST
     way, cursor = (Way.OLDER, before) if before is not None else (Way.NEWER, after)
-    key = opened(place, cursor or "")
-    if len(key) != 16:
-        raise InvalidCursor.field("cursor", "is damaged or belongs to another list")
-    return way, UUID(bytes=bytes(key))
+    return way, id_at(opened(place, cursor or ""))
 
 
 def _place(message: Message) -> bytes:
@@ -144,7 +142,7 @@ class PostgresMessageWriter(MessageWriter):
             *scope.context,
             room_id,
             candidate,
-            candidate.int >> 80,
+            candidate.int >> 80 if scope.clamps_ids else None,
             draft.client_key,
             draft.body_hash,
             draft.message_type.value,
@@ -173,7 +171,8 @@ class PostgresMessageWriter(MessageWriter):
     async def edit(
         self, room_id: RoomId, message_id: MessageId, content: str, *, expected_version: int | None = None
     ) -> Message:
-        return await self._alter(room_id, message_id, EventKind.MESSAGE_EDITED, content, expected_version)
+        edit = Edit(content=content)
+        return await self._alter(room_id, message_id, EventKind.MESSAGE_EDITED, edit.content, expected_version)
 
     async def delete(self, room_id: RoomId, message_id: MessageId) -> Message:
         return await self._alter(room_id, message_id, EventKind.MESSAGE_DELETED, None, None)

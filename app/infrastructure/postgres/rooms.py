@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from app.domain.identity import User
 from app.domain.ids import NO_ID, RoomId, UserId, ulid
-from app.domain.pages import Cursor, InvalidCursor, Page, Way, checked_limit, cut, opened
+from app.domain.pages import Cursor, Page, Way, checked_limit, cut, id_at, opened
 from app.domain.rooms import (
     Membership,
     Occupancy,
@@ -18,9 +17,11 @@ from app.domain.rooms import (
     RoomType,
     Seat,
     direct_key,
+    name_and_id_at,
     name_prefix,
+    place_by_name,
 )
-from app.domain.text import key_of
+from app.domain.text import is_storable, key_of
 
 from .codec import as_json, as_json_array, builder, columns, listed
 from .errors import refusal
@@ -60,7 +61,7 @@ class PostgresRoomReader(RoomReader):
         return _room(found[0].values()) if found else None
 
     async def find_by_external_id(self, external_id: str) -> Room | None:
-        if "\x00" in external_id or not external_id.isprintable():
+        if not is_storable(external_id):
             return None
         actor = self._scope.actor
         found = await self._statements.rows(_FIND_BY_EXTERNAL_ID, actor.tenant_id, actor.user_id, external_id)
@@ -76,7 +77,7 @@ class PostgresRoomReader(RoomReader):
     async def members(self, room_id: RoomId, after: Cursor | None, limit: int) -> Page[Participant]:
         checked_limit(limit)
         listing = f"members:{ulid(room_id)}"
-        anchor = NO_ID if after is None else _id_in(opened(listing, after))
+        anchor = NO_ID if after is None else id_at(opened(listing, after))
         actor = self._scope.actor
         found = await self._statements.rows(_MEMBERS, actor.tenant_id, actor.user_id, room_id, anchor, limit + 1)
         people = [
@@ -89,27 +90,15 @@ class PostgresRoomReader(RoomReader):
         checked_limit(limit)
         key = name_prefix(prefix)
         listing = f"browse:{key}"
-        after_key, after_id = "", NO_ID
-        if after is not None:
-            place = opened(listing, after)
-            after_key, after_id = place[:-17].decode(errors="replace"), _id_in(place[-16:])
+        after_key, after_id = ("", NO_ID) if after is None else name_and_id_at(opened(listing, after))
+        if not is_storable(key):
+            return Page(())
         actor = self._scope.actor
         found = await self._statements.rows(
             _BROWSE, actor.tenant_id, actor.user_id, key, after_key, after_id, limit + 1
         )
         rooms = [_room(row.values()) for row in found]
-        return cut(rooms, Way.NEWER, limit, after is not None, _place_by_name, listing)
-
-
-def _id_in(place: bytes) -> UUID:
-    """The id a cursor's place holds; a place of another length was never ours."""
-    if len(place) != 16:
-        raise InvalidCursor.field("cursor", "is damaged or belongs to another list")
-    return UUID(bytes=bytes(place))
-
-
-def _place_by_name(room: Room) -> bytes:
-    return key_of(room.name or "").encode() + b"\0" + room.id.bytes
+        return cut(rooms, Way.NEWER, limit, after is not None, place_by_name, listing)
 
 
 def _row_of(room: Room, members: tuple[UserId, ...] = ()) -> dict[str, Any]:

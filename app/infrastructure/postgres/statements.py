@@ -28,6 +28,8 @@ class Scope:
     actor: Actor
     now: datetime
     new_id: Callable[[], UUID]
+    clamps_ids: bool
+    """Whether the server makes a message's id anew when it is a minute older or 5 seconds newer than its own clock."""
 
     @property
     def context(self) -> tuple[Any, ...]:

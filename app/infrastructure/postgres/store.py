@@ -18,16 +18,28 @@ from .unit_of_work import PostgresOnce, PostgresReader, PostgresUnitOfWork
 
 
 class PostgresStore(Store):
-    """Hands out units of work on the connections of one engine, which it closes at its end."""
+    """Hands out units of work on the connections of one engine, which it closes at its end.
+
+    `clamps_ids` False lets message ids stand whatever the server's clock says: for a clock that is not the world's, as
+    tests have.
+    """
 
     def __init__(
-        self, engine: AsyncEngine, clock: Clock, ids: Ids, announcer: Announcer, lock_timeout_seconds: float = 5
+        self,
+        engine: AsyncEngine,
+        clock: Clock,
+        ids: Ids,
+        announcer: Announcer,
+        *,
+        lock_timeout_seconds: float = 5,
+        clamps_ids: bool = True,
     ) -> None:
         self._engine = engine
         self._clock = clock
         self._ids = ids
         self._announcer = announcer
         self._lock_timeout_seconds = lock_timeout_seconds
+        self._clamps_ids = clamps_ids
         self._months = PostgresMonths(engine)
         self._reading = SingleStatements(engine)
         self._writing = SingleStatements(engine, self._announce)
@@ -49,7 +61,7 @@ class PostgresStore(Store):
         await self._engine.dispose()
 
     def _scope(self, actor: Actor) -> Scope:
-        return Scope(actor, self._clock(), self._ids)
+        return Scope(actor, self._clock(), self._ids, self._clamps_ids)
 
     def _announce(self, events: Sequence[RoomEvent]) -> None:
         self._announcer.announce(events)

@@ -35,7 +35,8 @@ class TransactionStatements:
         self._scope = scope
         self._lock_seconds = lock_seconds
         self._proxy: Any = None
-        self._has_failed = False
+        self.has_failed = False
+        """True once a statement has failed: the server takes no more of this transaction, it can only be left."""
         self.events: list[RoomEvent] = []
 
     @property
@@ -43,18 +44,16 @@ class TransactionStatements:
         return self._proxy is not None
 
     async def rows(self, sql: str, *arguments: Any) -> Sequence[Row]:
-        if self._has_failed:
-            raise Unavailable("the unit of work is over: a statement of it has failed")
         try:
             if self._proxy is None:
                 await self._begin()
             found: Sequence[Row] = await self._proxy.driver_connection.fetch(sql, *arguments)
             return found
         except DRIVER_ERRORS as error:
-            self._has_failed = True
+            self.has_failed = True
             raise translated(error, may_have_happened=False) from error
         except asyncio.CancelledError:
-            self._has_failed = True
+            self.has_failed = True
             raise
 
     async def row(self, sql: str, *arguments: Any) -> Row:
@@ -83,9 +82,6 @@ class TransactionStatements:
 
     async def commit(self) -> None:
         """Commits, or raises what went wrong; the connection is given back either way."""
-        if self._has_failed:
-            await self.rollback()
-            raise Unavailable("the unit of work is over: a statement of it has failed")
         proxy, self._proxy = self._proxy, None
         try:
             if proxy is not None:
@@ -264,6 +260,8 @@ class _OwnTask:
             raise Misuse("a unit of work is entered with `async with` before it is used")
         if self._task is None:
             raise Misuse("the unit of work has ended")
+        if self._statements.has_failed:
+            raise Misuse("the unit of work is over: a statement of it has failed")
         if asyncio.current_task() is not self._task:
             raise Misuse("a unit of work belongs to the task that entered it")
 

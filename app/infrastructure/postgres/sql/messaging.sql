@@ -77,11 +77,11 @@ BEGIN
         IF NOT FOUND THEN refusal := 'reply_target_not_found'; RETURN; END IF;
     END IF;
 
-    -- An id made by a clock far from this server's would land in a month that is not there, or drag every later id of
-    -- the room along: it is made anew. One that is not above the room's last is the next after it.
+    -- An id made by a clock far from this server's (its millisecond is given) would land in a month that is not there, or
+    -- drag every later id of the room along: it is made anew. One that is not above the room's last is the next after it.
     v_now_millis := extract(epoch FROM clock_timestamp()) * 1000;
-    message_id := CASE WHEN p_id_millis BETWEEN v_now_millis - 60000 AND v_now_millis + 5000 THEN p_id
-                       ELSE chat_uuidv7() END;
+    message_id := CASE WHEN p_id_millis NOT BETWEEN v_now_millis - 60000 AND v_now_millis + 5000 THEN chat_uuidv7()
+                       ELSE p_id END;
     IF message_id <= v_room.last_message_id THEN message_id := chat_uuid_after(v_room.last_message_id); END IF;
     message_position := v_room.last_position + 1;
     event_revision := v_room.revision + 1;
@@ -166,6 +166,9 @@ BEGIN
     IF p_is_edit THEN
         IF v_message.user_id IS DISTINCT FROM p_actor THEN altered.refusal := 'not_the_author'; RETURN; END IF;
         IF p_expected_version <> v_message.version THEN altered.refusal := 'stale_version'; RETURN; END IF;
+        IF p_content = '' AND v_message.message_type NOT IN ('image', 'file') THEN
+            altered.refusal := 'empty_content'; RETURN;
+        END IF;
         UPDATE messages m
            SET content = p_content, is_edited = true, edited_at = p_now, version = m.version + 1
          WHERE m.room_id = p_room AND m.id = p_message

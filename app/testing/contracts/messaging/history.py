@@ -135,7 +135,7 @@ class HistoryContract(Contract):
                         await messages.find_by_room(room_id, limit=5, **{side: Cursor(cursor)})  # type: ignore[arg-type]  # mypy cannot read the name
                 for cursor in (*NO_CURSORS, *forged(messaging.listing(room_id, sent[0].id)), of_room, of_other):
                     with pytest.raises(InvalidCursor):
-                        await messages.find_thread(room_id, sent[0].id, limit=5, **{side: Cursor(cursor)})  # type: ignore[arg-type]  # mypy cannot read the name
+                        await messages.find_thread(room_id, sent[0].id, limit=5, **{side: Cursor(cursor)})
                 assert (await messages.find_by_room(room_id, before=of_room, limit=5)).items == (sent[0],)
                 thread = await messages.find_thread(room_id, sent[0].id, after=of_thread, limit=5)
                 assert thread.replies.items == (answers[2],)

@@ -10,21 +10,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from app.domain import ids
+from app.domain.documents import Document
 from app.domain.identity import AccountStatus, AccountType
-from app.domain.ids import MessageId
 from app.domain.messaging import (
     ClientKeyReused,
     DeliveryStatus,
     Message,
     MessageType,
-    MonthMissing,
     Silenced,
     WrongMessageType,
 )
-from app.domain.rooms import MembershipStatus, Role, RoomStatus
+from app.domain.rooms import MembershipStatus, RoomStatus
 from app.testing import builders, strategies
-from app.testing.contracts.base import Contract, forms, missing_month
-from app.testing.world import Form, World, user_of
+from app.testing.contracts.base import Contract, forms
+from app.testing.world import Form, World
 
 Happening = Callable[[World, Message], Awaitable[Any]]
 
@@ -72,7 +71,7 @@ class SendContract(Contract):
                 position=number,
                 user_id=actor.user_id,
                 content=f"message {number}",
-                metadata={"n": number},
+                metadata=Document({"n": number}),
                 delivery_status=DeliveryStatus.DELIVERED,
                 created_at=at,
                 updated_at=at,
@@ -336,23 +335,3 @@ class SendContract(Contract):
         before = await world.membership(room_id, ann)
         await world.send(world.system, room_id, "hello", message_type="system")
         assert await world.membership(room_id, ann) == before
-
-    # ── storage ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def test_a_message_of_a_missing_month_is_unavailable_until_it_is_made(self, world: World) -> None:
-        ann = await world.person(account_type=AccountType.ADMIN)
-        room_id, draft = await world.room(ann), builders.draft()
-        before = await world.snapshot(room_id)
-        month = missing_month()
-        made = MessageId(ids.made_at(month, user_of(ann).int & 0xFFFF))
-        world.harness.ids.plant(made)
-        with pytest.raises(MonthMissing):
-            await world.once(ann).messages.send(room_id, draft)
-        assert await world.snapshot(room_id) == before
-        assert await world.harness.store.months.ensure(month.date(), month.date()) == 1
-        assert await world.harness.store.months.ensure(month.date(), month.date()) == 0
-        world.harness.ids.plant(made)
-        sent = await world.once(ann).messages.send(room_id, draft)
-        assert (sent.repeated, sent.message.id) == (False, made)
-        await world.change_membership(room_id, ann, role=Role.MEMBER)
-        await world.prove(room_id)

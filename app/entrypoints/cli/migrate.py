@@ -1,0 +1,145 @@
+"""``chatcore migrate``: the schema of the database that the settings name, up, down, where it stands, and as SQL."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.entrypoints.cli.display import cell
+from app.infrastructure.postgres import migrations
+from app.infrastructure.postgres.migrations import Status
+from app.settings import Settings, SettingsError
+
+app = typer.Typer(help="The database's schema: up, down, where it stands, and as SQL.", no_args_is_help=True)
+
+NOT_CURRENT = 3
+MONTHS_AHEAD_MAX = 36
+"""As many as `CHAT_MONTHS_AHEAD` allows."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def up(
+    revision: Annotated[str, typer.Argument(help="A revision, or head for the newest.")] = "head",
+) -> None:
+    """Bring the schema up to a revision, and make storage for this month and those ahead."""
+    settings = _settings()
+    dsn, schema = settings.database_dsn, settings.database_schema
+    _show(asyncio.run(migrations.upgrade(dsn, revision, schema=schema, months_ahead=settings.months_ahead)))
+
+
+@app.command()
+def down(
+    revision: Annotated[str, typer.Argument(help="A revision, or base for none.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take the schema down to a revision. What the tables it removes hold is lost."""
+    settings = _settings()
+    dsn, schema = settings.database_dsn, settings.database_schema
+    if not yes:
+        typer.confirm(f"Take the schema down to {revision}? What its tables hold is lost.", abort=True, err=True)
+    _show(asyncio.run(migrations.downgrade(dsn, revision, schema=schema)))
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Tell which revision the database has; exit status 3 when it is not the newest."""
+    settings = _settings()
+    found = asyncio.run(migrations.status(settings.database_dsn, schema=settings.database_schema))
+    if as_json:
+        facts = {
+            "revision": found.revision,
+            "head": found.head,
+            "is_current": found.is_current,
+            "months": found.months,
+        }
+        typer.echo(json.dumps(facts, indent=2))
+    else:
+        _show(found)
+    if not found.is_current:
+        raise typer.Exit(NOT_CURRENT)
+
+
+@app.command()
+def sql(
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write it to this file.", dir_okay=False, show_default="stdout")
+    ] = None,
+) -> None:
+    """Print the SQL that makes the newest schema from nothing; needs no database.
+
+    Months are no part of it, for they depend on the day: run `chatcore migrate months` afterwards.
+    """
+    script = migrations.as_sql(schema=_settings(needs_database=False).database_schema)
+    if out is None:
+        typer.echo(script, nl=False)
+        return
+    try:
+        out.write_text(script, encoding="utf-8")
+    except OSError as error:
+        raise _failure(f"--out: cannot write {out}: {error.strerror or type(error).__name__}") from None
+
+
+@app.command()
+def months(
+    ahead: Annotated[
+        int | None,
+        typer.Option(
+            "--ahead", min=0, max=MONTHS_AHEAD_MAX, help="How many after this month.", show_default="CHAT_MONTHS_AHEAD"
+        ),
+    ] = None,
+) -> None:
+    """Make what is missing of last month, this one and those ahead. Safe to run at any time, best once a day."""
+    settings = _settings()
+    wanted = settings.months_ahead if ahead is None else ahead
+    made = asyncio.run(migrations.ensure_months_ahead(settings.database_dsn, wanted, schema=settings.database_schema))
+    typer.echo(f"months made: {made}")
+
+
+def _settings(*, needs_database: bool = True) -> Settings:
+    """The settings of the environment, with a database named in them if need be; every problem told in one line."""
+    try:
+        settings = Settings.load()
+        _ = needs_database and settings.database_dsn
+    except SettingsError as error:
+        raise _failure("; ".join(error.problems)) from None
+    return settings
+
+
+def _failure(reason: str) -> typer.Exit:
+    """Tells why on stderr; the exit to raise."""
+    typer.echo(f"error: {reason}", err=True)
+    return typer.Exit(1)
+
+
+def _show(found: Status) -> None:
+    table = Table(show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
+    table.add_row("revision", cell(found.revision or "none", style="" if found.is_current else "yellow"))
+    table.add_row("head", cell(found.head))
+    table.add_row("months", cell(_ranges(found.months) or "none"))
+    Console().print(table)
+
+
+def _ranges(months: tuple[str, ...]) -> str:
+    """Months like `2026-10` in order, those that follow one another joined: `2026-01 to 2026-04, 2026-06`."""
+    runs: list[list[str]] = []
+    for month in months:
+        if runs and _number(month) == _number(runs[-1][-1]) + 1:
+            runs[-1].append(month)
+        else:
+            runs.append([month])
+    return ", ".join(run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
+
+
+def _number(month: str) -> int:
+    year, number = month.split("-")
+    return int(year) * 12 + int(number)

@@ -1,0 +1,241 @@
+"""The contracts of `Imports` and `Months`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from app.domain import ids
+from app.domain.errors import Misuse
+from app.domain.identity import UserNotFound
+from app.domain.ids import MessageId, RoomId
+from app.domain.imports import ImportedMessage, Taken
+from app.domain.messaging import Message, MessageType, MonthMissing
+from app.domain.rooms import Role, RoomNotFound
+from app.testing import builders
+from app.testing.contracts.base import Contract, missing_month
+from app.testing.harness import START
+from app.testing.world import NO_ROOM, NOBODY, World, user_of
+
+
+async def take_in(world: World, room_id: RoomId, *messages: ImportedMessage) -> Taken:
+    async with world.unit() as uow:
+        taken = await uow.imports.take_in(room_id, messages)
+        await uow.commit()
+    return taken
+
+
+class ImportsContract(Contract):
+    """Messages from elsewhere: numbered on, each once, their authors seated."""
+
+    async def test_messages_are_stored_in_the_order_given(self, world: World) -> None:
+        ann, bob = await world.persons(2)
+        room_id = await world.room()
+        batch = tuple(
+            builders.imported(
+                user_of((ann, bob)[number % 2]),
+                created_at=START + timedelta(seconds=number),
+                content=f"line {number}",
+                metadata={"format": "html"},
+                message_type=MessageType.GRAPH if number == 2 else MessageType.TEXT,
+            )
+            for number in range(5)
+        )
+        assert await take_in(world, room_id, *batch) == Taken(stored=5, repeated=0)
+        stored = await world.history(room_id)
+        assert stored == [
+            Message(
+                id=source.id,
+                room_id=room_id,
+                tenant_id=world.tenant.id,
+                position=number + 1,
+                user_id=source.user_id,
+                message_type=source.message_type,
+                content=source.content,
+                metadata=source.metadata,
+                created_at=source.created_at,
+                updated_at=stored[number].updated_at,
+            )
+            for number, source in enumerate(batch)
+        ]
+        await world.prove(room_id)
+
+    async def test_a_second_import_adds_nothing(self, world: World) -> None:
+        ann = await world.person()
+        room_id = await world.room()
+        batch = [builders.imported(user_of(ann)) for _ in range(3)]
+        await take_in(world, room_id, *batch)
+        before = await world.snapshot(room_id)
+        assert await take_in(world, room_id, *batch) == Taken(stored=0, repeated=3)
+        assert await world.snapshot(room_id) == before
+        more = builders.imported(user_of(ann), created_at=START + timedelta(seconds=9))
+        assert await take_in(world, room_id, *batch, more, more) == Taken(stored=1, repeated=4)
+        assert [m.position for m in await world.history(room_id)] == [1, 2, 3, 4]
+        await world.prove(room_id)
+
+    async def test_a_key_belongs_to_its_author_and_room(self, world: World) -> None:
+        ann, bob = await world.persons(2)
+        rooms = [await world.room(), await world.room()]
+        for room_id in rooms:
+            sources = [builders.imported(user_of(a), key="1", created_at=START) for a in (ann, bob)]
+            assert await take_in(world, room_id, *sources) == Taken(stored=2, repeated=0)
+
+    async def test_an_older_message_is_numbered_on_and_keeps_its_time(self, world: World) -> None:
+        ann = await world.person()
+        room_id = await world.room(ann)
+        last = await world.send(ann, room_id)
+        old = [builders.imported(user_of(ann), created_at=START - timedelta(hours=n)) for n in (1, 2)]
+        await take_in(world, room_id, *old)
+        stored = await world.history(room_id)
+        assert [m.id for m in stored[1:]] == [ids.successor(last.id), ids.successor(ids.successor(last.id))]
+        assert [m.created_at for m in stored[1:]] == [m.created_at for m in old]
+        await world.prove(room_id)
+
+    async def test_replies_and_threads_are_named_by_key(self, world: World) -> None:
+        ann, bob = await world.persons(2)
+        room_id = await world.room()
+        first = builders.imported(user_of(ann), key="root")
+        await take_in(world, room_id, first)
+        at = [START + timedelta(seconds=n) for n in range(1, 4)]
+        await take_in(
+            world,
+            room_id,
+            builders.imported(user_of(bob), key="a", thread_key="root", created_at=at[0]),
+            builders.imported(user_of(ann), key="b", thread_key="root", reply_to_key="a", created_at=at[1]),
+            builders.imported(user_of(ann), key="c", thread_key="gone", reply_to_key="gone", created_at=at[2]),
+        )
+        root, answer, reply, orphan = await world.history(room_id)
+        assert (answer.thread_id, answer.reply_to_message_id) == (root.id, None)
+        assert (reply.thread_id, reply.reply_to_message_id) == (root.id, answer.id)
+        assert (orphan.thread_id, orphan.reply_to_message_id) == (None, None)
+        thread = await world.reader().messages.find_thread(room_id, root.id, limit=9)
+        assert thread.replies.items == (answer, reply)
+
+    async def test_keys_of_another_room_name_nothing(self, world: World) -> None:
+        ann = await world.person()
+        one, other = await world.room(), await world.room()
+        await take_in(world, one, builders.imported(user_of(ann), key="root"))
+        await take_in(world, other, builders.imported(user_of(ann), key="a", thread_key="root", reply_to_key="root"))
+        (message,) = await world.history(other)
+        assert (message.thread_id, message.reply_to_message_id) == (None, None)
+
+    async def test_every_author_takes_a_seat_and_has_read_their_own_last(self, world: World) -> None:
+        ann, bob, cid = await world.persons(3)
+        room_id = await world.room(cid)
+        at = [START - timedelta(days=1) + timedelta(seconds=n) for n in range(5)]
+        authors = (ann, bob, ann, bob, bob)
+        batch = [builders.imported(user_of(a), created_at=t) for a, t in zip(authors, at, strict=True)]
+        await take_in(world, room_id, *batch)
+        stored = await world.history(room_id)
+        for actor, first, last in ((ann, 0, 2), (bob, 1, 4)):
+            membership = await world.membership(room_id, actor)
+            assert membership is not None
+            assert (membership.role, membership.status.value, membership.joined_at) == (
+                Role.MEMBER,
+                "active",
+                at[first],
+            )
+            assert (membership.last_read_position, membership.last_read_message_id) == (last + 1, stored[last].id)
+            assert membership.first_visible == 0
+        assert await world.prove_unread(ann) == {room_id: 2}
+        assert await world.prove_unread(bob) == {room_id: 0}
+        assert await world.prove_unread(cid) == {room_id: 5}
+        await world.prove(room_id)
+
+    async def test_who_sits_there_keeps_their_role(self, world: World) -> None:
+        ann = await world.person()
+        room_id = await world.room(ann)
+        await take_in(world, room_id, builders.imported(user_of(ann)))
+        membership = await world.membership(room_id, ann)
+        assert membership is not None
+        assert (membership.role, membership.last_read_position) == (Role.OWNER, 1)
+
+    async def test_an_empty_batch(self, world: World) -> None:
+        room_id = await world.room()
+        before = await world.snapshot(room_id)
+        assert await take_in(world, room_id) == Taken(stored=0, repeated=0)
+        assert await world.snapshot(room_id) == before
+
+    async def test_refusals_write_nothing(self, world: World) -> None:
+        ann = await world.person()
+        stranger = await (await World.new(world.harness)).person()
+        room_id = await world.room()
+        foreign = await (await World.new(world.harness)).room()
+        good = builders.imported(user_of(ann))
+        before = await world.snapshot(room_id)
+        async with world.unit() as uow:
+            for nowhere in (NO_ROOM, foreign):
+                with pytest.raises(RoomNotFound):
+                    await uow.imports.take_in(nowhere, (good,))
+            for nobody in (NOBODY, user_of(stranger)):
+                with pytest.raises(UserNotFound):
+                    await uow.imports.take_in(room_id, (good, builders.imported(nobody)))
+            await uow.commit()
+        assert await world.snapshot(room_id) == before
+        assert await take_in(world, room_id, good) == Taken(stored=1, repeated=0)
+
+    async def test_what_was_undone_can_be_taken_in_again(self, world: World) -> None:
+        ann = await world.person()
+        room_id, source = await world.room(), builders.imported(user_of(ann))
+        async with world.unit() as uow:
+            assert await uow.imports.take_in(room_id, (source,)) == Taken(stored=1, repeated=0)
+            assert await uow.imports.take_in(room_id, (source,)) == Taken(stored=0, repeated=1)
+        assert await world.membership(room_id, ann) is None
+        assert await take_in(world, room_id, source) == Taken(stored=1, repeated=0)
+
+
+class MonthsContract(Contract):
+    """Making months is safe at any time."""
+
+    async def test_months_are_made_once(self, world: World) -> None:
+        ann = await world.person()
+        room_id, month = await world.room(ann), missing_month()
+        months = world.harness.store.months
+        await months.ensure(month.date(), (month + timedelta(days=40)).date())
+        assert await months.ensure(month.date(), (month + timedelta(days=40)).date()) == 0
+        assert await months.ensure(START.date(), START.date()) == 0
+        made = MessageId(ids.first_at(month))
+        world.harness.ids.plant(made)
+        assert (await world.send(ann, room_id)).id == made
+        await world.prove(room_id)
+
+
+class MissingMonthContract(Contract):
+    """For stores that keep messages by month: what happens in a month nobody has made."""
+
+    async def test_a_send_is_unavailable_until_the_month_is_made(self, world: World) -> None:
+        ann = await world.person()
+        room_id, draft, month = await world.room(ann), builders.draft(), missing_month()
+        before = await world.snapshot(room_id)
+        made = MessageId(ids.first_at(month))
+        world.harness.ids.plant(made)
+        with pytest.raises(MonthMissing):
+            await world.once(ann).messages.send(room_id, draft)
+        assert await world.snapshot(room_id) == before
+        assert await world.harness.store.months.ensure(month.date(), month.date()) == 1
+        world.harness.ids.plant(made)
+        sent = await world.once(ann).messages.send(room_id, draft)
+        assert (sent.repeated, sent.message.id) == (False, made)
+        await world.prove(room_id)
+
+    async def test_a_unit_that_meets_it_is_over(self, world: World) -> None:
+        ann = await world.person()
+        room_id = await world.room(ann)
+        async with world.unit(ann) as uow:
+            await uow.messages.send(room_id, builders.draft())
+            world.harness.ids.plant(MessageId(ids.first_at(missing_month())))
+            with pytest.raises(MonthMissing):
+                await uow.messages.send(room_id, builders.draft())
+            with pytest.raises(Misuse):
+                await uow.commit()
+        assert await world.history(room_id) == []
+
+    async def test_an_import_names_the_month(self, world: World) -> None:
+        ann = await world.person()
+        room_id = await world.room(ann)
+        source = builders.imported(user_of(ann), created_at=missing_month())
+        async with world.unit() as uow:
+            with pytest.raises(MonthMissing):
+                await uow.imports.take_in(room_id, (source,))
+        assert await world.history(room_id) == []

@@ -1,0 +1,80 @@
+"""What services accept as bare arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+import uuid_utils
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain import ids
+from app.domain.actors import Actor
+from app.domain.errors import Invalid
+from app.domain.messaging import MessageType
+from app.domain.rooms import Role
+from app.services import arguments
+
+KINDS: tuple[Callable[..., UUID], ...] = (arguments.user_id, arguments.room_id, arguments.message_id)
+
+
+@pytest.mark.spec("1.1")
+@given(st.uuids(), st.sampled_from(KINDS))
+def test_an_id_is_taken_in_each_of_its_forms(value: UUID, kind: Callable[..., UUID]) -> None:
+    forms = (value, str(value), str(value).upper(), ids.ulid(value), ids.ulid(value).lower())
+    assert [kind(form) for form in forms] == [value] * 5
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("wrong", [None, 7, "", "lounge", "Z" * 26, "0" * 25 + "é", "\0", "\ud800", uuid_utils.uuid7()])
+def test_what_is_no_id_names_the_argument_and_not_the_value(kind: Callable[..., UUID], wrong: object) -> None:
+    with pytest.raises(Invalid) as refused:
+        kind(wrong)
+    assert refused.value.details["field"] == kind.__name__
+    with pytest.raises(Invalid, match="^other: is neither a UUID nor a 26-character ULID$"):
+        kind(wrong, "other")
+
+
+def test_choices_are_taken_by_value() -> None:
+    assert arguments.one_of(Role, "owner", "role") is arguments.one_of(Role, Role.OWNER, "role") is Role.OWNER
+    for wrong in ("OWNER", "", None, 3, []):
+        with pytest.raises(Invalid, match="role: must be one of owner, admin"):
+            arguments.one_of(Role, wrong, "role")  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_several_choices_are_a_list() -> None:
+    assert arguments.several_of(MessageType, ("text", MessageType.FILE), "types") == ("text", "file")
+    assert arguments.several_of(MessageType, (), "types") == ()
+    for wrong in ("text", 5, None, ["text", "chat"]):
+        with pytest.raises(Invalid, match="types"):
+            arguments.several_of(MessageType, wrong, "types")  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize("wrong", ["a\0", "\ud800", 5, None, b"x"])
+def test_text_is_what_a_store_can_hold(wrong: Any) -> None:
+    assert arguments.text("ü\n", "prefix") == arguments.content("ü\n") == "ü\n"
+    with pytest.raises(Invalid, match="prefix"):
+        arguments.text(wrong, "prefix")
+    with pytest.raises(Invalid, match="content"):
+        arguments.content(wrong)
+
+
+def test_content_has_a_length_in_characters() -> None:
+    assert arguments.content("🙂" * 5, 5) == "🙂" * 5
+    with pytest.raises(Invalid, match="at most 5 characters"):
+        arguments.content("🙂" * 6, 5)
+
+
+def test_the_application_is_no_person() -> None:
+    with pytest.raises(Invalid, match="actor: must be a person"):
+        arguments.person(Actor.system())
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 2**31, True, "1", 1.0])
+def test_a_version_is_a_number_the_store_can_hold(wrong: Any) -> None:
+    assert [arguments.version(version) for version in (None, 1, 2**31 - 1)] == [None, 1, 2**31 - 1]
+    with pytest.raises(Invalid, match="expected_version"):
+        arguments.version(wrong)
