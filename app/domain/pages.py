@@ -77,6 +77,13 @@ def opened(listing: str, cursor: str) -> bytes:
     return key
 
 
+def id_at(place: bytes) -> UUID:
+    """The id that is a place in a list ordered by id; `InvalidCursor` for a place that is none."""
+    if len(place) != 16:
+        raise InvalidCursor.field("cursor", "is damaged or belongs to another list")
+    return UUID(bytes=place)
+
+
 def cut(found: Sequence[T], way: Way, limit: int, anchored: bool, place: Callable[[T], bytes], listing: str) -> Page[T]:
     """A page from up to `limit` + 1 items found in reading order from the anchor, nearest first.
 
