@@ -17,7 +17,7 @@ it: the factories below put their closing on the application's `AsyncExitStack`;
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from dependency_injector import containers, providers
@@ -37,7 +37,6 @@ from app.services.messaging import MessagingService
 from app.services.reading import ReadingService
 from app.services.rooms import RoomService
 from app.settings import Settings
-
 
 Exits = AsyncExitStack[bool | None]
 
@@ -138,15 +137,15 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
     """
     parts = Container() if container is None else container
     parts.reset_singletons()
-    async with parts.exits():
-        with nullcontext() if settings is None else parts.config.override(settings):
-            chat = Chat(
-                identity=parts.identity(),
-                rooms=parts.rooms(),
-                messages=parts.messages(),
-                reading=parts.reading(),
-                imports=parts.imports(),
-                events=parts.bus(),
-                store=parts.store(),
-            )
-        yield chat
+    async with parts.exits() as exits:
+        if settings is not None:
+            exits.enter_context(parts.config.override(settings))
+        yield Chat(
+            identity=parts.identity(),
+            rooms=parts.rooms(),
+            messages=parts.messages(),
+            reading=parts.reading(),
+            imports=parts.imports(),
+            events=parts.bus(),
+            store=parts.store(),
+        )

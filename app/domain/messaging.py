@@ -305,6 +305,9 @@ class EmptyContent(Invalid):
     code = "empty_content"
     remedy = "Delete the message instead."
 
+    def __init__(self, message: str | None = None, **details: Any) -> None:
+        super().__init__(message, **{"field": "content", "reason": "must not be empty", **details})
+
 
 class MonthMissing(Unavailable):
     """There is no storage for messages of this month."""

@@ -64,7 +64,7 @@ def one_of(choices: type[E], value: E | str, name: str) -> E:
 
 def several_of(choices: type[E], values: Iterable[E | str], name: str) -> tuple[E, ...]:
     """Members of an enumeration; a single text is refused, it would be read letter by letter."""
-    if isinstance(values, str):
+    if isinstance(values, str) or not isinstance(values, Iterable):
         raise Invalid.field(name, "must be a list")
     return tuple(one_of(choices, value, name) for value in values)
 

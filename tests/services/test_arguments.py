@@ -34,7 +34,7 @@ def test_what_is_no_id_names_the_argument_and_not_the_value(kind: Callable[..., 
     with pytest.raises(Invalid) as refused:
         kind(wrong)
     assert refused.value.details["field"] == kind.__name__
-    with pytest.raises(Invalid, match="^other: is neither a UUID nor a 26-character ULID$"):
+    with pytest.raises(Invalid, match=r"^other: is neither a UUID nor a 26-character ULID$"):
         kind(wrong, "other")
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from app.domain.errors import ChatError, Invalid
 from app.entrypoints.cli.display import cell
 from app.infrastructure.postgres import migrations
 from app.infrastructure.postgres.migrations import Status
 from app.settings import Settings, SettingsError
+
+T = TypeVar("T")
 
 app = typer.Typer(help="The database's schema: up, down, where it stands, and as SQL.", no_args_is_help=True)
 
@@ -32,7 +36,7 @@ def up(
     """Bring the schema up to a revision, and make storage for this month and those ahead."""
     settings = _settings()
     dsn, schema = settings.database_dsn, settings.database_schema
-    _show(asyncio.run(migrations.upgrade(dsn, revision, schema=schema, months_ahead=settings.months_ahead)))
+    _show(_run(migrations.upgrade(dsn, revision, schema=schema, months_ahead=settings.months_ahead)))
 
 
 @app.command()
@@ -45,14 +49,14 @@ def down(
     dsn, schema = settings.database_dsn, settings.database_schema
     if not yes:
         typer.confirm(f"Take the schema down to {revision}? What its tables hold is lost.", abort=True, err=True)
-    _show(asyncio.run(migrations.downgrade(dsn, revision, schema=schema)))
+    _show(_run(migrations.downgrade(dsn, revision, schema=schema)))
 
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """Tell which revision the database has; exit status 3 when it is not the newest."""
     settings = _settings()
-    found = asyncio.run(migrations.status(settings.database_dsn, schema=settings.database_schema))
+    found = _run(migrations.status(settings.database_dsn, schema=settings.database_schema))
     if as_json:
         facts = {
             "revision": found.revision,
@@ -84,7 +88,8 @@ def sql(
     try:
         out.write_text(script, encoding="utf-8")
     except OSError as error:
-        raise _failure(f"--out: cannot write {out}: {error.strerror or type(error).__name__}") from None
+        reason = error.strerror or type(error).__name__
+        raise MigrateError(f"--out: cannot write {out}: {reason}", "not_written") from None
 
 
 @app.command()
@@ -99,8 +104,16 @@ def months(
     """Make what is missing of last month, this one and those ahead. Safe to run at any time, best once a day."""
     settings = _settings()
     wanted = settings.months_ahead if ahead is None else ahead
-    made = asyncio.run(migrations.ensure_months_ahead(settings.database_dsn, wanted, schema=settings.database_schema))
+    made = _run(migrations.ensure_months_ahead(settings.database_dsn, wanted, schema=settings.database_schema))
     typer.echo(f"months made: {made}")
+
+
+class MigrateError(Exception):
+    """Why a migration could not be done, in words that name what the server said."""
+
+    def __init__(self, reason: str, code: str) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 def _settings(*, needs_database: bool = True) -> Settings:
@@ -109,14 +122,26 @@ def _settings(*, needs_database: bool = True) -> Settings:
         settings = Settings.load()
         _ = needs_database and settings.database_dsn
     except SettingsError as error:
-        raise _failure("; ".join(error.problems)) from None
+        raise MigrateError("; ".join(error.problems), "settings") from None
     return settings
 
 
-def _failure(reason: str) -> typer.Exit:
-    """Tells why on stderr; the exit to raise."""
-    typer.echo(f"error: {reason}", err=True)
-    return typer.Exit(1)
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Runs to the end, or says what the first error of the chain was: "permission denied for schema public" helps
+    where "unavailable" alone does not. An `Invalid` already says it all.
+    """
+    try:
+        return asyncio.run(work)
+    except Invalid:
+        raise
+    except Exception as error:
+        first: BaseException = error
+        while first.__cause__ is not None:
+            first = first.__cause__
+        said = str(first) or type(first).__name__
+        if isinstance(error, ChatError):
+            raise MigrateError(said if first is error else f"{error} ({said})", error.code) from error
+        raise MigrateError(said, "migration_failed") from error
 
 
 def _show(found: Status) -> None:

@@ -44,7 +44,6 @@ class Locks:
         try:
             await asyncio.wait((granted,), timeout=self._timeout_seconds)
         finally:
-            del self._waits[holder]
             if not granted.done():
                 self._leave(row, place)
         if not granted.done():
@@ -73,10 +72,12 @@ class Locks:
         holder, granted = queue.popleft()
         if not queue:
             del self._queues[row]
+        del self._waits[holder]  # here and not when it wakes: nobody in between may take it for a waiter
         self._grant(holder, row)
         granted.set_result(None)
 
     def _leave(self, row: Row, place: tuple[Holder, asyncio.Future[None]]) -> None:
+        del self._waits[place[0]]
         queue = self._queues[row]
         queue.remove(place)
         if not queue:

@@ -49,7 +49,7 @@ from .tables import (
 )
 from .transaction import Reads, Transaction, Writes
 
-# ── what other areas write too ──────────────────────────────────────────────────────────────────────────────────────────
+# ── what other areas write too ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def put_mark(

@@ -77,11 +77,11 @@ class PostgresReadingReader(ReadingReader):
         return tuple(Unread(room_id, count) for room_id, count in found)
 
     async def readers(self, room_id: RoomId, message_id: MessageId) -> tuple[ReadReceipt, ...]:
-        actor = self._scope.actor
+        person, tenant_id = self._scope.person(), self._scope.actor.tenant_id
         found = await self._statements.rows(
             "SELECT refusal, message_id, user_id, read_at FROM chat_readers($1, $2, $3, $4)",
-            actor.tenant_id,
-            actor.user_id,
+            tenant_id,
+            person,
             room_id,
             message_id,
         )
@@ -94,7 +94,7 @@ class PostgresReadingReader(ReadingReader):
                     "room_id": room_id,
                     "message_id": landed_at,
                     "user_id": user_id,
-                    "tenant_id": actor.tenant_id,
+                    "tenant_id": tenant_id,
                     "read_at": read_at,
                 },
             )
