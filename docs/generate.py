@@ -5,8 +5,12 @@ python docs/generate.py --check    writes nothing; names each page that differs 
 """
 
 import argparse
+import importlib
+import inspect
+import pkgutil
+import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, get_args
 
@@ -17,6 +21,9 @@ sys.path.insert(0, str(FOLDER.parent))
 from pydantic import SecretStr  # noqa: E402  (imports need the line above)
 
 from app import settings  # noqa: E402
+from app.domain import errors  # noqa: E402
+from app.domain.errors import ChatError  # noqa: E402
+from app.infrastructure.postgres import migrations  # noqa: E402
 from app.settings import Settings, SettingsError  # noqa: E402
 
 _ENVIRONMENTS: Final[tuple[str, ...]] = get_args(Settings.model_fields["environment"].annotation)
@@ -29,7 +36,7 @@ _SETTINGS_INTRODUCTION: Final = """\
 Read once at the start by `Settings.load()`: from the environment, else from `.env.local`, else from `.env`
 in the working folder. An empty value counts as not set. Everything wrong is told at once, one line for each
 variable, and no line repeats a value. `Settings(...)` reads nothing and takes the same settings by their
-field names (`Settings(adapters="memory", page_max=50)`).
+field names (`Settings(adapters="memory", pool_size=5)`).
 """
 _PARTS_INTRODUCTION: Final = """\
 ## Addresses in parts
@@ -38,6 +45,45 @@ For deployments that name host, port and so on one by one. A URL wins over all p
 are both set must agree. What is not given is `localhost`, the usual port, `chatdb`. A value that begins
 with `tcp://` is taken for an address put there by Kubernetes or Docker links and is not read.
 """
+
+_ERRORS_INTRODUCTION: Final = """\
+# Errors
+
+Every error a caller is meant to handle is a `ChatError`. There are few kinds, so a web layer maps seven classes
+and is done; what exactly went wrong is a subclass with a stable `code`. `error.details` holds plain values a
+program can read (the field, the limit, an id), never content and never a secret.
+
+A refusal (`Invalid`, `NotFound`, `Conflict`, `Forbidden`, `Limited`) has written nothing and leaves the unit of
+work usable. After `Unavailable` the unit is over: leave it and open another. The reasons are in
+[decision 0004](decisions/0004-errors.md).
+
+Outside the tree stand `app.settings.SettingsError`, raised at the start when the settings cannot be used, and
+`app.infrastructure.embedded.errors.EngineUnavailable`, for the servers that come by pip.
+"""
+_STATUS: Final = {
+    "Invalid": "422",
+    "NotFound": "404",
+    "Conflict": "409",
+    "Forbidden": "403",
+    "Limited": "429",
+    "Unavailable": "503",
+    "OutcomeUnknown": "504",
+    "Misuse": "500",
+}
+"""What a web layer would answer: an advice of the documentation, no part of the package."""
+
+_SCHEMA_INTRODUCTION: Final = """\
+-- Made by docs/generate.py from the migrations. Change those, then run it again.
+--
+-- What `chatcore migrate up` makes in an empty database, but for two things: alembic's own table (afterwards
+-- `alembic stamp head` adds it) and the monthly partitions, which depend on the day (`chatcore migrate months`).
+"""
+_BOOKKEEPING: Final = re.compile(
+    r"^(?:BEGIN;|COMMIT;"
+    r"|CREATE TABLE \S*alembic_version \(.*?\);"
+    r"|(?:INSERT INTO|UPDATE) \S*alembic_version .*?;)$",
+    re.DOTALL | re.MULTILINE,
+)
 
 
 def settings_page() -> str:
@@ -64,7 +110,32 @@ def settings_page() -> str:
     return f"{_HEAD}\n" + "\n".join(tables)
 
 
-PAGES: Final[Mapping[str, Callable[[], str]]] = {"settings.md": settings_page}
+def errors_page() -> str:
+    """`errors.md`, from the error tree: the classes' docstrings are the causes, their remedies what to do."""
+    for package in ("app.domain", "app.services", "app.infrastructure"):
+        _import_all(package)
+    ours = [error for error in errors.every() if error.__module__.startswith("app.")]
+    kinds = [["Kind", "Cause", "Over HTTP"]]
+    kinds += [[f"`{kind.__name__}`", _cause(kind), _STATUS[kind.__name__]] for kind in _below(ChatError)]
+    rows = [["Code", "Kind", "Cause", "What to do"]]
+    rows += [[f"`{error.code}`", _kind(error), _cause(error), error.remedy] for error in ours if error is not ChatError]
+    tree = "\n".join(["## The tree\n", "```text", f"ChatError ({ChatError.__module__})", *_branches(ChatError), "```\n"])
+    return f"{_HEAD}\n" + "\n".join([_ERRORS_INTRODUCTION, _table(kinds), "## By code\n", _table(rows), tree])
+
+
+def schema_script() -> str:
+    """`schema.sql`, from the migrations as SQL, without what alembic notes for itself."""
+    script = _BOOKKEEPING.sub("", migrations.as_sql()).replace(";;\n", ";\n")
+    lines = (line.rstrip() for line in script.splitlines())
+    body = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    return f"{_SCHEMA_INTRODUCTION}\n{body}\n"
+
+
+PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "settings.md": settings_page,
+    "errors.md": errors_page,
+    "schema.sql": schema_script,
+}
 
 
 def main(arguments: Sequence[str], folder: Path = FOLDER) -> int:
@@ -84,6 +155,36 @@ def main(arguments: Sequence[str], folder: Path = FOLDER) -> int:
             page.write_text(text, encoding="utf-8", newline="\n")
             print(f"docs/{name} written")
     return stale
+
+
+def _import_all(package: str) -> None:
+    """An error is known once its module is imported."""
+    found = importlib.import_module(package)
+    for module in pkgutil.walk_packages(found.__path__, f"{package}."):
+        importlib.import_module(module.name)
+
+
+def _below(error: type[ChatError]) -> list[type[ChatError]]:
+    """The direct subclasses of ours, in the order they were defined."""
+    return [child for child in error.__subclasses__() if child.__module__.startswith("app.")]
+
+
+def _branches(error: type[ChatError], indent: str = "") -> Iterator[str]:
+    children = _below(error) if error is ChatError else sorted(_below(error), key=lambda child: child.__name__)
+    for child in children:
+        is_last = child is children[-1]
+        where = "" if child.__module__ == ChatError.__module__ else f" ({child.__module__})"
+        yield f"{indent}{'└── ' if is_last else '├── '}{child.__name__}{where}"
+        yield from _branches(child, indent + ("    " if is_last else "│   "))
+
+
+def _kind(error: type[ChatError]) -> str:
+    """The class just below the root on the way to an error."""
+    return next(kind for kind in error.__mro__ if ChatError in kind.__bases__).__name__
+
+
+def _cause(error: type[ChatError]) -> str:
+    return " ".join((inspect.getdoc(error) or "").split())
 
 
 def _sample(environment: str) -> Settings:

@@ -11,7 +11,7 @@ from sqlmodel import Field
 from .documents import EMPTY, Document
 from .errors import Conflict, Forbidden, Invalid, NotFound
 from .ids import DEFAULT_TENANT, TenantId, UserId
-from .text import NAMEABLE, STORABLE, key_of
+from .text import NAMEABLE, STORABLE, is_storable, key_of
 from .values import Moment, Value
 
 EMAIL_MAX = 255
@@ -19,6 +19,7 @@ USERNAME_MAX = 50
 DISPLAY_NAME_MAX = 255
 AVATAR_URL_MAX = 500
 EXTERNAL_ID_MAX = 128
+SLUG_MAX = 63
 PASSWORD_MIN = 8
 PASSWORD_MAX = 1024
 """Characters. Long enough for any pass phrase, short enough that hashing one is no way to keep a server busy."""
@@ -61,14 +62,22 @@ Email = Annotated[str, StringConstraints(max_length=EMAIL_MAX), NAMEABLE, AfterV
 Username = Annotated[str, StringConstraints(max_length=USERNAME_MAX), NAMEABLE]
 ExternalId = Annotated[str, StringConstraints(max_length=EXTERNAL_ID_MAX), NAMEABLE]
 FullName = Annotated[str, StringConstraints(max_length=DISPLAY_NAME_MAX), NAMEABLE]
+Slug = Annotated[str, StringConstraints(max_length=SLUG_MAX, pattern=r"^[a-z0-9](-?[a-z0-9])*$")]
 AvatarUrl = Annotated[str, StringConstraints(max_length=AVATAR_URL_MAX), STORABLE]
+
+
+def _key_or_none(name: object) -> str | None:
+    try:
+        return key_of(name) if isinstance(name, str) and is_storable(name) else None
+    except ValueError:
+        return None
 
 
 class Tenant(Value):
     """A customer of a multi-tenant application; everything else belongs to exactly one (SPEC 2.25)."""
 
     id: TenantId
-    slug: str = Field(max_length=63, regex=r"^[a-z0-9](-?[a-z0-9])*$")
+    slug: Slug
     name: FullName
     settings: Document = EMPTY
     created_at: Moment
@@ -117,11 +126,10 @@ class Account(User):
     @model_validator(mode="before")
     @classmethod
     def _keys(cls, data: Any) -> Any:
-        """Keys follow from the names; nobody hands them in."""
+        """Keys follow from the names; nobody hands them in. A name without a key is for its own field to refuse."""
         if isinstance(data, dict):
-            for field in ("email", "username"):
-                if isinstance(data.get(field), str):
-                    data = {**data, f"{field}_key": key_of(data[field])}
+            keys = {f"{field}_key": _key_or_none(data.get(field)) for field in ("email", "username")}
+            return {**data, **keys, "username_key": keys["username_key"] or ""}
         return data
 
     @model_validator(mode="after")

@@ -13,12 +13,13 @@ from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.domain import text as domain_text
 from app.domain.actors import Actor
 from app.domain.errors import Invalid
 from app.domain.ids import MessageId, RoomId, UserId
-from app.domain.messaging import CONTENT_MAX
+from app.domain.messaging import CONTENT_MAX, Edit
 from app.domain.pages import Cursor
+from app.domain.rooms import name_prefix
+from app.domain.text import is_storable
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -70,13 +71,17 @@ def several_of(choices: type[E], values: Iterable[E | str], name: str) -> tuple[
 
 
 def text(value: str, name: str) -> str:
-    """Text the store can hold, to search by."""
+    """Text to look something up by; what no row can hold is simply not found."""
     if not isinstance(value, str):
         raise Invalid.field(name, "must be text")
-    try:
-        return domain_text.storable(value)
-    except ValueError as error:
-        raise Invalid.field(name, str(error)) from None
+    return value
+
+
+def prefix(value: str, name: str = "prefix") -> str:
+    """How a room's name begins, in the form names are compared in."""
+    if not is_storable(text(value, name)):
+        raise Invalid.field(name, "must be text a name can hold")
+    return name_prefix(value)
 
 
 def cursor(value: str | None) -> Cursor | None:
@@ -86,9 +91,10 @@ def cursor(value: str | None) -> Cursor | None:
 
 def content(value: str, longest: int = CONTENT_MAX) -> str:
     """What a message says: at most `longest` characters. Whether it may be empty is the message type's matter."""
-    if isinstance(value, str) and len(value) > longest:
+    said = Edit(content=value).content
+    if len(said) > longest:
         raise Invalid.field("content", f"must be at most {longest} characters")
-    return text(value, "content")
+    return said
 
 
 def version(value: int | None) -> int | None:

@@ -95,7 +95,7 @@ class IdentityService:
         return await self._store.reader(actor).users.find_by_id(arguments.user_id(user_id))
 
     async def find_by_email(self, actor: Actor, email: str) -> User | None:
-        """Compared without regard to case and look-alike forms; None for text that is no e-mail."""
+        """Compared without regard to case and look-alike forms; None, too, for text that is no e-mail."""
         return await self._store.reader(actor).users.find_by_email(arguments.text(email, "email"))
 
     async def find_by_username(self, actor: Actor, username: str) -> User | None:
@@ -104,6 +104,4 @@ class IdentityService:
 
     async def find_by_external_id(self, actor: Actor, external_id: str) -> User | None:
         """Compared to the letter."""
-        return await self._store.reader(actor).users.find_by_external_id(
-            arguments.text(external_id, "external_id")
-        )
+        return await self._store.reader(actor).users.find_by_external_id(arguments.text(external_id, "external_id"))

@@ -47,9 +47,7 @@ class MessagingService:
         return await self._store.once(actor).messages.send(wanted, draft)
 
     @retrying
-    async def reply(
-        self, actor: Actor, room_id: RoomId | str, to_message_id: MessageId | str, draft: Draft
-    ) -> Sent:
+    async def reply(self, actor: Actor, room_id: RoomId | str, to_message_id: MessageId | str, draft: Draft) -> Sent:
         """Sends an answer to a message, in that message's thread if it has one (else in the draft's own).
 
         Raises as `send`. The target is read first, also as a tombstone, so that a repeat is still recognised after

@@ -26,7 +26,6 @@ from app.domain.rooms import (
     RoomType,
     Seat,
     StaleVersion,
-    name_prefix,
     require_active,
     require_guest_access,
     require_joinable,
@@ -123,10 +122,9 @@ class RoomService:
         """
         wanted, version = arguments.room_id(room_id), arguments.version(expected_version)
         async with self._store.unit_of_work(actor) as uow:
-            await _acting(uow)
-            occupancy = await uow.rooms.hold(wanted, actor.user_id or UserId(NO_ID))
+            occupancy, seat = await _held(uow, wanted, actor.user_id or UserId(NO_ID))
             room = occupancy.room
-            if (seat := _seat(actor, occupancy)) is not None:
+            if seat is not None:
                 access.require(seat, Permission.UPDATE_ROOM)
             require_active(room)
             if version is not None and version != room.version:
@@ -149,9 +147,8 @@ class RoomService:
         """
         wanted = arguments.room_id(room_id)
         async with self._store.unit_of_work(actor) as uow:
-            await _acting(uow)
-            occupancy = await uow.rooms.hold(wanted, actor.user_id or UserId(NO_ID))
-            if (seat := _seat(actor, occupancy)) is not None:
+            occupancy, seat = await _held(uow, wanted, actor.user_id or UserId(NO_ID))
+            if seat is not None:
                 access.require(seat, Permission.CLOSE_ROOM)
             if occupancy.room.status is RoomStatus.CLOSED:
                 return occupancy.room
@@ -194,8 +191,7 @@ class RoomService:
 
         Raises `Invalid`, `InvalidCursor`.
         """
-        key = name_prefix(arguments.text(prefix, "prefix"))
-        return await self._store.reader(actor).rooms.browse(key, arguments.cursor(after), limit)
+        return await self._store.reader(actor).rooms.browse(arguments.prefix(prefix), arguments.cursor(after), limit)
 
     async def my_rooms(self, actor: Actor) -> tuple[RoomSummary, ...]:
         """Every room the acting person sits in with its newest message and what is unread, in one statement.
@@ -235,9 +231,7 @@ class RoomService:
         """
         own, wanted = arguments.person(actor), arguments.room_id(room_id)
         async with self._store.unit_of_work(actor) as uow:
-            await _acting(uow)
-            occupancy = await uow.rooms.hold(wanted, own)
-            _seat(actor, occupancy)
+            occupancy, _ = await _held(uow, wanted, own)
             membership = unseated(occupancy, MembershipStatus.LEFT, uow.now)
             await uow.rooms.save_membership(membership)
             uow.record(Change(room_id=wanted, kind=EventKind.MEMBER_LEFT, user_id=own))
@@ -264,9 +258,8 @@ class RoomService:
         if can_see_history is not None and not isinstance(can_see_history, bool):
             raise Invalid.field("can_see_history", "must be true, false or None")
         async with self._store.unit_of_work(actor) as uow:
-            await _acting(uow)
-            occupancy = await uow.rooms.hold(wanted, subject)
-            if (seat := _seat(actor, occupancy)) is not None:
+            occupancy, seat = await _held(uow, wanted, subject)
+            if seat is not None:
                 access.require_over(seat, Permission.ADD_MEMBER, asked)
             user = await _known(uow, subject)
             require_guest_access(occupancy.room, user)
@@ -285,9 +278,7 @@ class RoomService:
         """
         wanted, subject = arguments.room_id(room_id), arguments.user_id(user_id)
         async with self._store.unit_of_work(actor) as uow:
-            await _acting(uow)
-            occupancy = await uow.rooms.hold(wanted, subject)
-            seat = _seat(actor, occupancy)
+            occupancy, seat = await _held(uow, wanted, subject)
             if seat is not None:
                 access.require(seat, Permission.REMOVE_MEMBER)
             before = require_seated_subject(occupancy)
@@ -311,9 +302,7 @@ class RoomService:
         wanted, subject = arguments.room_id(room_id), arguments.user_id(user_id)
         asked = arguments.one_of(Role, role, "role")
         async with self._store.unit_of_work(actor) as uow:
-            await _acting(uow)
-            occupancy = await uow.rooms.hold(wanted, subject)
-            seat = _seat(actor, occupancy)
+            occupancy, seat = await _held(uow, wanted, subject)
             if seat is not None:
                 access.require(seat, Permission.CHANGE_ROLE)
             before = require_seated_subject(occupancy)
@@ -365,13 +354,15 @@ async def _known(uow: UnitOfWork, user_id: UserId) -> User:
     return user
 
 
-def _seat(actor: Actor, occupancy: Occupancy) -> Seat | None:
-    """The acting person's seat in a held room, `NotAMember` when they have none; None for the application."""
-    if actor.user_id is None:
-        return None
+async def _held(uow: UnitOfWork, room_id: RoomId, subject: UserId) -> tuple[Occupancy, Seat | None]:
+    """A held room with the acting person's seat in it, `NotAMember` when they have none; None for the application."""
+    acting = await _acting(uow)
+    occupancy = await uow.rooms.hold(room_id, subject)
+    if acting is None:
+        return occupancy, None
     if occupancy.actor is None or not occupancy.actor.is_seated:
-        raise NotAMember(room_id=str(occupancy.room.id))
-    return Seat(occupancy.room, occupancy.actor)
+        raise NotAMember(room_id=str(room_id))
+    return occupancy, Seat(occupancy.room, occupancy.actor)
 
 
 def _role_for(user: User) -> Role:

@@ -137,7 +137,6 @@ class Settings(BaseSettings):
         description="Schema that holds the tables: a lower-case identifier of at most 63 characters.",
     )
     message_max_length: int = Field(100_000, ge=1, le=100_000, description="Most characters in one message.")
-    page_max: int = Field(200, ge=1, le=1000, description="Most rows in one page of any list.")
     bcrypt_rounds: int = Field(
         default_factory=lambda earlier: 10 if earlier.get("environment") == "test" else 12,
         ge=10,

@@ -11,7 +11,7 @@ from app.infrastructure.memory.store import MemoryStore
 
 from .harness import Announcements, Harness, ManualClock, ManualIds
 
-_ENOUGH_TURNS = 50
+_TURNS = 50
 """Turns of the loop in which any call in memory that does not wait is done."""
 
 
@@ -49,7 +49,7 @@ class MemoryHarness(Harness):
         return self._store.room_events(tenant_id, room_id)
 
     async def is_waiting(self, pending: asyncio.Future[Any]) -> bool:
-        for _ in range(_ENOUGH_TURNS):
+        for _ in range(_TURNS):
             if pending.done():
                 return False
             await asyncio.sleep(0)

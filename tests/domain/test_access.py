@@ -52,9 +52,7 @@ def test_every_role_and_permission(role: Role, permission: Permission) -> None:
 
 @pytest.mark.parametrize("permission", Permission)
 def test_the_right_to_invite_adds_members_and_nothing_else(permission: Permission) -> None:
-    assert allows(seat(Role.MEMBER, can_invite_others=True).membership, permission) is (
-        permission is P.ADD_MEMBER
-    )
+    assert allows(seat(Role.MEMBER, can_invite_others=True).membership, permission) is (permission is P.ADD_MEMBER)
 
 
 @pytest.mark.parametrize("own", [Role.OWNER, Role.ADMIN])

@@ -24,9 +24,7 @@ SCALARS = (
 )
 OBJECTS = st.dictionaries(
     TEXTS,
-    st.recursive(
-        SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3)
-    ),
+    st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3)),
     max_size=4,
 )
 

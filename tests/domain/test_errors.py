@@ -29,17 +29,13 @@ def tree(top: type[ChatError]) -> list[type[ChatError]]:
     return [top, *(below for child in top.__subclasses__() for below in tree(child))]
 
 
-OURS = [
-    error for error in tree(ChatError) if error.__module__.startswith("app.domain") and error is not ChatError
-]
+OURS = [error for error in tree(ChatError) if error.__module__.startswith("app.domain") and error is not ChatError]
 
 
 def test_every_code_is_its_own() -> None:
     codes = [error.code for error in OURS]
     assert len(codes) == len(set(codes))
-    assert {error.code: error for error in OURS}.items() <= {
-        error.code: error for error in errors.every()
-    }.items()
+    assert {error.code: error for error in OURS}.items() <= {error.code: error for error in errors.every()}.items()
 
 
 @pytest.mark.parametrize("error", OURS, ids=lambda error: error.__name__)
@@ -74,9 +70,7 @@ class Form(BaseModel):
         return self
 
 
-@pytest.mark.parametrize(
-    ("given", "field"), [({"name": 5}, "name"), ({"name": "a", "size": 7}, "size"), ({}, "name")]
-)
+@pytest.mark.parametrize(("given", "field"), [({"name": 5}, "name"), ({"name": "a", "size": 7}, "size"), ({}, "name")])
 def test_a_complaint_names_the_field_and_never_the_value(given: dict[str, object], field: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Form(**given)  # type: ignore[arg-type]  # wrong values are the point

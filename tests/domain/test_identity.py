@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.domain import identity
+from app.domain.documents import EMPTY
 from app.domain.errors import Invalid
 from app.domain.identity import (
     Account,
@@ -45,7 +46,7 @@ def test_defaults() -> None:
     assert (settings.theme, settings.notifications_enabled, settings.preferences, settings.version) == (
         "light",
         True,
-        {},
+        EMPTY,
         1,
     )
     status = UserStatus(user_id=user.id, last_seen_at=NOW, **times)  # type: ignore[arg-type]  # the same
@@ -76,9 +77,7 @@ def test_text_limits(field: str, longest: str) -> None:
             assert wrong not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    "field", ["username", "external_id", "first_name", "last_name", "display_name", "email"]
-)
+@pytest.mark.parametrize("field", ["username", "external_id", "first_name", "last_name", "display_name", "email"])
 @pytest.mark.parametrize("name", ["", " ", "\u200b", "a\nb", "a\x7fb"])
 def test_a_name_can_be_seen(field: str, name: str) -> None:
     with pytest.raises(Invalid, match=field):
@@ -117,9 +116,7 @@ def test_only_guests_robots_and_external_accounts_do_without_email_and_password(
 def test_what_only_login_may_see_is_not_in_a_user_nor_in_print() -> None:
     account = Account(**{**MEMBER, "password_hash": "$2b$12$secret"})
     assert "secret" not in repr(account)
-    assert not {"password_hash", "session_epoch", "email_key", "username_key"} & set(
-        account.as_user().model_dump()
-    )
+    assert not {"password_hash", "session_epoch", "email_key", "username_key"} & set(account.as_user().model_dump())
     assert type(account.as_user()) is User
 
 
@@ -151,10 +148,7 @@ def test_passwords_are_from_8_to_1024_characters(length: int, allowed: bool) -> 
     ],
 )
 def test_who_may_not_act(status: str, deleted: bool, barred: bool) -> None:
-    assert (
-        User(**USER, account_status=AccountStatus(status), deleted_at=NOW if deleted else None).is_barred
-        is barred
-    )
+    assert User(**USER, account_status=AccountStatus(status), deleted_at=NOW if deleted else None).is_barred is barred
 
 
 @pytest.mark.spec("3.1")

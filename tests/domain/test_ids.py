@@ -37,9 +37,7 @@ def test_models_take_an_id_in_each_of_its_forms(value: UUID) -> None:
     assert {Actor(user_id=form).user_id for form in forms} == {UserId(value)}  # type: ignore[arg-type]  # the forms are the point
 
 
-@pytest.mark.parametrize(
-    "text", ["", "Z" * 26, "8" + "0" * 25, "U" * 26, "0" * 25, "0" * 25 + "é", "ß" * 26, "nobody"]
-)
+@pytest.mark.parametrize("text", ["", "Z" * 26, "8" + "0" * 25, "U" * 26, "0" * 25, "0" * 25 + "é", "ß" * 26, "nobody"])
 def test_what_is_no_id_is_refused(text: str) -> None:
     with pytest.raises(Invalid) as refused:
         Actor(user_id=text)  # type: ignore[arg-type]  # a wrong value is the point
@@ -56,9 +54,7 @@ def test_the_successor_of_a_uuid7_is_one(value: UUID) -> None:
     after = ids.successor(value)
     assert after > value
     assert (after.version, after.variant) == (7, value.variant)
-    assert after.int - value.int == 1 or ids.moment_of(after) - ids.moment_of(value) == timedelta(
-        milliseconds=1
-    )
+    assert after.int - value.int == 1 or ids.moment_of(after) - ids.moment_of(value) == timedelta(milliseconds=1)
 
 
 def test_the_successor_of_a_full_millisecond_begins_the_next() -> None:
@@ -78,9 +74,7 @@ def test_an_id_carries_its_millisecond(value: UUID, moment: datetime) -> None:
 
 
 @given(MOMENTS, MOMENTS, st.integers(0, 2**74 - 1), st.integers(0, 2**74 - 1))
-def test_ids_sort_by_the_millisecond_they_were_made_in(
-    one: datetime, other: datetime, a: int, b: int
-) -> None:
+def test_ids_sort_by_the_millisecond_they_were_made_in(one: datetime, other: datetime, a: int, b: int) -> None:
     if ids.milliseconds(one) < ids.milliseconds(other):
         assert ids.made_at(one, a) < ids.first_at(other) <= ids.made_at(other, b)
 

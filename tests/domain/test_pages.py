@@ -1,13 +1,26 @@
 """Pages and cursors."""
 
 import string
+from uuid import UUID
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.domain.errors import Invalid
-from app.domain.pages import MAX_LIMIT, Cursor, InvalidCursor, Page, Way, checked_limit, cut, opened, sealed
+from app.domain.pages import (
+    MAX_LIMIT,
+    Cursor,
+    InvalidCursor,
+    Page,
+    Way,
+    checked_limit,
+    cut,
+    id_at,
+    middle,
+    opened,
+    sealed,
+)
 
 KEYS = st.binary(max_size=300)
 LISTING = "history:01J00000000000000000000000:"
@@ -37,9 +50,7 @@ def test_a_cut_cursor_is_refused(key: bytes, data: st.DataObject) -> None:
 def test_a_cursor_with_one_character_changed_is_refused(key: bytes, data: st.DataObject) -> None:
     cursor = sealed(LISTING, key)
     at = data.draw(st.integers(0, len(cursor) - 1))
-    letter = data.draw(
-        st.sampled_from(string.ascii_letters + string.digits + "-_").filter(lambda c: c != cursor[at])
-    )
+    letter = data.draw(st.sampled_from(string.ascii_letters + string.digits + "-_").filter(lambda c: c != cursor[at]))
     with pytest.raises(InvalidCursor):
         opened(LISTING, cursor[:at] + letter + cursor[at + 1 :])
 
@@ -63,9 +74,7 @@ def test_limits() -> None:
             checked_limit(wrong)  # type: ignore[arg-type]  # wrong values are the point
 
 
-def page(
-    found: list[int], way: Way, limit: int, *, anchored: bool
-) -> tuple[tuple[int, ...], int | None, int | None]:
+def page(found: list[int], way: Way, limit: int, *, anchored: bool) -> tuple[tuple[int, ...], int | None, int | None]:
     result: Page[int] = cut(found, way, limit, anchored, lambda n: bytes([n]), LISTING)
 
     def place(cursor: Cursor | None) -> int | None:
@@ -96,7 +105,8 @@ def test_a_page_is_in_list_order_and_says_where_it_goes_on(
 
 @given(st.sets(st.integers(0, 255)), st.integers(1, 20), st.sampled_from([Way.OLDER, Way.NEWER]))
 def test_following_the_cursors_reads_everything_once(numbers: set[int], limit: int, way: Way) -> None:
-    ordered, read, anchor = sorted(numbers), [], None
+    ordered, anchor = sorted(numbers), None
+    read: list[int] = []
     for _ in range(len(numbers) + 1):
         if way is Way.NEWER:
             found = [n for n in ordered if anchor is None or n > anchor][: limit + 1]
@@ -108,3 +118,29 @@ def test_following_the_cursors_reads_everything_once(numbers: set[int], limit: i
         if anchor is None:
             break
     assert read == ordered
+
+
+@given(st.uuids())
+def test_an_id_is_a_place_of_16_bytes(value: UUID) -> None:
+    assert id_at(value.bytes) == value
+    for wrong in (value.bytes[:-1], value.bytes + b"x", b""):
+        with pytest.raises(InvalidCursor):
+            id_at(wrong)
+
+
+@given(st.sets(st.integers(0, 255)), st.integers(0, 255), st.integers(1, 20))
+def test_a_page_around_a_place(numbers: set[int], centre: int, limit: int) -> None:
+    ordered = sorted(numbers)
+    older = [n for n in reversed(ordered) if n < centre][: limit // 2 + 1]
+    newer = [n for n in ordered if n >= centre][: limit + 1]
+    around: Page[int] = middle(older, newer, limit, lambda n: bytes([n]), LISTING)
+    assert list(around.items) == sorted(around.items)
+    assert len(around.items) <= limit
+    assert len([n for n in around.items if n < centre]) == min(limit // 2, sum(n < centre for n in ordered))
+    if not around.items:
+        assert around == Page(())
+        return
+    first, last = around.items[0], around.items[-1]
+    assert ordered[ordered.index(first) : ordered.index(last) + 1] == list(around.items)  # without a gap
+    assert around.older == (sealed(LISTING, bytes([first])) if first != ordered[0] else None)
+    assert around.newer == (sealed(LISTING, bytes([last])) if last != ordered[-1] else None)

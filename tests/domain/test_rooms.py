@@ -5,13 +5,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.domain import rooms
+from app.domain.documents import EMPTY
 from app.domain.errors import ChatError, Invalid
 from app.domain.identity import AccountType, User
 from app.domain.ids import MessageId, RoomId, UserId
+from app.domain.pages import InvalidCursor
 from app.domain.rooms import (
     Membership,
     MembershipStatus,
@@ -24,6 +26,7 @@ from app.domain.rooms import (
     RoomStatus,
     RoomType,
 )
+from app.domain.text import key_of
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -36,14 +39,10 @@ def a_room(**fields: Any) -> Room:
 
 
 def a_membership(user_id: UserId = ANN, **fields: Any) -> Membership:
-    return Membership(
-        **{"room_id": RoomId(UUID(int=9)), "user_id": user_id, "joined_at": NOW, **TIMES, **fields}
-    )
+    return Membership(**{"room_id": RoomId(UUID(int=9)), "user_id": user_id, "joined_at": NOW, **TIMES, **fields})
 
 
-def held(
-    subject: Membership | None = None, *, seats_taken: int = 2, owners: int = 1, **room: Any
-) -> Occupancy:
+def held(subject: Membership | None = None, *, seats_taken: int = 2, owners: int = 1, **room: Any) -> Occupancy:
     return Occupancy(a_room(**room), actor=None, subject=subject, seats_taken=seats_taken, owners=owners)
 
 
@@ -55,7 +54,7 @@ def test_defaults() -> None:
     room = a_room()
     assert (room.room_type, room.status, room.is_private) == (RoomType.GROUP, RoomStatus.ACTIVE, False)
     assert (room.guest_access_allowed, room.max_participants, room.escalation_level) == (True, 50, 1)
-    assert (room.settings, room.last_position, room.revision, room.version) == ({}, 0, 0, 1)
+    assert (room.settings, room.last_position, room.revision, room.version) == (EMPTY, 0, 0, 1)
     seat = a_membership()
     assert (seat.role, seat.status, seat.notify_level) == (
         Role.MEMBER,
@@ -104,7 +103,7 @@ def test_only_a_direct_room_has_no_name() -> None:
 @pytest.mark.parametrize("field", ["visible_from", "last_read_position", "delivered_position"])
 def test_positions_are_not_negative(field: str) -> None:
     with pytest.raises(Invalid, match=field):
-        a_membership(**{field: -1})
+        a_membership(ANN, **{field: -1})
 
 
 def test_a_change_sets_what_it_names_and_clears_what_may_be_cleared() -> None:
@@ -114,7 +113,7 @@ def test_a_change_sets_what_it_names_and_clears_what_may_be_cleared() -> None:
     assert RoomChange().applied_to(room) == room
     for field in ("name", "is_private", "guest_access_allowed", "settings"):
         with pytest.raises(Invalid, match=f"{field}: cannot be cleared"):
-            RoomChange(**{field: None}).applied_to(room)  # type: ignore[arg-type]  # the type allows it, the rule does not
+            RoomChange(**{field: None}).applied_to(room)
 
 
 @given(st.uuids(), st.uuids())
@@ -130,6 +129,19 @@ def test_a_search_prefix_is_compared_like_a_name() -> None:
     assert rooms.name_prefix("") == rooms.name_prefix("  ") == ""
     with pytest.raises(Invalid, match="prefix"):
         rooms.name_prefix("\u200b")
+
+
+@given(st.text("abC ,.-ßéﬁ", min_size=1, max_size=100), st.uuids())
+def test_a_place_by_name_is_a_name_key_and_an_id(name: str, room_id: UUID) -> None:
+    assume(name.strip())
+    place = rooms.place_by_name(a_room(id=RoomId(room_id), name=name))
+    assert rooms.name_and_id_at(place) == (key_of(name), room_id)
+
+
+@pytest.mark.parametrize("place", [b"", b"a", b"a" * 16, b"a" * 40, b"a\0b\0" + b"i" * 16, b"\xff\0" + b"i" * 16])
+def test_what_is_no_place_by_name(place: bytes) -> None:
+    with pytest.raises(InvalidCursor):
+        rooms.name_and_id_at(place)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.text import KEY_MAX_BYTES, key_of, storable
+from app.domain.text import KEY_MAX_BYTES, is_storable, key_of, storable
 
 NAMES = st.text(min_size=1, max_size=60)
 
@@ -58,9 +58,7 @@ def test_case_and_normal_form_do_not_change_a_key(name: str) -> None:
     assert key_or_none(name.casefold()) == key
 
 
-@given(
-    NAMES, st.integers(0, 60), st.sampled_from(["\u200b", "\u2060", "\ufeff", "\u00ad", "\ufe0f", "\u034f"])
-)
+@given(NAMES, st.integers(0, 60), st.sampled_from(["\u200b", "\u2060", "\ufeff", "\u00ad", "\ufe0f", "\u034f"]))
 def test_an_invisible_character_anywhere_does_not_change_a_key(name: str, at: int, invisible: str) -> None:
     assert key_or_none(name[:at] + invisible + name[at:]) == key_or_none(name)
 
@@ -81,8 +79,10 @@ def test_a_key_has_a_limit_in_bytes() -> None:
 def test_what_no_database_can_hold_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match="must not contain"):
         storable(value)
+    assert not is_storable(value)
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 def test_everything_else_is_storable_and_unchanged(value: str) -> None:
     assert storable(value) == value
+    assert is_storable(value)

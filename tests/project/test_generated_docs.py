@@ -74,6 +74,6 @@ def test_page_does_not_depend_on_the_environment(
     generate: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = generate.settings_page()
-    monkeypatch.setenv("CHAT_PAGE_MAX", "17")
+    monkeypatch.setenv("CHAT_MESSAGE_MAX_LENGTH", "17")
     monkeypatch.setenv("CHAT_ENV", "production")
     assert generate.settings_page() == before

@@ -54,11 +54,11 @@ def driver_view(url: str, **others: Any) -> tuple[list[Any], Any]:
 def test_later_file_wins_over_earlier_and_environment_over_both(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / ".env").write_text("CHAT_POOL_SIZE=1\nCHAT_PAGE_MAX=11\nCHAT_MONTHS_AHEAD=12\n")
-    (tmp_path / ".env.local").write_text("CHAT_POOL_SIZE=2\nCHAT_PAGE_MAX=22\n")
+    (tmp_path / ".env").write_text("CHAT_POOL_SIZE=1\nCHAT_MESSAGE_MAX_LENGTH=11\nCHAT_MONTHS_AHEAD=12\n")
+    (tmp_path / ".env.local").write_text("CHAT_POOL_SIZE=2\nCHAT_MESSAGE_MAX_LENGTH=22\n")
     monkeypatch.setenv("CHAT_POOL_SIZE", "3")
     settings = Settings.load()
-    assert (settings.pool_size, settings.page_max, settings.months_ahead) == (3, 22, 12)
+    assert (settings.pool_size, settings.message_max_length, settings.months_ahead) == (3, 22, 12)
 
 
 def test_overrides_win_over_the_environment_also_when_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +70,7 @@ def test_overrides_win_over_the_environment_also_when_none(monkeypatch: pytest.M
 
 
 def test_the_constructor_reads_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("CHAT_PAGE_MAX=7\n")
+    (tmp_path / ".env").write_text("CHAT_MESSAGE_MAX_LENGTH=7\n")
     # POOL_SIZE and DATABASE_URL are what pydantic-settings itself would look for.
     for name, value in {
         "CHAT_POOL_SIZE": "7",
@@ -79,15 +79,15 @@ def test_the_constructor_reads_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path
     }.items():
         monkeypatch.setenv(name, value)
     assert Settings(adapters="memory") == Settings.load(
-        adapters="memory", pool_size=20, page_max=200, database_url=None
+        adapters="memory", pool_size=20, message_max_length=100_000, database_url=None
     )
 
 
 def test_empty_variables_are_not_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("CHAT_PAGE_MAX=7\nSECRET_KEY=\nPOSTGRES_PASSWORD=\n")
-    monkeypatch.setenv("CHAT_PAGE_MAX", "")
+    (tmp_path / ".env").write_text("CHAT_MESSAGE_MAX_LENGTH=7\nSECRET_KEY=\nPOSTGRES_PASSWORD=\n")
+    monkeypatch.setenv("CHAT_MESSAGE_MAX_LENGTH", "")
     settings = Settings.load()
-    assert settings.page_max == 7
+    assert settings.message_max_length == 7
     assert settings.secret_key is None
     assert settings.database_url is None
 
@@ -97,7 +97,7 @@ def test_defaults() -> None:
     assert (settings.environment, settings.adapters, settings.pgbouncer) == ("development", "postgres", False)
     assert (settings.pool_size, settings.pool_idle_seconds, settings.pool_wait_seconds) == (20, 30, 2)
     assert (settings.command_timeout_seconds, settings.lock_timeout_seconds) == (30, 5)
-    assert (settings.message_max_length, settings.page_max, settings.months_ahead) == (100_000, 200, 3)
+    assert (settings.message_max_length, settings.message_max_length, settings.months_ahead) == (100_000, 200, 3)
     assert settings.database_schema == "public"
     assert (settings.bcrypt_rounds, Settings(environment="test").bcrypt_rounds) == (12, 10)
     assert Settings(environment="test", bcrypt_rounds=12).bcrypt_rounds == 12
@@ -131,7 +131,7 @@ def test_settings_cannot_be_changed() -> None:
         ("database_schema", "a" * 64, "text matching ^[a-z_][a-z0-9_]{0,62}$"),
         ("database_schema", "public\n", "text matching ^[a-z_][a-z0-9_]{0,62}$"),
         ("message_max_length", 100_001, "a whole number from 1 to 100000"),
-        ("page_max", 0, "a whole number from 1 to 1000"),
+        ("message_max_length", 0, "a whole number from 1 to 1000"),
         ("bcrypt_rounds", 9, "a whole number from 10 to 18"),
         ("months_ahead", 0, "a whole number from 1 to 36"),
         ("secret_key", 7, "text"),

@@ -40,24 +40,39 @@ def test_what_is_no_id_names_the_argument_and_not_the_value(kind: Callable[..., 
 
 def test_choices_are_taken_by_value() -> None:
     assert arguments.one_of(Role, "owner", "role") is arguments.one_of(Role, Role.OWNER, "role") is Role.OWNER
+    wrong: Any
     for wrong in ("OWNER", "", None, 3, []):
         with pytest.raises(Invalid, match="role: must be one of owner, admin"):
-            arguments.one_of(Role, wrong, "role")  # type: ignore[arg-type]  # wrong on purpose
+            arguments.one_of(Role, wrong, "role")
 
 
 def test_several_choices_are_a_list() -> None:
     assert arguments.several_of(MessageType, ("text", MessageType.FILE), "types") == ("text", "file")
     assert arguments.several_of(MessageType, (), "types") == ()
+    wrong: Any
     for wrong in ("text", 5, None, ["text", "chat"]):
         with pytest.raises(Invalid, match="types"):
-            arguments.several_of(MessageType, wrong, "types")  # type: ignore[arg-type]  # wrong on purpose
+            arguments.several_of(MessageType, wrong, "types")
 
 
-@pytest.mark.parametrize("wrong", ["a\0", "\ud800", 5, None, b"x"])
-def test_text_is_what_a_store_can_hold(wrong: Any) -> None:
-    assert arguments.text("ü\n", "prefix") == arguments.content("ü\n") == "ü\n"
+@pytest.mark.parametrize("wrong", [5, None, b"x"])
+def test_text_is_text(wrong: Any) -> None:
+    assert arguments.text("ü\n", "email") == "ü\n"
+    with pytest.raises(Invalid, match="email: must be text"):
+        arguments.text(wrong, "email")
+
+
+@pytest.mark.parametrize("wrong", ["a\0", "\ud800", "\u200b", 5, None])
+def test_a_prefix_is_folded_like_a_name(wrong: Any) -> None:
+    assert arguments.prefix("Ｌou") == "lou"
+    assert arguments.prefix("") == ""
     with pytest.raises(Invalid, match="prefix"):
-        arguments.text(wrong, "prefix")
+        arguments.prefix(wrong)
+
+
+@pytest.mark.parametrize("wrong", ["a\0", "\ud800", "x" * 100_001, 5, None])
+def test_content_is_what_a_message_can_hold(wrong: Any) -> None:
+    assert arguments.content("ü\n") == "ü\n"
     with pytest.raises(Invalid, match="content"):
         arguments.content(wrong)
 

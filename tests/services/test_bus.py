@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -51,7 +52,7 @@ async def test_a_subscription_begins_when_it_is_opened() -> None:
 async def test_a_waiting_subscriber_wakes() -> None:
     bus = InProcessBus()
     async with bus.subscribe(LOUNGE) as lounge:
-        waiting = asyncio.create_task(anext(lounge))  # type: ignore[arg-type]  # anext gives an awaitable that is a coroutine
+        waiting = asyncio.ensure_future(anext(lounge))
         await asyncio.sleep(0)
         assert not waiting.done()
         bus.announce([event(LOUNGE, 1)])
@@ -116,8 +117,8 @@ async def test_closing_ends_every_stream_after_what_was_announced() -> None:
         assert await drained(later) == []
 
 
-async def drained(events: object) -> list[int]:
-    return [e.revision async for e in events]  # type: ignore[attr-defined]  # any stream
+async def drained(events: AsyncIterator[RoomEvent]) -> list[int]:
+    return [e.revision async for e in events]
 
 
 async def test_streams_on_other_loops_get_every_event_in_order() -> None:

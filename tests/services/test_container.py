@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from app.container import Chat, Container, open_app
 from app.domain.actors import Actor
-from app.domain.errors import Invalid, Misuse
+from app.domain.errors import Invalid, Misuse, Unavailable
 from app.domain.identity import AccountType, Registration, User
 from app.domain.messaging import Draft
 from app.domain.rooms import NewRoom
@@ -181,3 +181,13 @@ asyncio.run(main())
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+async def test_opening_on_postgresql_connects_to_nothing() -> None:
+    nowhere = Settings(database_url=SecretStr("postgresql://u:p@127.0.0.1:9/chatdb"), connect_timeout_seconds=1)
+    async with open_app(nowhere) as chat:
+        with pytest.raises(Unavailable):
+            await chat.identity.find_by_username(SYSTEM, "ann")
+    with pytest.raises(SettingsError, match="DATABASE_URL"):
+        async with open_app(Settings()):
+            pytest.fail("nothing was opened")

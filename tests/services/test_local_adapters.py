@@ -18,7 +18,6 @@ from pydantic import SecretStr
 
 from app.domain.ids import first_at, made_at, moment_of
 from app.infrastructure.local import ids as local_ids
-from app.infrastructure.local import passwords as local_passwords
 from app.infrastructure.local.clock import SystemClock
 from app.infrastructure.local.ids import TimeOrderedIds
 from app.infrastructure.local.passwords import BcryptPasswords
@@ -124,7 +123,7 @@ async def test_hashing_leaves_the_event_loop_free_and_takes_no_more_than_its_sha
             running -= 1
         return b"$2b$"
 
-    monkeypatch.setattr(local_passwords.bcrypt, "hashpw", slow)
+    monkeypatch.setattr(bcrypt, "hashpw", slow)
     began = time.monotonic()
     hashing = [asyncio.create_task(passwords.hash(SecretStr("correct horse"))) for _ in range(6)]
     await asyncio.sleep(0)

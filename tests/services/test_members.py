@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import uuid4
 
 import pytest
@@ -241,6 +242,7 @@ async def test_a_suspended_owner_does_nothing(world: World) -> None:
 async def test_a_role_changes_and_is_told_once(world: World) -> None:
     ann, bob = await world.persons("ann", "bob")
     room = await world.room(ann, bob)
+    before = (await world.chat.rooms.get(ann, room.id)).revision
     async with world.chat.events.subscribe(room.id) as events:
         changed = await world.chat.rooms.change_role(ann, room.id, id_of(bob), Role.ADMIN)
         assert await world.chat.rooms.change_role(ann, room.id, id_of(bob), Role.ADMIN) == await seat_of(
@@ -252,6 +254,7 @@ async def test_a_role_changes_and_is_told_once(world: World) -> None:
             (EventKind.MEMBER_CHANGED, id_of(bob)),
         ]
     assert changed.role is Role.ADMIN
+    assert (await world.chat.rooms.get(ann, room.id)).revision == before + 2  # the repeat told nobody
     await world.chat.rooms.change_role(bob, room.id, id_of(ann), Role.MEMBER)
     with pytest.raises(rooms.LastOwner):
         await world.chat.rooms.change_role(bob, room.id, id_of(bob), Role.MEMBER)
@@ -285,3 +288,35 @@ async def test_members_come_in_pages_to_those_who_sit_there(world: World) -> Non
     assert seen == sorted(id_of(person) for person in people[:4])
     with pytest.raises(rooms.NotAMember):
         await world.chat.rooms.members(people[4], room.id)
+
+
+# ── at once ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_the_last_seat_is_taken_once(world: World) -> None:
+    ann, *others = await world.persons("ann", *(f"p{n}" for n in range(10)))
+    room = await world.room(ann, max_participants=3)
+    answers = await asyncio.gather(*(world.chat.rooms.join(other, room.id) for other in others), return_exceptions=True)
+    assert sum(isinstance(answer, Membership) for answer in answers) == 2
+    assert sum(isinstance(answer, rooms.RoomIsFull) for answer in answers) == 8
+    assert len(await roles(world, room)) == 3
+
+
+async def test_of_two_owners_leaving_at_once_one_stays(world: World) -> None:
+    ann, bob, cat = await world.persons("ann", "bob", "cat")
+    room = await world.room(ann, cat)
+    await world.chat.rooms.add(ann, room.id, id_of(bob), Role.OWNER)
+    answers = await asyncio.gather(
+        *(world.chat.rooms.leave(owner, room.id) for owner in (ann, bob)), return_exceptions=True
+    )
+    assert sorted(type(answer).__name__ for answer in answers) == ["LastOwner", "Membership"]
+
+
+async def test_a_direct_room_opened_by_both_at_once_is_one(world: World) -> None:
+    ann, bob = await world.persons("ann", "bob")
+    opened = await asyncio.gather(
+        *(world.chat.rooms.open_direct(ann, id_of(bob)) for _ in range(5)),
+        *(world.chat.rooms.open_direct(bob, id_of(ann)) for _ in range(5)),
+    )
+    assert len({room.id for room in opened}) == 1
+    assert len(await world.chat.rooms.my_rooms(ann)) == 1

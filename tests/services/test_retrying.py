@@ -86,8 +86,12 @@ async def test_there_is_a_short_pause_before_the_next_try() -> None:
 @pytest.mark.usefixtures("impatient")
 async def test_no_argument_reaches_those_who_log_retries() -> None:
     seen: list[RetryDetails] = []
+
+    def hook(details: RetryDetails) -> None:
+        seen.append(details)
+
     before = get_on_retry_hooks()
-    set_on_retry_hooks([seen.append])
+    set_on_retry_hooks([hook])
     try:
         await Trying(Contended(), Contended()).write("hunter2")
     finally:

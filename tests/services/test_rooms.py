@@ -213,7 +213,8 @@ async def test_who_may_look_at_a_room(world: World) -> None:
         with pytest.raises(rooms.NotAMember):
             await world.chat.rooms.get(bob, room.id)
         assert await world.chat.rooms.find_by_external_id(bob, room.external_id or "") is None
-    assert await world.chat.rooms.find_by_external_id(bob, "nothing") is None
+    for unknown in ("nothing", "", "a\0", "\ud800"):
+        assert await world.chat.rooms.find_by_external_id(bob, unknown) is None
 
 
 async def test_what_is_no_room(world: World) -> None:

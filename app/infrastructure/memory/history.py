@@ -6,12 +6,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import cast
-from uuid import UUID
 
 from app.domain.errors import Invalid
 from app.domain.ids import MessageId, RoomId
 from app.domain.messaging import Message, may_see
-from app.domain.pages import Cursor, InvalidCursor, Page, Way, checked_limit, cut, opened, sealed
+from app.domain.pages import Cursor, Page, Way, checked_limit, cut, id_at, middle, opened
 from app.domain.reading import counts_as_unread
 from app.domain.rooms import Membership
 
@@ -77,17 +76,8 @@ class History:
 
     def around(self, place: int, limit: int) -> Page[Message]:
         """Up to limit // 2 messages before a place, and the rest from it on."""
-        half = checked_limit(limit) // 2
-        rest = limit - half
-        older, newer = self._older(place - 1, half + 1), self._newer(place, rest + 1)
-        items = (*reversed(older[:half]), *newer[:rest])
-        if not items:
-            return Page(())
-        return Page(
-            items,
-            older=sealed(self.name, _place_of(items[0])) if len(older) > half else None,
-            newer=sealed(self.name, _place_of(items[-1])) if len(newer) > rest else None,
-        )
+        older, newer = self._older(place - 1, limit // 2 + 1), self._newer(place, limit + 1)
+        return middle(older, newer, limit, _place_of, self.name)
 
     def _older(self, start: int, count: int) -> list[Message]:
         return self._walk(range(start, self.first - 1, -1), count)
@@ -106,10 +96,7 @@ class History:
         return found
 
     def _anchor(self, cursor: Cursor) -> MessageId:
-        key = opened(self.name, cursor)
-        if len(key) != 16:
-            raise InvalidCursor.field("cursor", "is damaged or belongs to another list")
-        return MessageId(UUID(bytes=key))
+        return MessageId(id_at(opened(self.name, cursor)))
 
 
 def _place_of(message: Message) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from hashlib import sha256
 
 from app.domain.errors import Invalid
 from app.domain.events import EventKind
@@ -19,6 +18,9 @@ from .messaging import next_id, put_mark, store
 from .rooms import locked_room, put_seat
 from .tables import CLIENT_KEYS, FIRST_OF_KEY, SEATS
 from .transaction import Transaction, Writes
+
+_NO_BODY = b""
+"""What a source's key is kept with: no draft has this hash, so no send repeats an imported message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class MemoryImports(Imports):
             for user_id in sorted({message.user_id for message in messages}):
                 await tx.lock(SEATS, (room_id, user_id))
             for entry in entries:
-                store(tx, entry.message, entry.source.key, sha256(entry.message.content.encode()).digest())
+                store(tx, entry.message, entry.source.key, _NO_BODY)
                 update = {"last_position": entry.message.position, "last_message_id": entry.message.id}
                 room = tx.log(room.model_copy(update=update), EventKind.MESSAGE_SENT, entry.message.id)
             _seat_authors(tx, room, entries)
@@ -96,7 +98,7 @@ def _seat_authors(tx: Transaction, room: Room, entries: list[_Entry]) -> None:
     last: dict[UserId, Message] = {}
     for entry in entries:
         author, message = entry.source.user_id, entry.message
-        first[author] = min(message.created_at, first.get(author, message.created_at))
+        first.setdefault(author, message.created_at)
         last[author] = message
     for user_id, message in last.items():
         membership = tx.view.get(SEATS, (room.id, user_id))

@@ -14,6 +14,7 @@ from app.domain.messaging import (
     SEND_RULES,
     AlterFacts,
     Draft,
+    Edit,
     Message,
     MessageNotFound,
     MessageReader,
@@ -218,11 +219,10 @@ class MemoryMessageWriter(MessageWriter):
         self, room_id: RoomId, message_id: MessageId, content: str, *, expected_version: int | None = None
     ) -> Message:
         async with self._writes.writing() as tx:
-            # Before any rule, as text PostgreSQL cannot even be asked about; a file's draft may be empty.
-            Draft(content=content, message_type=MessageType.FILE)
-            room, message = await _judged(tx, room_id, message_id, EDIT_RULES, expected_version)
+            said = Edit(content=content).content  # before any rule, as text PostgreSQL cannot even be asked about
+            room, message = await _judged(tx, room_id, message_id, EDIT_RULES, expected_version, said)
             edited = message.changed(
-                content=content, is_edited=True, edited_at=tx.now, version=message.version + 1, updated_at=tx.now
+                content=said, is_edited=True, edited_at=tx.now, version=message.version + 1, updated_at=tx.now
             )
             tx.view.put(MESSAGES, (room_id, message_id), edited)
             tx.log(room, EventKind.MESSAGE_EDITED, message_id)
@@ -230,7 +230,7 @@ class MemoryMessageWriter(MessageWriter):
 
     async def delete(self, room_id: RoomId, message_id: MessageId) -> Message:
         async with self._writes.writing() as tx:
-            room, message = await _judged(tx, room_id, message_id, DELETE_RULES, None)
+            room, message = await _judged(tx, room_id, message_id, DELETE_RULES)
             deleted = message.changed(deleted_at=tx.now, version=message.version + 1, updated_at=tx.now)
             tx.view.put(MESSAGES, (room_id, message_id), deleted)
             tx.log(room, EventKind.MESSAGE_DELETED, message_id)
@@ -261,7 +261,8 @@ async def _judged(
     room_id: RoomId,
     message_id: MessageId,
     rules: Sequence[Rule[AlterFacts]],
-    expected_version: int | None,
+    expected_version: int | None = None,
+    content: str = "",
 ) -> tuple[Room, Message]:
     """The locked room and its message, once every rule has held."""
     room = await locked_room(tx, room_id)
@@ -277,6 +278,7 @@ async def _judged(
         account_is_barred=account is not None and account.is_barred,
         message=message,
         expected_version=expected_version,
+        content=content,
     )
     judge(rules, facts)
     return cast(Room, room), cast(Message, message)  # the rules have held, so both are there

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from typing import Any
-from uuid import UUID
 
 from app.domain.errors import ChatError, Conflict, Invalid
 from app.domain.identity import TenantNotFound
 from app.domain.ids import NO_ID, RoomId, TenantId, UserId, ulid
-from app.domain.pages import Cursor, InvalidCursor, Page, Way, checked_limit, cut, opened
+from app.domain.pages import Cursor, Page, Way, checked_limit, cut, id_at, opened
 from app.domain.rooms import (
     MemberNotFound,
     Membership,
@@ -27,7 +26,9 @@ from app.domain.rooms import (
     Seat,
     StaleVersion,
     direct_key,
+    name_and_id_at,
     name_prefix,
+    place_by_name,
 )
 from app.domain.text import key_of
 
@@ -149,7 +150,7 @@ class MemoryRoomReader(RoomReader):
         async with self._reads.reading() as view:
             checked_limit(limit)
             listing = f"members:{ulid(room_id)}"
-            anchor = NO_ID if after is None else _user_id(opened(listing, after))
+            anchor = NO_ID if after is None else id_at(opened(listing, after))
             if live_room(view, self._reads.actor.tenant_id, room_id) is None:
                 return Page(())
             user_ids = view.keys(ROOM_MEMBERS, room_id)
@@ -171,33 +172,14 @@ class MemoryRoomReader(RoomReader):
             entries = view.keys(LISTED_ROOMS, self._reads.actor.tenant_id)
             start = bisect_left(entries, (key, RoomId(NO_ID)))
             if after is not None:
-                start = max(start, bisect_right(entries, _listed_place(opened(listing, after))))
+                start = max(start, bisect_right(entries, name_and_id_at(opened(listing, after))))
             found: list[Room] = []
             for place in range(start, len(entries)):
                 name, room_id = entries[place]
                 if not name.startswith(key) or len(found) > limit:
                     break
                 found.append(require_room(view, self._reads.actor.tenant_id, room_id))
-            return cut(found, Way.NEWER, limit, after is not None, _place_of_listed, listing)
-
-
-def _user_id(key: bytes) -> UUID:
-    if len(key) != 16:
-        raise InvalidCursor.field("cursor", "is damaged or belongs to another list")
-    return UUID(bytes=key)
-
-
-def _listed_place(key: bytes) -> tuple[str, RoomId]:
-    try:
-        if key[-17:-16] != b"\0":
-            raise ValueError
-        return key[:-17].decode(), RoomId(UUID(bytes=key[-16:]))
-    except ValueError:
-        raise InvalidCursor.field("cursor", "is damaged or belongs to another list") from None
-
-
-def _place_of_listed(room: Room) -> bytes:
-    return key_of(room.name or "").encode() + b"\0" + room.id.bytes
+            return cut(found, Way.NEWER, limit, after is not None, place_by_name, listing)
 
 
 class MemoryRooms(MemoryRoomReader, Rooms):

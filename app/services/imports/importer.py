@@ -24,6 +24,7 @@ from app.domain.identity import (
 )
 from app.domain.ids import Ids, RoomId, UserId
 from app.domain.imports import ImportedMessage, Taken
+from app.domain.messaging import MessageType
 from app.domain.rooms import Room, RoomExternalIdTaken
 from app.domain.unit_of_work import Clock, Store, UnitOfWork
 from app.services.imports.records import (
@@ -231,11 +232,14 @@ def _by_room(records: Iterable[Record], rooms: dict[str, RoomId]) -> dict[RoomId
 
 
 def _message(record: Record, users: dict[str, UserId]) -> ImportedMessage:
-    return ImportedMessage(
+    # Its source has judged every part of a record. Judging the keys of fifty thousand messages once more would take as
+    # long as the database takes to look them up.
+    return ImportedMessage.model_construct(
         id=record.id,
         key=record.key,
         user_id=users[record.author.key],
         content=record.content,
+        message_type=MessageType.TEXT,
         metadata=record.metadata,
         reply_to_key=record.reply_to_key,
         thread_key=record.thread_key,

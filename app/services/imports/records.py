@@ -37,7 +37,10 @@ class SourceAuthor:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One message, read and found storable. Keys are the source's own names, the same at every import."""
+    """One message, judged by its source: what stands here is stored as it is (limits of `ImportedMessage`).
+
+    Keys are the source's own names, the same at every import.
+    """
 
     line: int
     id: MessageId

@@ -61,7 +61,7 @@ class Stage:
             await reader.tenants.find_by_slug(self.new_tenant.slug),
             await reader.rooms.find_by_id(self.direct.id),
             await reader.reading.get_user_rooms(),
-            await reader.reading.readers(self.room_id, self.own.id),
+            await reader.reading.readers(self.room_id, self.other.id),
             len([e for e in world.harness.announced if e[0].tenant_id == world.tenant.id]),
         )
 
@@ -176,8 +176,10 @@ class UnitOfWorkContract(Contract):
                     await asyncio.Event().wait()
 
         task = asyncio.create_task(unit())
-        await written.wait() if exit_by == "cancellation" else await asyncio.wait({task})
-        task.cancel()
+        waiter = asyncio.create_task(written.wait())
+        await asyncio.wait({task, waiter} if exit_by == "cancellation" else {task}, return_when="FIRST_COMPLETED")
+        for started in (task, waiter):
+            started.cancel()
         (outcome,) = await asyncio.gather(task, return_exceptions=True)
         assert type(outcome) is OUTCOMES[exit_by]
         assert await stage.everything() == before

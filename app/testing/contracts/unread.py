@@ -132,6 +132,7 @@ class UnreadContract(Contract):
         room_id = await world.room(ann, bob, guest)
         await world.change_membership(room_id, guest, role=Role.GUEST)
         talk = Talk(world, room_id, ann, bob, guest)
+        counts = await talk.counts()
         for step in steps:
             await talk.step(step)
             counts = await talk.counts()

@@ -293,9 +293,8 @@ class ContendedContract(Contract):
             async with world.unit(desk.bob) as uow:
                 await uow.messages.send(desk.other_id, builders.draft())
                 with pytest.raises(Contended):
-                    await asyncio.wait_for(
-                        uow.messages.send(desk.room_id, builders.draft()), world.harness.lock_timeout + 3
-                    )
+                    async with asyncio.timeout(world.harness.lock_timeout + 3):
+                        await uow.messages.send(desk.room_id, builders.draft())
                 with pytest.raises(Misuse):
                     await uow.rooms.find_by_id(desk.room_id)
                 with pytest.raises(Misuse):

@@ -103,10 +103,9 @@ class AlterContract(Contract):
         message = await world.send(ann, room_id, "regretted", metadata={"secret": 1})
         at = world.harness.clock.advance()
         tombstone = await world.perform(form, ann, lambda verbs: verbs.messages.delete(room_id, message.id))
-        assert tombstone == message.tombstone().changed(
-            deleted_at=at, updated_at=tombstone.updated_at, version=tombstone.version
-        )
-        assert (tombstone.content, tombstone.metadata.plain(), tombstone.updated_at) == ("", {}, at)
+        deleted = message.changed(deleted_at=at, updated_at=at, version=tombstone.version)
+        assert tombstone == deleted.tombstone()
+        assert (tombstone.content, tombstone.metadata.plain()) == ("", {})
         messages = world.reader(bob).messages
         assert (await messages.find_by_room(room_id, limit=9)).items == ()
         assert (await messages.find_by_room(room_id, limit=9, include_deleted=True)).items == (tombstone,)
@@ -184,7 +183,7 @@ class AlterContract(Contract):
             with pytest.raises(error):
                 await world.perform(form, actor, lambda verbs: verbs.messages.delete(where, what))
         assert await foreign.history(foreign_message.room_id) == [foreign_message]
-        assert len(await world.history(other)) == (1 if which == "of another room" else 0)
+        assert len(await world.history(other)) == 1
 
     @forms
     async def test_what_is_hidden_cannot_be_altered(self, world: World, form: Form) -> None:

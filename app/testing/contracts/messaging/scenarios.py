@@ -30,6 +30,7 @@ class Situation:
         self.world = world
         self.draft: dict[str, Any] = {"content": "allowed"}
         self.expected_version: int | None = None
+        self.content = "edited"
         self.others = False
         self.deleted = False
         self.message_id: MessageId | None = None
@@ -66,7 +67,9 @@ class Situation:
         return await verbs.messages.send(self.room_id, builders.draft(**self.draft))
 
     async def edit(self, verbs: Once) -> Any:
-        return await verbs.messages.edit(self.room_id, self.target, "edited", expected_version=self.expected_version)
+        return await verbs.messages.edit(
+            self.room_id, self.target, self.content, expected_version=self.expected_version
+        )
 
     async def delete(self, verbs: Once) -> Any:
         return await verbs.messages.delete(self.room_id, self.target)
@@ -236,6 +239,7 @@ EDIT: dict[str, dict[str, Spoil]] = {
     "the message is there": _NO_MESSAGE,
     "the actor wrote it": {"another did": asking(others=True)},
     "it is the version the actor saw": {"a later": asking(expected_version=2), "none": asking(expected_version=0)},
+    "it still says something": {"nothing": asking(content="")},
 }
 
 DELETE: dict[str, dict[str, Spoil]] = {

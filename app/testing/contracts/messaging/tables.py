@@ -104,7 +104,8 @@ class DecisionTablesContract(Contract):
             return  # with the room went its keys
         assert membership is not None
         await world.change_room(home, status=RoomStatus.ACTIVE)
-        await world.change_membership(home, member, **dict(membership))
+        stored = ("role", "status", "can_send_messages", "muted_until")
+        await world.change_membership(home, member, **{field: getattr(membership, field) for field in stored})
         if await world.reader().users.find_by_id(membership.user_id) is None:
             return  # nobody is left to use the key
         await world.change_account(member, account_status=AccountStatus.ACTIVE)

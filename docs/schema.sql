@@ -1,0 +1,1473 @@
+-- Made by docs/generate.py from the migrations. Change those, then run it again.
+--
+-- What `chatcore migrate up` makes in an empty database, but for two things: alembic's own table (afterwards
+-- `alembic stamp head` adds it) and the monthly partitions, which depend on the day (`chatcore migrate months`).
+
+-- Running upgrade  -> 0001
+
+-- Ids (SPEC 1.1): UUIDv7 made and compared inside the database.
+
+CREATE FUNCTION chat_uuidv7(p_at timestamptz DEFAULT clock_timestamp()) RETURNS uuid
+LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
+    -- A random UUIDv4 with the millisecond laid over its first 48 bits; bits 52 and 53 turn version 4 into 7.
+    SELECT encode(
+        set_bit(set_bit(
+            overlay(uuid_send(gen_random_uuid())
+                    PLACING substring(int8send(floor(extract(epoch FROM p_at) * 1000)::bigint) FROM 3)
+                    FROM 1 FOR 6),
+            52, 1), 53, 1),
+        'hex')::uuid
+$$;
+
+CREATE FUNCTION chat_first_id(p_at timestamptz) RETURNS uuid
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    -- The lowest UUIDv7 of a moment: the bound of a month.
+    SELECT (lpad(to_hex(floor(extract(epoch FROM p_at) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid
+$$;
+
+CREATE FUNCTION chat_uuid_after(p_id uuid) RETURNS uuid
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+-- The next higher UUIDv7: one more in the low 60 bits, or the first of the next millisecond when those are full.
+DECLARE
+    v_hex text := replace(p_id::text, '-', '');
+    v_low bigint := ('x' || right(v_hex, 15))::bit(60)::bigint;
+BEGIN
+    IF v_low < (1::bigint << 60) - 1 THEN
+        RETURN (left(v_hex, 17) || lpad(to_hex(v_low + 1), 15, '0'))::uuid;
+    END IF;
+    RETURN (lpad(to_hex(('x' || left(v_hex, 12))::bit(48)::bigint + 1), 12, '0') || '70008000000000000000')::uuid;
+END $$;
+
+-- The tables as of the first release, written out: later changes of the models do not change what this revision makes.
+
+CREATE TABLE tenants (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    slug VARCHAR(63) NOT NULL,
+    name VARCHAR(255) NOT NULL,
+    settings JSONB DEFAULT '{}'::jsonb NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_tenants PRIMARY KEY (id),
+    CONSTRAINT uq_tenants_slug UNIQUE (slug)
+);
+
+CREATE TABLE users (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    email VARCHAR(255),
+    username VARCHAR(50) NOT NULL,
+    external_id VARCHAR(128),
+    first_name VARCHAR(255),
+    last_name VARCHAR(255),
+    display_name VARCHAR(255),
+    avatar_url VARCHAR(500),
+    account_type TEXT DEFAULT 'guest' NOT NULL,
+    account_status TEXT DEFAULT 'pending-verification' NOT NULL,
+    is_email_verified BOOLEAN DEFAULT false NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    email_key TEXT,
+    username_key TEXT NOT NULL,
+    password_hash VARCHAR(255),
+    session_epoch BIGINT DEFAULT 0 NOT NULL,
+    CONSTRAINT pk_users PRIMARY KEY (id),
+    CONSTRAINT uq_users_tenant_id_id UNIQUE (tenant_id, id),
+    CONSTRAINT fk_users_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id),
+    CONSTRAINT ck_users_can_be_known CHECK (account_type IN ('guest', 'robot') OR external_id IS NOT NULL OR (email IS NOT NULL AND password_hash IS NOT NULL)),
+    CONSTRAINT ck_users_email_key CHECK ((email IS NULL) = (email_key IS NULL)),
+    CONSTRAINT ck_users_account_type CHECK (account_type IN ('guest', 'member', 'agent', 'supervisor', 'admin', 'robot')),
+    CONSTRAINT ck_users_account_status CHECK (account_status IN ('pending-verification', 'active', 'suspended', 'deactivated')),
+    CONSTRAINT ck_users_session_epoch CHECK (session_epoch >= 0)
+);
+CREATE UNIQUE INDEX uq_users_email_key ON users (tenant_id, email_key) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX uq_users_username_key ON users (tenant_id, username_key) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX uq_users_external_id ON users (tenant_id, external_id) WHERE deleted_at IS NULL;
+
+CREATE TABLE user_settings (
+    user_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    theme VARCHAR(50) DEFAULT 'light' NOT NULL,
+    notifications_enabled BOOLEAN DEFAULT true NOT NULL,
+    preferences JSONB DEFAULT '{}'::jsonb NOT NULL,
+    version BIGINT DEFAULT 1 NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_user_settings PRIMARY KEY (user_id),
+    CONSTRAINT fk_user_settings_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_user_settings_version CHECK (version >= 1)
+);
+
+CREATE TABLE user_status (
+    user_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    status TEXT DEFAULT 'offline' NOT NULL,
+    last_seen_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    custom_status VARCHAR(255),
+    custom_status_expires_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_user_status PRIMARY KEY (user_id),
+    CONSTRAINT fk_user_status_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_user_status_status CHECK (status IN ('offline', 'online', 'away', 'busy'))
+);
+
+CREATE TABLE rooms (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    name VARCHAR(100),
+    description VARCHAR(10000),
+    room_type TEXT DEFAULT 'group' NOT NULL,
+    status TEXT DEFAULT 'active' NOT NULL,
+    is_private BOOLEAN DEFAULT false NOT NULL,
+    guest_access_allowed BOOLEAN DEFAULT true NOT NULL,
+    max_participants INTEGER DEFAULT 50,
+    created_by UUID,
+    parent_room_id UUID,
+    escalation_level INTEGER DEFAULT 1 NOT NULL,
+    issue_id VARCHAR(128),
+    issue_description VARCHAR(10000),
+    external_id VARCHAR(128),
+    settings JSONB DEFAULT '{}'::jsonb NOT NULL,
+    last_position BIGINT DEFAULT 0 NOT NULL,
+    last_message_id UUID,
+    revision BIGINT DEFAULT 0 NOT NULL,
+    version BIGINT DEFAULT 1 NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    name_key TEXT,
+    direct_key VARCHAR(52),
+    last_countable BIGINT DEFAULT 0 NOT NULL,
+    CONSTRAINT pk_rooms PRIMARY KEY (id),
+    CONSTRAINT uq_rooms_tenant_id_id UNIQUE (tenant_id, id),
+    CONSTRAINT fk_rooms_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id),
+    CONSTRAINT fk_rooms_tenant_id_created_by FOREIGN KEY(tenant_id, created_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (created_by),
+    CONSTRAINT fk_rooms_tenant_id_parent_room_id FOREIGN KEY(tenant_id, parent_room_id) REFERENCES rooms (tenant_id, id) ON DELETE SET NULL (parent_room_id),
+    CONSTRAINT ck_rooms_named CHECK (name IS NOT NULL OR room_type = 'direct'),
+    CONSTRAINT ck_rooms_direct_key CHECK ((room_type = 'direct') = (direct_key IS NOT NULL)),
+    CONSTRAINT ck_rooms_room_type CHECK (room_type IN ('group', 'direct', 'support', 'escalated')),
+    CONSTRAINT ck_rooms_status CHECK (status IN ('active', 'archived', 'closed')),
+    CONSTRAINT ck_rooms_max_participants CHECK (max_participants >= 1 AND max_participants <= 1000000),
+    CONSTRAINT ck_rooms_escalation_level CHECK (escalation_level >= 1 AND escalation_level <= 100),
+    CONSTRAINT ck_rooms_last_position CHECK (last_position >= 0),
+    CONSTRAINT ck_rooms_revision CHECK (revision >= 0),
+    CONSTRAINT ck_rooms_version CHECK (version >= 1)
+);
+CREATE INDEX ix_rooms_created_by ON rooms (tenant_id, created_by);
+CREATE INDEX ix_rooms_name_key ON rooms (tenant_id, name_key text_pattern_ops, id) WHERE room_type = 'group' AND status = 'active' AND NOT is_private AND deleted_at IS NULL;
+CREATE INDEX ix_rooms_parent_room ON rooms (tenant_id, parent_room_id);
+CREATE UNIQUE INDEX uq_rooms_direct_key ON rooms (tenant_id, direct_key);
+CREATE UNIQUE INDEX uq_rooms_external_id ON rooms (tenant_id, external_id) WHERE deleted_at IS NULL;
+
+CREATE TABLE room_users (
+    room_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    role TEXT DEFAULT 'member' NOT NULL,
+    status TEXT DEFAULT 'active' NOT NULL,
+    can_send_messages BOOLEAN DEFAULT true NOT NULL,
+    can_invite_others BOOLEAN DEFAULT false NOT NULL,
+    can_see_history BOOLEAN DEFAULT true NOT NULL,
+    visible_from BIGINT DEFAULT 0 NOT NULL,
+    notify_level TEXT DEFAULT 'all' NOT NULL,
+    joined_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    left_at TIMESTAMP WITH TIME ZONE,
+    muted_until TIMESTAMP WITH TIME ZONE,
+    last_read_position BIGINT DEFAULT 0 NOT NULL,
+    last_read_message_id UUID,
+    last_read_at TIMESTAMP WITH TIME ZONE,
+    delivered_position BIGINT DEFAULT 0 NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    visible_from_id UUID,
+    own_sent BIGINT DEFAULT 0 NOT NULL,
+    read_countable BIGINT DEFAULT 0 NOT NULL,
+    read_own BIGINT DEFAULT 0 NOT NULL,
+    visible_countable BIGINT DEFAULT 0 NOT NULL,
+    visible_own BIGINT DEFAULT 0 NOT NULL,
+    CONSTRAINT pk_room_users PRIMARY KEY (room_id, user_id),
+    CONSTRAINT fk_room_users_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_room_users_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_room_users_role CHECK (role IN ('owner', 'admin', 'moderator', 'member', 'observer', 'guest')),
+    CONSTRAINT ck_room_users_status CHECK (status IN ('invited', 'active', 'muted', 'removed', 'left', 'banned')),
+    CONSTRAINT ck_room_users_visible_from CHECK (visible_from >= 0),
+    CONSTRAINT ck_room_users_notify_level CHECK (notify_level IN ('all', 'mentions', 'none')),
+    CONSTRAINT ck_room_users_last_read_position CHECK (last_read_position >= 0),
+    CONSTRAINT ck_room_users_delivered_position CHECK (delivered_position >= 0)
+);
+CREATE INDEX ix_room_users_seated_by_room ON room_users (room_id, user_id) WHERE status IN ('active', 'muted');
+CREATE INDEX ix_room_users_seated_by_user ON room_users (user_id, room_id) WHERE status IN ('active', 'muted');
+CREATE INDEX ix_room_users_user ON room_users (user_id, room_id);
+
+CREATE TABLE messages (
+    metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    room_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    position BIGINT NOT NULL,
+    user_id UUID,
+    message_type TEXT DEFAULT 'text' NOT NULL,
+    content VARCHAR(100000) NOT NULL,
+    delivery_status TEXT DEFAULT 'delivered' NOT NULL,
+    robot_id UUID,
+    robot_response_to UUID,
+    is_robot_visible_to_guests BOOLEAN DEFAULT false NOT NULL,
+    reply_to_message_id UUID,
+    thread_id UUID,
+    is_edited BOOLEAN DEFAULT false NOT NULL,
+    edited_at TIMESTAMP WITH TIME ZONE,
+    version BIGINT DEFAULT 1 NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    countable BIGINT NOT NULL,
+    CONSTRAINT pk_messages PRIMARY KEY (room_id, id),
+    CONSTRAINT ck_messages_says_something CHECK (content <> '' OR message_type IN ('image', 'file') OR deleted_at IS NOT NULL),
+    CONSTRAINT ck_messages_position CHECK (position >= 1),
+    CONSTRAINT ck_messages_message_type CHECK (message_type IN ('text', 'image', 'file', 'robot', 'system', 'graph')),
+    CONSTRAINT ck_messages_delivery_status CHECK (delivery_status IN ('streaming', 'batch-delay', 'delivered', 'failed')),
+    CONSTRAINT ck_messages_version CHECK (version >= 1)
+) PARTITION BY RANGE (id);
+CREATE INDEX ix_messages_author ON messages (user_id, id);
+CREATE INDEX ix_messages_hidden_from_guests ON messages (room_id, id) INCLUDE (user_id) WHERE message_type = 'robot' AND NOT is_robot_visible_to_guests AND deleted_at IS NULL;
+CREATE INDEX ix_messages_robot ON messages (robot_id, id) WHERE robot_id IS NOT NULL;
+CREATE INDEX ix_messages_thread ON messages (room_id, thread_id, id) WHERE thread_id IS NOT NULL;
+CREATE INDEX ix_messages_type ON messages (room_id, message_type, id) WHERE deleted_at IS NULL;
+CREATE INDEX ix_messages_uncounted ON messages (room_id, id) INCLUDE (user_id) WHERE deleted_at IS NOT NULL AND message_type <> 'system';
+
+CREATE TABLE message_read_receipts (
+    room_id UUID NOT NULL,
+    message_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_message_read_receipts PRIMARY KEY (room_id, message_id, user_id)
+) PARTITION BY RANGE (message_id);
+CREATE INDEX ix_message_read_receipts_reader ON message_read_receipts (user_id, room_id, message_id);
+
+CREATE TABLE message_keys (
+    tenant_id UUID NOT NULL,
+    room_id UUID NOT NULL,
+    user_id UUID,
+    client_key VARCHAR(128) NOT NULL,
+    message_id UUID NOT NULL,
+    body_hash BYTEA NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT uq_message_keys UNIQUE NULLS NOT DISTINCT (room_id, client_key, user_id),
+    CONSTRAINT fk_message_keys_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_message_keys_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX ix_message_keys_user ON message_keys (user_id);
+
+CREATE TABLE room_events (
+    room_id UUID NOT NULL,
+    kind TEXT NOT NULL,
+    message_id UUID,
+    user_id UUID,
+    tenant_id UUID NOT NULL,
+    revision BIGINT NOT NULL,
+    actor_id UUID,
+    correlation_id TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_room_events PRIMARY KEY (room_id, revision),
+    CONSTRAINT fk_room_events_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.closed', 'member.joined', 'member.left', 'member.removed', 'member.changed', 'message.sent', 'message.edited', 'message.deleted')),
+    CONSTRAINT ck_room_events_revision CHECK (revision >= 1)
+);
+
+-- Who acts, for which tenant, when: set inside the transaction of each call and gone with it. What reads it: the
+-- triggers, and row policies.
+
+CREATE FUNCTION chat_act(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM set_config('app.tenant_id', p_tenant::text, true),
+            set_config('app.actor_id', coalesce(p_actor::text, ''), true),
+            set_config('app.correlation_id', p_correlation, true),
+            set_config('app.now', p_now::text, true);
+END $$;
+
+CREATE FUNCTION chat_read_as(p_tenant uuid, p_actor uuid) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM set_config('app.tenant_id', p_tenant::text, true),
+            set_config('app.actor_id', coalesce(p_actor::text, ''), true);
+END $$;
+
+-- updated_at stays true whoever writes (SPEC 1.3): the unit of work's time where there is one, the server's otherwise.
+-- Attached to the columns that are content; counters and read marks do not fire it.
+CREATE FUNCTION chat_touch() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.updated_at := coalesce(nullif(current_setting('app.now', true), '')::timestamptz, now());
+    RETURN NEW;
+END $$;
+
+-- Tenants, users, settings, status (app/domain/identity.py).
+
+-- Which domain error a broken constraint is. One place for every function that turns a driver error into a refusal.
+CREATE FUNCTION chat_refusal_of(p_constraint text) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE
+        WHEN p_constraint = 'uq_users_email_key' THEN 'email_taken'
+        WHEN p_constraint = 'uq_users_username_key' THEN 'username_taken'
+        WHEN p_constraint = 'uq_users_external_id' THEN 'external_id_taken'
+        WHEN p_constraint = 'uq_tenants_slug' THEN 'slug_taken'
+        WHEN p_constraint = 'uq_rooms_external_id' THEN 'room_external_id_taken'
+        WHEN p_constraint IN ('fk_users_tenant_id', 'fk_rooms_tenant_id') THEN 'tenant_not_found'
+        WHEN p_constraint IN ('fk_rooms_tenant_id_created_by', 'fk_room_users_tenant_id_user_id') THEN 'user_not_found'
+        WHEN p_constraint IN ('fk_rooms_tenant_id_parent_room_id', 'fk_room_users_tenant_id_room_id')
+            THEN 'room_not_found'
+        ELSE 'conflict'
+    END
+$$;
+
+CREATE FUNCTION chat_create_tenant(p_tenant jsonb) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_constraint text;
+BEGIN
+    INSERT INTO tenants SELECT * FROM jsonb_populate_record(NULL::tenants, p_tenant);
+    RETURN NULL;
+EXCEPTION WHEN unique_violation THEN
+    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+    RETURN chat_refusal_of(v_constraint);
+END $$;
+
+CREATE FUNCTION chat_find_tenant(p_slug text) RETURNS SETOF tenants
+LANGUAGE sql STABLE AS $$
+    SELECT * FROM tenants t WHERE t.slug = p_slug
+$$;
+
+CREATE FUNCTION chat_create_user(p_account jsonb, p_now timestamptz) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_new users := jsonb_populate_record(NULL::users, p_account);
+    v_constraint text;
+BEGIN
+    INSERT INTO users SELECT v_new.*;
+    INSERT INTO user_settings (user_id, tenant_id, created_at, updated_at)
+        VALUES (v_new.id, v_new.tenant_id, p_now, p_now);
+    INSERT INTO user_status (user_id, tenant_id, last_seen_at, created_at, updated_at)
+        VALUES (v_new.id, v_new.tenant_id, p_now, p_now, p_now);
+    RETURN NULL;
+EXCEPTION WHEN unique_violation OR foreign_key_violation THEN
+    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+    RETURN chat_refusal_of(v_constraint);
+END $$;
+
+CREATE FUNCTION chat_hold_user(p_tenant uuid, p_user uuid) RETURNS SETOF users
+LANGUAGE sql VOLATILE AS $$
+    SELECT * FROM users u WHERE u.id = p_user AND u.tenant_id = p_tenant AND u.deleted_at IS NULL FOR NO KEY UPDATE
+$$;
+
+CREATE FUNCTION chat_save_user(p_account jsonb)
+RETURNS TABLE (refusal text, account users)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_new users := jsonb_populate_record(NULL::users, p_account);
+    v_constraint text;
+BEGIN
+    UPDATE users u
+       SET email = v_new.email, email_key = v_new.email_key, username = v_new.username,
+           username_key = v_new.username_key, external_id = v_new.external_id, first_name = v_new.first_name,
+           last_name = v_new.last_name, display_name = v_new.display_name, avatar_url = v_new.avatar_url,
+           account_type = v_new.account_type, account_status = v_new.account_status,
+           is_email_verified = v_new.is_email_verified, password_hash = v_new.password_hash,
+           session_epoch = v_new.session_epoch, deleted_at = v_new.deleted_at
+     WHERE u.id = v_new.id AND u.tenant_id = v_new.tenant_id AND u.deleted_at IS NULL
+    RETURNING u.* INTO account;
+    IF NOT FOUND THEN refusal := 'user_not_found'; END IF;
+    RETURN NEXT;
+EXCEPTION WHEN unique_violation THEN
+    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+    refusal := chat_refusal_of(v_constraint);
+    RETURN NEXT;
+END $$;
+
+CREATE FUNCTION chat_find_user(p_tenant uuid, p_actor uuid, p_user uuid) RETURNS SETOF users
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY SELECT * FROM users u WHERE u.id = p_user AND u.tenant_id = p_tenant AND u.deleted_at IS NULL;
+END $$;
+
+CREATE FUNCTION chat_find_user_by_email(p_tenant uuid, p_actor uuid, p_key text) RETURNS SETOF users
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY SELECT * FROM users u
+                  WHERE u.tenant_id = p_tenant AND u.email_key = p_key AND u.deleted_at IS NULL;
+END $$;
+
+CREATE FUNCTION chat_find_user_by_username(p_tenant uuid, p_actor uuid, p_key text) RETURNS SETOF users
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY SELECT * FROM users u
+                  WHERE u.tenant_id = p_tenant AND u.username_key = p_key AND u.deleted_at IS NULL;
+END $$;
+
+CREATE FUNCTION chat_find_user_by_external_id(p_tenant uuid, p_actor uuid, p_external_id text) RETURNS SETOF users
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY SELECT * FROM users u
+                  WHERE u.tenant_id = p_tenant AND u.external_id = p_external_id AND u.deleted_at IS NULL;
+END $$;
+
+CREATE FUNCTION chat_profile(p_tenant uuid, p_actor uuid, p_user uuid)
+RETURNS TABLE (person users, status user_status)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY SELECT u, s FROM users u JOIN user_status s ON s.user_id = u.id
+                  WHERE u.id = p_user AND u.tenant_id = p_tenant AND u.deleted_at IS NULL;
+END $$;
+
+CREATE FUNCTION chat_settings(p_tenant uuid, p_actor uuid, p_user uuid) RETURNS SETOF user_settings
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY SELECT s.* FROM user_settings s JOIN users u ON u.id = s.user_id
+                  WHERE s.user_id = p_user AND s.tenant_id = p_tenant AND u.deleted_at IS NULL;
+END $$;
+
+CREATE FUNCTION chat_update_online_status(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
+                                          p_status text)
+RETURNS SETOF user_status
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    RETURN QUERY
+        UPDATE user_status s SET status = p_status, last_seen_at = p_now
+          FROM users u
+         WHERE s.user_id = p_actor AND u.id = s.user_id AND u.tenant_id = p_tenant AND u.deleted_at IS NULL
+        RETURNING s.*;
+END $$;
+
+-- Views the functions read through; inlined by the planner, under the rights of whoever asks.
+
+-- A message as a reader gets it: of a deleted one its place, nothing it said. `refusal` is null in every row of the
+-- view; a function that refuses returns one row with nothing else in it.
+CREATE VIEW message_rows WITH (security_invoker = true) AS
+SELECT NULL::text AS refusal, m.id, m.room_id, m.position, m.user_id, m.message_type,
+       CASE WHEN m.deleted_at IS NULL THEN m.content::text ELSE '' END AS content,
+       CASE WHEN m.deleted_at IS NULL THEN m.metadata::text ELSE '{}' END AS metadata,
+       m.delivery_status, m.robot_id, m.robot_response_to, m.is_robot_visible_to_guests, m.reply_to_message_id,
+       m.thread_id, m.is_edited, m.edited_at, m.version, m.created_at, m.updated_at, m.deleted_at
+  FROM messages m;
+
+-- Unread of every seat by counters (docs/decisions/0006): countable messages after the place reading starts from, less
+-- the member's own, less what has been deleted or is hidden from guests. That place is the read mark, or the join where
+-- older history is hidden and the mark was set before it.
+CREATE VIEW member_unread WITH (security_invoker = true) AS
+SELECT s.room_id, s.user_id,
+       CASE WHEN s.unread = 0 THEN 0 ELSE s.unread
+            - (SELECT count(*) FROM messages m
+                WHERE m.room_id = s.room_id AND m.id > s.start_id AND m.deleted_at IS NOT NULL
+                  AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM s.user_id)
+            - CASE WHEN s.role <> 'guest' THEN 0 ELSE
+              (SELECT count(*) FROM messages m
+                WHERE m.room_id = s.room_id AND m.id > s.start_id AND m.message_type = 'robot'
+                  AND NOT m.is_robot_visible_to_guests AND m.deleted_at IS NULL
+                  AND m.user_id IS DISTINCT FROM s.user_id) END
+       END AS unread
+  FROM (SELECT u.room_id, u.user_id, u.role,
+               coalesce(CASE WHEN u.can_see_history OR u.last_read_position >= u.visible_from
+                             THEN u.last_read_message_id ELSE u.visible_from_id END,
+                        '00000000-0000-0000-0000-000000000000') AS start_id,
+               r.last_countable - u.own_sent
+               - CASE WHEN u.can_see_history OR u.last_read_position >= u.visible_from
+                      THEN u.read_countable - u.read_own ELSE u.visible_countable - u.visible_own END AS unread
+          FROM room_users u JOIN rooms r ON r.id = u.room_id) s;
+
+-- The same by SPEC's sentence, message by message: what the counters are proved against.
+CREATE VIEW member_unread_recount WITH (security_invoker = true) AS
+SELECT u.room_id, u.user_id,
+       (SELECT count(*) FROM messages m
+         WHERE m.room_id = u.room_id AND m.position > u.last_read_position
+           AND m.deleted_at IS NULL AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM u.user_id
+           AND (u.can_see_history OR m.position > u.visible_from)
+           AND NOT (u.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)) AS unread
+  FROM room_users u;
+
+-- Rooms and seats (app/domain/rooms.py). A refusal is the code of a domain error.
+
+CREATE FUNCTION chat_find_room(p_tenant uuid, p_actor uuid, p_room uuid) RETURNS SETOF rooms
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY SELECT * FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+END $$;
+
+CREATE FUNCTION chat_find_room_by_external_id(p_tenant uuid, p_actor uuid, p_external_id text) RETURNS SETOF rooms
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT * FROM rooms r
+         WHERE r.tenant_id = p_tenant AND r.external_id = p_external_id AND r.deleted_at IS NULL;
+END $$;
+
+CREATE FUNCTION chat_seat(p_tenant uuid, p_actor uuid, p_room uuid)
+RETURNS TABLE (refusal text, room rooms, membership room_users)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    SELECT r.* INTO room FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+    IF NOT FOUND THEN
+        refusal := 'room_not_found';
+    ELSE
+        SELECT m.* INTO membership FROM room_users m
+         WHERE m.room_id = p_room AND m.user_id = p_actor AND m.status IN ('active', 'muted');
+        IF NOT FOUND THEN refusal := 'not_a_member'; END IF;
+    END IF;
+    RETURN NEXT;
+END $$;
+
+-- What every reading verb asks first: may the actor look into this room, and what is hidden from them there.
+-- The application (no actor) sees all.
+CREATE FUNCTION chat_view_of(p_tenant uuid, p_actor uuid, p_room uuid,
+    OUT refusal text, OUT first_visible bigint, OUT floor_id uuid, OUT is_guest boolean)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    first_visible := 0;
+    floor_id := '00000000-0000-0000-0000-000000000000';
+    is_guest := false;
+    IF p_actor IS NOT NULL THEN
+        SELECT CASE WHEN m.can_see_history THEN 0 ELSE m.visible_from END,
+               CASE WHEN m.can_see_history OR m.visible_from_id IS NULL THEN floor_id ELSE m.visible_from_id END,
+               m.role = 'guest',
+               CASE WHEN m.status NOT IN ('active', 'muted') THEN 'not_a_member' END
+          INTO first_visible, floor_id, is_guest, refusal
+          FROM room_users m JOIN rooms r ON r.id = m.room_id
+         WHERE m.room_id = p_room AND m.user_id = p_actor AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+        IF FOUND THEN RETURN; END IF;
+        refusal := 'not_a_member';
+    END IF;
+    PERFORM FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+    IF NOT FOUND THEN refusal := 'room_not_found'; END IF;
+END $$;
+
+CREATE FUNCTION chat_members(p_tenant uuid, p_actor uuid, p_room uuid, p_after uuid, p_limit integer)
+RETURNS TABLE (person users, membership room_users)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT u, m FROM room_users m JOIN users u ON u.id = m.user_id
+         WHERE m.room_id = p_room AND m.user_id > p_after AND m.status IN ('active', 'muted')
+           AND EXISTS (SELECT FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL)
+         ORDER BY m.user_id
+         LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_browse_rooms(p_tenant uuid, p_actor uuid, p_prefix text, p_after_key text, p_after uuid,
+                                  p_limit integer)
+RETURNS SETOF rooms
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    -- Compared byte by byte (~>=~), as in memory, whatever the database's collation. The upper bound of a prefix is
+    -- the prefix followed by the highest character there is.
+    RETURN QUERY
+        SELECT * FROM rooms r
+         WHERE r.tenant_id = p_tenant AND r.room_type = 'group' AND r.status = 'active' AND NOT r.is_private
+           AND r.deleted_at IS NULL
+           AND r.name_key ~>=~ p_prefix AND r.name_key ~<=~ (p_prefix || chr(1114111))
+           AND (r.name_key ~>~ p_after_key OR (r.name_key = p_after_key AND r.id > p_after))
+         ORDER BY r.name_key USING ~<~, r.id
+         LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_create_room(p_room jsonb, p_memberships jsonb) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+-- Adds a room with its first members; runs inside a unit of work.
+DECLARE
+    v_constraint text;
+BEGIN
+    INSERT INTO rooms SELECT * FROM jsonb_populate_record(NULL::rooms, p_room);
+    INSERT INTO room_users SELECT * FROM jsonb_populate_recordset(NULL::room_users, p_memberships);
+    RETURN NULL;
+EXCEPTION WHEN unique_violation OR foreign_key_violation THEN
+    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+    RETURN chat_refusal_of(v_constraint);
+END $$;
+
+CREATE FUNCTION chat_open_direct_room(p_room jsonb, p_memberships jsonb)
+RETURNS TABLE (refusal text, is_new boolean, room rooms)
+LANGUAGE plpgsql VOLATILE AS $$
+-- The unique key of the pair decides: whoever comes second waits, then reads what the first has made.
+DECLARE
+    v_constraint text;
+BEGIN
+    INSERT INTO rooms SELECT * FROM jsonb_populate_record(NULL::rooms, p_room)
+        ON CONFLICT (tenant_id, direct_key) DO NOTHING;
+    is_new := FOUND;
+    IF is_new THEN
+        INSERT INTO room_users SELECT * FROM jsonb_populate_recordset(NULL::room_users, p_memberships);
+    END IF;
+    SELECT r.* INTO room FROM rooms r
+     WHERE r.tenant_id = (p_room ->> 'tenant_id')::uuid AND r.direct_key = p_room ->> 'direct_key';
+    RETURN NEXT;
+EXCEPTION WHEN foreign_key_violation THEN
+    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+    refusal := chat_refusal_of(v_constraint);
+    RETURN NEXT;
+END $$;
+
+CREATE FUNCTION chat_save_room(p_room jsonb)
+RETURNS TABLE (refusal text, room rooms)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_new rooms := jsonb_populate_record(NULL::rooms, p_room);
+    v_constraint text;
+BEGIN
+    SELECT r.* INTO room FROM rooms r
+     WHERE r.id = v_new.id AND r.tenant_id = v_new.tenant_id AND r.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        refusal := 'room_not_found';
+    ELSIF (room).version <> v_new.version THEN
+        refusal := 'stale_version';
+    ELSE
+        UPDATE rooms r
+           SET name = v_new.name, name_key = v_new.name_key, description = v_new.description, status = v_new.status,
+               is_private = v_new.is_private, guest_access_allowed = v_new.guest_access_allowed,
+               max_participants = v_new.max_participants, parent_room_id = v_new.parent_room_id,
+               escalation_level = v_new.escalation_level, issue_id = v_new.issue_id,
+               issue_description = v_new.issue_description, external_id = v_new.external_id,
+               settings = v_new.settings, deleted_at = v_new.deleted_at, version = v_new.version + 1
+         WHERE r.id = v_new.id
+        RETURNING r.* INTO room;
+    END IF;
+    RETURN NEXT;
+EXCEPTION WHEN unique_violation OR foreign_key_violation THEN
+    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+    refusal := chat_refusal_of(v_constraint);
+    RETURN NEXT;
+END $$;
+
+CREATE FUNCTION chat_hold_room(p_tenant uuid, p_actor uuid, p_room uuid, p_subject uuid)
+RETURNS TABLE (refusal text, room rooms, actor room_users, subject room_users, seats_taken bigint, owners bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    SELECT r.* INTO room FROM rooms r
+     WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        refusal := 'room_not_found';
+    ELSE
+        SELECT m.* INTO actor FROM room_users m WHERE m.room_id = p_room AND m.user_id = p_actor;
+        SELECT m.* INTO subject FROM room_users m WHERE m.room_id = p_room AND m.user_id = p_subject;
+        SELECT count(*), count(*) FILTER (WHERE m.role = 'owner') INTO seats_taken, owners
+          FROM room_users m WHERE m.room_id = p_room AND m.status IN ('active', 'muted');
+    END IF;
+    RETURN NEXT;
+END $$;
+
+CREATE FUNCTION chat_take_seat(p_membership jsonb) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+-- The room is held by the caller, so its last numbers are where reading starts.
+DECLARE
+    v_new room_users := jsonb_populate_record(NULL::room_users, p_membership);
+    v_constraint text;
+BEGIN
+    SELECT r.last_message_id, r.last_countable, r.last_countable
+      INTO v_new.visible_from_id, v_new.read_countable, v_new.visible_countable
+      FROM rooms r WHERE r.id = v_new.room_id;
+    INSERT INTO room_users AS m SELECT v_new.*
+    ON CONFLICT (room_id, user_id) DO UPDATE
+       SET role = excluded.role, status = excluded.status, can_send_messages = excluded.can_send_messages,
+           can_invite_others = excluded.can_invite_others, can_see_history = excluded.can_see_history,
+           notify_level = excluded.notify_level, joined_at = excluded.joined_at, left_at = excluded.left_at,
+           muted_until = excluded.muted_until, visible_from = excluded.visible_from,
+           visible_from_id = excluded.visible_from_id, visible_countable = excluded.visible_countable,
+           visible_own = m.own_sent, last_read_position = excluded.last_read_position,
+           last_read_message_id = excluded.last_read_message_id, last_read_at = excluded.last_read_at,
+           read_countable = excluded.read_countable, read_own = m.own_sent;
+    RETURN NULL;
+EXCEPTION WHEN foreign_key_violation THEN
+    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+    RETURN chat_refusal_of(v_constraint);
+END $$;
+
+CREATE FUNCTION chat_save_membership(p_membership jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_new room_users := jsonb_populate_record(NULL::room_users, p_membership);
+BEGIN
+    UPDATE room_users m
+       SET role = v_new.role, status = v_new.status, can_send_messages = v_new.can_send_messages,
+           can_invite_others = v_new.can_invite_others, can_see_history = v_new.can_see_history,
+           notify_level = v_new.notify_level, left_at = v_new.left_at, muted_until = v_new.muted_until
+     WHERE m.room_id = v_new.room_id AND m.user_id = v_new.user_id AND m.tenant_id = v_new.tenant_id;
+END $$;
+
+-- The change log (app/domain/events.py): numbered under the lock of its room, so without a gap and in commit order.
+
+CREATE FUNCTION chat_record(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
+                            p_rooms uuid[], p_kinds text[], p_messages uuid[], p_users uuid[])
+RETURNS bigint[]
+LANGUAGE plpgsql VOLATILE AS $$
+-- Writes the changes of a unit of work at its commit, in the order recorded; rooms are locked in key order. Returns
+-- the revisions, in the order given.
+DECLARE
+    v_revisions bigint[];
+BEGIN
+    PERFORM FROM rooms r WHERE r.id = ANY (p_rooms) AND r.tenant_id = p_tenant ORDER BY r.id FOR NO KEY UPDATE;
+    WITH change AS (
+        SELECT c.*, row_number() OVER (PARTITION BY c.room_id ORDER BY c.n) AS nth
+          FROM unnest(p_rooms, p_kinds, p_messages, p_users) WITH ORDINALITY
+               AS c (room_id, kind, message_id, user_id, n)
+    ), numbered AS (
+        SELECT change.*, r.revision + change.nth AS revision
+          FROM change JOIN rooms r ON r.id = change.room_id AND r.tenant_id = p_tenant
+    ), logged AS (
+        INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, user_id, actor_id, correlation_id,
+                                 created_at)
+        SELECT room_id, revision, p_tenant, kind, message_id, user_id, p_actor, p_correlation, p_now FROM numbered
+    ), counted AS (
+        UPDATE rooms r SET revision = latest.revision
+          FROM (SELECT room_id, max(revision) AS revision FROM numbered GROUP BY room_id) latest
+         WHERE r.id = latest.room_id
+    )
+    SELECT array_agg(revision ORDER BY n) INTO v_revisions FROM numbered;
+    RETURN v_revisions;
+END $$;
+
+-- Messages (app/domain/messaging.py). The rules of SEND_RULES, EDIT_RULES and DELETE_RULES are stated here in the same
+-- order; the contract suite breaks each of them on every adapter.
+--
+-- Locks are always taken in one order: room (FOR NO KEY UPDATE, which lets the foreign-key checks of others pass), then
+-- seat. Position, id and revision are given out under the room's lock, so they rise in the order of commit. plpgsql and
+-- not one big statement, because each of its statements sees what was committed while it waited for the lock.
+
+CREATE FUNCTION chat_send(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
+    p_room uuid, p_id uuid, p_id_millis bigint, p_key text, p_hash bytea, p_type text, p_content text, p_metadata text,
+    p_reply_to uuid, p_thread uuid, p_robot uuid, p_robot_response_to uuid, p_visible_to_guests boolean,
+    OUT refusal text, OUT is_repeat boolean, OUT message_id uuid, OUT message_position bigint, OUT event_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_room record;
+    v_key record;
+    v_seat record;
+    v_target record;
+    v_countable bigint := CASE WHEN p_type = 'system' THEN 0 ELSE 1 END;
+    v_first_visible bigint := 0;
+    v_is_guest boolean := false;
+    v_has_read_all boolean := false;
+    v_now_millis bigint;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    is_repeat := false;
+
+    SELECT r.status, r.last_position, r.last_message_id, r.last_countable, r.revision INTO v_room
+      FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
+
+    SELECT k.message_id, k.body_hash INTO v_key FROM message_keys k
+     WHERE k.room_id = p_room AND k.client_key = p_key AND k.user_id IS NOT DISTINCT FROM p_actor;
+    IF FOUND THEN
+        IF v_key.body_hash <> p_hash THEN refusal := 'client_key_reused'; RETURN; END IF;
+        is_repeat := true;
+        message_id := v_key.message_id;
+        RETURN;
+    END IF;
+
+    IF v_room.status <> 'active' THEN refusal := 'room_not_active'; RETURN; END IF;
+
+    IF p_actor IS NOT NULL THEN
+        -- The lock on the seat makes a ban that commits while the send waits count.
+        SELECT m.role, m.status, m.can_send_messages, m.muted_until, m.can_see_history, m.visible_from,
+               v_room.last_countable - m.read_countable - (m.own_sent - m.read_own) AS maybe_unread,
+               m.can_see_history OR m.visible_from <= m.last_read_position AS mark_is_visible,
+               u.account_type, u.deleted_at IS NOT NULL OR u.account_status IN ('suspended', 'deactivated') AS is_barred
+          INTO v_seat
+          FROM room_users m JOIN users u ON u.id = m.user_id
+         WHERE m.room_id = p_room AND m.user_id = p_actor FOR NO KEY UPDATE OF m;
+        IF NOT FOUND OR v_seat.status NOT IN ('active', 'muted') THEN refusal := 'not_a_member'; RETURN; END IF;
+        IF v_seat.is_barred THEN refusal := 'account_inactive'; RETURN; END IF;
+        IF (v_seat.status = 'muted' AND (v_seat.muted_until IS NULL OR v_seat.muted_until > p_now))
+           OR NOT v_seat.can_send_messages OR v_seat.role = 'observer' THEN
+            refusal := 'silenced'; RETURN;
+        END IF;
+        IF p_type = 'system' OR (p_type = 'robot' AND v_seat.account_type <> 'robot') THEN
+            refusal := 'wrong_message_type'; RETURN;
+        END IF;
+        v_is_guest := v_seat.role = 'guest';
+        IF NOT v_seat.can_see_history THEN v_first_visible := v_seat.visible_from; END IF;
+    ELSIF p_type NOT IN ('system', 'robot') THEN
+        refusal := 'wrong_message_type'; RETURN;
+    END IF;
+
+    IF p_thread IS NOT NULL THEN
+        SELECT m.thread_id INTO v_target FROM messages m
+         WHERE m.room_id = p_room AND m.id = p_thread AND m.deleted_at IS NULL AND m.position > v_first_visible
+           AND NOT (v_is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+        IF NOT FOUND THEN refusal := 'thread_not_found'; RETURN; END IF;
+        IF v_target.thread_id IS NOT NULL THEN refusal := 'not_a_thread'; RETURN; END IF;
+    END IF;
+    IF p_reply_to IS NOT NULL THEN
+        PERFORM FROM messages m
+         WHERE m.room_id = p_room AND m.id = p_reply_to AND m.deleted_at IS NULL AND m.position > v_first_visible
+           AND NOT (v_is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+        IF NOT FOUND THEN refusal := 'reply_target_not_found'; RETURN; END IF;
+    END IF;
+
+    -- An id made by a clock far from this server's (its millisecond is given) would land in a month that is not there, or
+    -- drag every later id of the room along: it is made anew. One that is not above the room's last is the next after it.
+    v_now_millis := extract(epoch FROM clock_timestamp()) * 1000;
+    message_id := CASE WHEN p_id_millis NOT BETWEEN v_now_millis - 60000 AND v_now_millis + 5000 THEN chat_uuidv7()
+                       ELSE p_id END;
+    IF message_id <= v_room.last_message_id THEN message_id := chat_uuid_after(v_room.last_message_id); END IF;
+    message_position := v_room.last_position + 1;
+    event_revision := v_room.revision + 1;
+
+    IF p_actor IS NOT NULL THEN
+        v_has_read_all := v_seat.maybe_unread = 0 AND v_seat.mark_is_visible;
+        IF NOT v_has_read_all THEN
+            SELECT mu.unread = 0 INTO v_has_read_all FROM member_unread mu
+             WHERE mu.room_id = p_room AND mu.user_id = p_actor;
+        END IF;
+    END IF;
+
+    UPDATE rooms r
+       SET last_position = message_position, last_message_id = chat_send.message_id, revision = event_revision,
+           last_countable = r.last_countable + v_countable
+     WHERE r.id = p_room;
+    INSERT INTO message_keys (tenant_id, room_id, user_id, client_key, message_id, body_hash, created_at)
+    VALUES (p_tenant, p_room, p_actor, p_key, chat_send.message_id, p_hash, p_now);
+    INSERT INTO messages (id, room_id, tenant_id, position, user_id, message_type, content, metadata, robot_id,
+                          robot_response_to, is_robot_visible_to_guests, reply_to_message_id, thread_id, created_at,
+                          updated_at, countable)
+    VALUES (chat_send.message_id, p_room, p_tenant, message_position, p_actor, p_type, p_content, p_metadata::jsonb,
+            p_robot, p_robot_response_to, p_visible_to_guests, p_reply_to, p_thread, p_now, p_now,
+            v_room.last_countable + v_countable);
+    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
+    VALUES (p_room, event_revision, p_tenant, 'message.sent', chat_send.message_id, p_actor, p_correlation, p_now);
+
+    IF p_actor IS NULL THEN
+        RETURN;
+    ELSIF v_has_read_all THEN
+        UPDATE room_users m
+           SET last_read_position = message_position, last_read_message_id = chat_send.message_id, last_read_at = p_now,
+               read_countable = v_room.last_countable + v_countable, own_sent = m.own_sent + v_countable,
+               read_own = m.own_sent + v_countable
+         WHERE m.room_id = p_room AND m.user_id = p_actor;
+    ELSE
+        UPDATE room_users m SET own_sent = m.own_sent + v_countable WHERE m.room_id = p_room AND m.user_id = p_actor;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_alter(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
+    p_room uuid, p_message uuid, p_is_edit boolean, p_content text, p_expected_version bigint,
+    OUT altered message_rows, OUT event_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+-- Edit and delete: the same rules but for who may and what is written.
+DECLARE
+    v_room record;
+    v_seat record;
+    v_message messages;
+    v_is_moderator boolean := p_actor IS NULL;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+
+    SELECT r.status, r.revision INTO v_room
+      FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN altered.refusal := 'room_not_found'; RETURN; END IF;
+    IF v_room.status <> 'active' THEN altered.refusal := 'room_not_active'; RETURN; END IF;
+
+    SELECT * INTO v_message FROM messages m
+     WHERE m.room_id = p_room AND m.id = p_message AND m.deleted_at IS NULL;
+    IF p_actor IS NOT NULL THEN
+        SELECT m.role, m.status, m.can_send_messages, m.muted_until, m.can_see_history, m.visible_from,
+               u.deleted_at IS NOT NULL OR u.account_status IN ('suspended', 'deactivated') AS is_barred
+          INTO v_seat
+          FROM room_users m JOIN users u ON u.id = m.user_id
+         WHERE m.room_id = p_room AND m.user_id = p_actor FOR NO KEY UPDATE OF m;
+        IF NOT FOUND OR v_seat.status NOT IN ('active', 'muted') THEN altered.refusal := 'not_a_member'; RETURN; END IF;
+        IF v_seat.is_barred THEN altered.refusal := 'account_inactive'; RETURN; END IF;
+        IF p_is_edit AND ((v_seat.status = 'muted' AND (v_seat.muted_until IS NULL OR v_seat.muted_until > p_now))
+                          OR NOT v_seat.can_send_messages OR v_seat.role = 'observer') THEN
+            altered.refusal := 'silenced'; RETURN;
+        END IF;
+        v_is_moderator := v_seat.role IN ('owner', 'admin', 'moderator');
+        IF (NOT v_seat.can_see_history AND v_message.position <= v_seat.visible_from)
+           OR (v_seat.role = 'guest' AND v_message.message_type = 'robot' AND NOT v_message.is_robot_visible_to_guests)
+        THEN
+            altered.refusal := 'message_not_found'; RETURN;
+        END IF;
+    END IF;
+    IF v_message.id IS NULL THEN altered.refusal := 'message_not_found'; RETURN; END IF;
+
+    IF p_is_edit THEN
+        IF v_message.user_id IS DISTINCT FROM p_actor THEN altered.refusal := 'not_the_author'; RETURN; END IF;
+        IF p_expected_version <> v_message.version THEN altered.refusal := 'stale_version'; RETURN; END IF;
+        IF p_content = '' AND v_message.message_type NOT IN ('image', 'file') THEN
+            altered.refusal := 'empty_content'; RETURN;
+        END IF;
+        UPDATE messages m
+           SET content = p_content, is_edited = true, edited_at = p_now, version = m.version + 1
+         WHERE m.room_id = p_room AND m.id = p_message
+        RETURNING m.* INTO v_message;
+    ELSE
+        IF NOT v_is_moderator AND v_message.user_id IS DISTINCT FROM p_actor THEN
+            altered.refusal := 'not_the_author'; RETURN;
+        END IF;
+        UPDATE messages m SET deleted_at = p_now, version = m.version + 1
+         WHERE m.room_id = p_room AND m.id = p_message
+        RETURNING m.* INTO v_message;
+    END IF;
+
+    event_revision := v_room.revision + 1;
+    UPDATE rooms r SET revision = event_revision WHERE r.id = p_room;
+    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
+    VALUES (p_room, event_revision, p_tenant, CASE WHEN p_is_edit THEN 'message.edited' ELSE 'message.deleted' END,
+            p_message, p_actor, p_correlation, p_now);
+    SELECT * INTO altered FROM message_rows m WHERE m.room_id = p_room AND m.id = p_message;
+END $$;
+
+CREATE FUNCTION chat_find_message(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid, p_deleted boolean)
+RETURNS SETOF message_rows
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v record;
+    v_row message_rows;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NULL THEN
+        RETURN QUERY
+            SELECT * FROM message_rows m
+             WHERE m.room_id = p_room AND m.id = p_message AND m.position > v.first_visible
+               AND (p_deleted OR m.deleted_at IS NULL)
+               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+        IF FOUND THEN RETURN; END IF;
+    END IF;
+    v_row.refusal := coalesce(v.refusal, 'message_not_found');
+    RETURN NEXT v_row;
+END $$;
+
+CREATE FUNCTION chat_history(p_tenant uuid, p_actor uuid, p_room uuid, p_anchor uuid, p_is_newer boolean,
+                             p_limit integer, p_deleted boolean)
+RETURNS SETOF message_rows
+LANGUAGE plpgsql VOLATILE AS $$
+-- Up to p_limit messages before or after p_anchor, nearest first. Ordered by id: an ordered walk over the months that
+-- stops early, whatever the number of messages.
+DECLARE
+    v record;
+    v_row message_rows;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NOT NULL THEN
+        v_row.refusal := v.refusal;
+        RETURN NEXT v_row;
+    ELSIF p_is_newer THEN
+        RETURN QUERY
+            SELECT * FROM message_rows m
+             WHERE m.room_id = p_room AND m.id > greatest(p_anchor, v.floor_id) AND (p_deleted OR m.deleted_at IS NULL)
+               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+             ORDER BY m.id LIMIT p_limit;
+    ELSE
+        RETURN QUERY
+            SELECT * FROM message_rows m
+             WHERE m.room_id = p_room AND m.id < p_anchor AND m.id > v.floor_id AND (p_deleted OR m.deleted_at IS NULL)
+               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+             ORDER BY m.id DESC LIMIT p_limit;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_history_of_types(p_tenant uuid, p_actor uuid, p_room uuid, p_anchor uuid, p_is_newer boolean,
+                                      p_limit integer, p_deleted boolean, p_types text[])
+RETURNS SETOF message_rows
+LANGUAGE plpgsql VOLATILE AS $$
+-- As chat_history, of some types: each type is walked by its own index, then the walks are merged.
+DECLARE
+    v record;
+    v_row message_rows;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NOT NULL THEN
+        v_row.refusal := v.refusal;
+        RETURN NEXT v_row;
+    ELSIF p_is_newer THEN
+        RETURN QUERY
+            SELECT found.* FROM unnest(p_types) AS wanted (kind) CROSS JOIN LATERAL (
+                SELECT * FROM message_rows m
+                 WHERE m.room_id = p_room AND m.message_type = wanted.kind AND m.id > greatest(p_anchor, v.floor_id)
+                   AND (p_deleted OR m.deleted_at IS NULL)
+                   AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+                 ORDER BY m.id LIMIT p_limit) found
+             ORDER BY found.id LIMIT p_limit;
+    ELSE
+        RETURN QUERY
+            SELECT found.* FROM unnest(p_types) AS wanted (kind) CROSS JOIN LATERAL (
+                SELECT * FROM message_rows m
+                 WHERE m.room_id = p_room AND m.message_type = wanted.kind AND m.id < p_anchor AND m.id > v.floor_id
+                   AND (p_deleted OR m.deleted_at IS NULL)
+                   AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+                 ORDER BY m.id DESC LIMIT p_limit) found
+             ORDER BY found.id DESC LIMIT p_limit;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_history_around(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid, p_before integer,
+                                    p_from integer)
+RETURNS SETOF message_rows
+LANGUAGE plpgsql VOLATILE AS $$
+-- Up to p_before messages before a message, nearest first, then up to p_from from the message on.
+DECLARE
+    v record;
+    v_row message_rows;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NULL THEN
+        PERFORM FROM messages m
+         WHERE m.room_id = p_room AND m.id = p_message AND m.position > v.first_visible
+           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+        IF NOT FOUND THEN v.refusal := 'message_not_found'; END IF;
+    END IF;
+    IF v.refusal IS NOT NULL THEN
+        v_row.refusal := v.refusal;
+        RETURN NEXT v_row;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT * FROM message_rows m
+         WHERE m.room_id = p_room AND m.id < p_message AND m.id > v.floor_id AND m.deleted_at IS NULL
+           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+         ORDER BY m.id DESC LIMIT p_before;
+    RETURN QUERY
+        SELECT * FROM message_rows m
+         WHERE m.room_id = p_room AND m.id >= p_message AND m.deleted_at IS NULL
+           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+         ORDER BY m.id LIMIT p_from;
+END $$;
+
+CREATE FUNCTION chat_thread(p_tenant uuid, p_actor uuid, p_room uuid, p_thread uuid, p_anchor uuid,
+                            p_is_newer boolean, p_limit integer)
+RETURNS SETOF message_rows
+LANGUAGE plpgsql VOLATILE AS $$
+-- The thread's first message, then up to p_limit answers before or after p_anchor, nearest first.
+DECLARE
+    v record;
+    v_row message_rows;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NULL THEN
+        RETURN QUERY
+            SELECT * FROM message_rows m
+             WHERE m.room_id = p_room AND m.id = p_thread AND m.thread_id IS NULL AND m.position > v.first_visible
+               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+        IF NOT FOUND THEN v.refusal := 'thread_not_found'; END IF;
+    END IF;
+    IF v.refusal IS NOT NULL THEN
+        v_row.refusal := v.refusal;
+        RETURN NEXT v_row;
+    ELSIF p_is_newer THEN
+        RETURN QUERY
+            SELECT * FROM message_rows m
+             WHERE m.room_id = p_room AND m.thread_id = p_thread AND m.id > greatest(p_anchor, v.floor_id, p_thread)
+               AND m.deleted_at IS NULL
+               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+             ORDER BY m.id LIMIT p_limit;
+    ELSE
+        RETURN QUERY
+            SELECT * FROM message_rows m
+             WHERE m.room_id = p_room AND m.thread_id = p_thread AND m.id < p_anchor
+               AND m.id > greatest(v.floor_id, p_thread) AND m.deleted_at IS NULL
+               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+             ORDER BY m.id DESC LIMIT p_limit;
+    END IF;
+END $$;
+
+-- Read marks and unread counts (app/domain/reading.py).
+
+CREATE FUNCTION chat_unread(p_tenant uuid, p_actor uuid)
+RETURNS TABLE (room_id uuid, unread bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT mu.room_id, mu.unread
+          FROM room_users s JOIN rooms r ON r.id = s.room_id
+          JOIN member_unread mu ON mu.room_id = s.room_id AND mu.user_id = s.user_id
+         WHERE s.user_id = p_actor AND s.status IN ('active', 'muted') AND r.tenant_id = p_tenant
+           AND r.deleted_at IS NULL
+         ORDER BY mu.room_id;
+END $$;
+
+CREATE FUNCTION chat_unread_recount(p_tenant uuid, p_actor uuid)
+RETURNS TABLE (room_id uuid, unread bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT mu.room_id, mu.unread
+          FROM room_users s JOIN rooms r ON r.id = s.room_id
+          JOIN member_unread_recount mu ON mu.room_id = s.room_id AND mu.user_id = s.user_id
+         WHERE s.user_id = p_actor AND s.status IN ('active', 'muted') AND r.tenant_id = p_tenant
+           AND r.deleted_at IS NULL
+         ORDER BY mu.room_id;
+END $$;
+
+CREATE FUNCTION chat_my_rooms(p_tenant uuid, p_actor uuid)
+RETURNS TABLE (
+    unread bigint,
+    -- the room, as in app/domain/rooms.py
+    r_id uuid, r_name text, r_description text, r_room_type text, r_status text, r_is_private boolean,
+    r_guest_access_allowed boolean, r_max_participants integer, r_created_by uuid, r_parent_room_id uuid,
+    r_escalation_level integer, r_issue_id text, r_issue_description text, r_external_id text, r_settings text,
+    r_last_position bigint, r_last_message_id uuid, r_revision bigint, r_version bigint, r_created_at timestamptz,
+    r_updated_at timestamptz,
+    -- the seat
+    s_role text, s_status text, s_can_send_messages boolean, s_can_invite_others boolean, s_can_see_history boolean,
+    s_visible_from bigint, s_notify_level text, s_joined_at timestamptz, s_left_at timestamptz,
+    s_muted_until timestamptz, s_last_read_position bigint, s_last_read_message_id uuid, s_last_read_at timestamptz,
+    s_delivered_position bigint, s_created_at timestamptz, s_updated_at timestamptz,
+    -- the newest message the member may see
+    id uuid, "position" bigint, user_id uuid, message_type text, content text, metadata text, delivery_status text,
+    robot_id uuid, robot_response_to uuid, is_robot_visible_to_guests boolean, reply_to_message_id uuid, thread_id uuid,
+    is_edited boolean, edited_at timestamptz, version bigint, created_at timestamptz, updated_at timestamptz,
+    deleted_at timestamptz
+)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT mu.unread,
+               r.id, r.name::text, r.description::text, r.room_type, r.status, r.is_private, r.guest_access_allowed,
+               r.max_participants, r.created_by, r.parent_room_id, r.escalation_level, r.issue_id::text,
+               r.issue_description::text, r.external_id::text, r.settings::text, r.last_position, r.last_message_id,
+               r.revision, r.version, r.created_at, r.updated_at,
+               s.role, s.status, s.can_send_messages, s.can_invite_others, s.can_see_history, s.visible_from,
+               s.notify_level, s.joined_at, s.left_at, s.muted_until, s.last_read_position, s.last_read_message_id,
+               s.last_read_at, s.delivered_position, s.created_at, s.updated_at,
+               l.id, l.position, l.user_id, l.message_type, l.content, l.metadata, l.delivery_status, l.robot_id,
+               l.robot_response_to, l.is_robot_visible_to_guests, l.reply_to_message_id, l.thread_id, l.is_edited,
+               l.edited_at, l.version, l.created_at, l.updated_at, l.deleted_at
+          FROM room_users s
+          JOIN rooms r ON r.id = s.room_id
+          JOIN member_unread mu ON mu.room_id = s.room_id AND mu.user_id = s.user_id
+          LEFT JOIN LATERAL (
+              SELECT * FROM message_rows m
+               WHERE m.room_id = s.room_id AND m.id <= r.last_message_id AND m.deleted_at IS NULL
+                 AND (s.can_see_history OR m.position > s.visible_from)
+                 AND NOT (s.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+               ORDER BY m.id DESC LIMIT 1
+          ) l ON true
+         WHERE s.user_id = p_actor AND s.status IN ('active', 'muted') AND r.tenant_id = p_tenant
+           AND r.deleted_at IS NULL
+         ORDER BY l.id DESC NULLS LAST, r.id;
+END $$;
+
+CREATE FUNCTION chat_readers(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid)
+RETURNS TABLE (refusal text, message_id uuid, user_id uuid, read_at timestamptz)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v record;
+    v_message record;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NULL THEN
+        SELECT m.user_id, m.position,
+               m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests AS is_hidden_from_guests
+          INTO v_message FROM messages m
+         WHERE m.room_id = p_room AND m.id = p_message AND m.position > v.first_visible AND m.deleted_at IS NULL
+           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+        IF NOT FOUND THEN v.refusal := 'message_not_found'; END IF;
+    END IF;
+    IF v.refusal IS NOT NULL THEN
+        refusal := v.refusal;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, first.message_id, s.user_id, first.read_at
+          FROM room_users s CROSS JOIN LATERAL (
+              SELECT x.message_id, x.read_at FROM message_read_receipts x
+               WHERE x.user_id = s.user_id AND x.room_id = p_room AND x.message_id >= p_message
+               ORDER BY x.message_id LIMIT 1
+          ) first
+         WHERE s.room_id = p_room AND s.status IN ('active', 'muted')
+           AND s.user_id IS DISTINCT FROM v_message.user_id
+           AND (s.can_see_history OR v_message.position > s.visible_from)
+           AND NOT (s.role = 'guest' AND v_message.is_hidden_from_guests)
+         ORDER BY s.user_id;
+END $$;
+
+CREATE FUNCTION chat_mark(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, p_is_unread boolean,
+    OUT refusal text, OUT mark_position bigint, OUT mark_message_id uuid, OUT mark_read_at timestamptz)
+LANGUAGE plpgsql VOLATILE AS $$
+-- Mark read up to a message, or unread from it on. Only the seat is locked: the member's own sends need that lock too,
+-- so own_sent and the messages it counts are seen together.
+DECLARE
+    v_seat record;
+    v_message record;
+    v_own bigint := 0;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT m.status, m.role, m.can_see_history, m.visible_from, m.last_read_position, m.last_read_message_id,
+           m.last_read_at, m.own_sent, m.read_own
+      INTO v_seat
+      FROM room_users m JOIN rooms r ON r.id = m.room_id
+     WHERE m.room_id = p_room AND m.user_id = p_actor AND r.tenant_id = p_tenant AND r.deleted_at IS NULL
+       FOR NO KEY UPDATE OF m;
+    IF NOT FOUND OR v_seat.status NOT IN ('active', 'muted') THEN
+        PERFORM FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+        refusal := CASE WHEN FOUND THEN 'not_a_member' ELSE 'room_not_found' END;
+        RETURN;
+    END IF;
+    SELECT m.position, m.countable, m.message_type <> 'system' AS is_countable INTO v_message
+      FROM messages m
+     WHERE m.room_id = p_room AND m.id = p_message AND (v_seat.can_see_history OR m.position > v_seat.visible_from)
+       AND NOT (v_seat.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+    IF NOT FOUND THEN refusal := 'message_not_found'; RETURN; END IF;
+
+    IF p_is_unread THEN
+        SELECT count(*) INTO v_own FROM messages m
+         WHERE m.room_id = p_room AND m.id >= p_message AND m.user_id = p_actor AND m.message_type <> 'system';
+        SELECT m.id INTO mark_message_id FROM messages m
+         WHERE m.room_id = p_room AND m.id < p_message ORDER BY m.id DESC LIMIT 1;
+        mark_position := v_message.position - 1;
+        mark_read_at := p_now;
+        UPDATE room_users m
+           SET last_read_position = mark_position, last_read_message_id = mark_message_id, last_read_at = p_now,
+               read_countable = v_message.countable - v_message.is_countable::integer, read_own = m.own_sent - v_own
+         WHERE m.room_id = p_room AND m.user_id = p_actor;
+    ELSIF v_message.position > v_seat.last_read_position THEN
+        IF v_seat.own_sent > v_seat.read_own THEN  -- else none of their own comes after the mark at all
+            SELECT count(*) INTO v_own FROM messages m
+             WHERE m.room_id = p_room AND m.id > p_message AND m.user_id = p_actor AND m.message_type <> 'system';
+        END IF;
+        mark_position := v_message.position;
+        mark_message_id := p_message;
+        mark_read_at := p_now;
+        UPDATE room_users m
+           SET last_read_position = mark_position, last_read_message_id = p_message, last_read_at = p_now,
+               read_countable = v_message.countable, read_own = m.own_sent - v_own
+         WHERE m.room_id = p_room AND m.user_id = p_actor;
+        INSERT INTO message_read_receipts (room_id, message_id, user_id, tenant_id, read_at)
+        VALUES (p_room, p_message, p_actor, p_tenant, p_now) ON CONFLICT DO NOTHING;
+    ELSE
+        mark_position := v_seat.last_read_position;
+        mark_message_id := v_seat.last_read_message_id;
+        mark_read_at := v_seat.last_read_at;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_mark_all_read(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz)
+RETURNS TABLE (marked_room_id uuid, mark_position bigint, mark_message_id uuid, mark_read_at timestamptz)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_rooms uuid[];
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT array_agg(held.room_id) INTO v_rooms FROM (
+        SELECT s.room_id FROM room_users s JOIN rooms r ON r.id = s.room_id
+         WHERE s.user_id = p_actor AND s.status IN ('active', 'muted') AND r.tenant_id = p_tenant
+           AND r.deleted_at IS NULL
+         ORDER BY s.room_id FOR NO KEY UPDATE OF s
+    ) held;
+    RETURN QUERY
+        WITH moved AS (
+            UPDATE room_users s
+               SET last_read_position = r.last_position, last_read_message_id = r.last_message_id,
+                   last_read_at = p_now, read_countable = r.last_countable, read_own = s.own_sent
+              FROM rooms r
+             WHERE s.room_id = ANY (v_rooms) AND s.user_id = p_actor AND s.status IN ('active', 'muted')
+               AND r.id = s.room_id AND s.last_read_position < r.last_position
+            RETURNING s.room_id, s.last_read_position, s.last_read_message_id, s.last_read_at
+        ), receipts AS (
+            INSERT INTO message_read_receipts (room_id, message_id, user_id, tenant_id, read_at)
+            SELECT moved.room_id, moved.last_read_message_id, p_actor, p_tenant, p_now FROM moved
+            ON CONFLICT DO NOTHING
+        )
+        SELECT * FROM moved ORDER BY moved.room_id;
+END $$;
+
+-- Messages written elsewhere (app/domain/imports.py).
+
+CREATE FUNCTION chat_take_in(p_tenant uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_ids uuid[], p_keys text[], p_users uuid[], p_contents text[], p_types text[], p_metadata text[],
+    p_reply_keys text[], p_thread_keys text[], p_times timestamptz[],
+    OUT refusal text, OUT stored bigint, OUT repeated bigint, OUT first_revision bigint, OUT message_ids uuid[])
+LANGUAGE plpgsql VOLATILE AS $$
+-- A batch into one room, in the order given, numbered on from the room's last message.
+DECLARE
+    v_room record;
+    v_new bigint[];  -- which of the batch are new, by their place in it
+    v_last uuid;
+    v_place bigint;
+    v_constraint text;
+BEGIN
+    PERFORM chat_act(p_tenant, NULL, p_correlation, p_now);
+    SELECT r.last_position, r.last_message_id, r.last_countable, r.revision INTO v_room
+      FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
+
+    SELECT array_agg(fresh.n ORDER BY fresh.n) INTO v_new
+      FROM (SELECT DISTINCT ON (b.user_id, b.key) b.n
+              FROM unnest(p_keys, p_users) WITH ORDINALITY AS b (key, user_id, n)
+             WHERE NOT EXISTS (SELECT FROM message_keys k
+                                WHERE k.room_id = p_room AND k.client_key = b.key AND k.user_id = b.user_id)
+             ORDER BY b.user_id, b.key, b.n) fresh;
+    stored := coalesce(cardinality(v_new), 0);
+    repeated := cardinality(p_keys) - stored;
+    IF stored = 0 THEN RETURN; END IF;
+
+    v_last := v_room.last_message_id;
+    FOREACH v_place IN ARRAY v_new LOOP
+        v_last := CASE WHEN v_last IS NULL OR p_ids[v_place] > v_last THEN p_ids[v_place]
+                       ELSE chat_uuid_after(v_last) END;
+        message_ids := message_ids || v_last;
+    END LOOP;
+    first_revision := v_room.revision + 1;
+
+    -- Authors sit in the room from their first message on; who has left or was banned stays so.
+    INSERT INTO room_users (room_id, user_id, tenant_id, joined_at, created_at, updated_at)
+    SELECT p_room, b.user_id, p_tenant, (array_agg(b.at ORDER BY b.n))[1], p_now, p_now
+      FROM unnest(p_users, p_times) WITH ORDINALITY AS b (user_id, at, n)
+     WHERE b.n = ANY (v_new)
+     GROUP BY b.user_id ORDER BY b.user_id
+    ON CONFLICT DO NOTHING;
+    PERFORM FROM room_users m WHERE m.room_id = p_room AND m.user_id = ANY (p_users)
+      ORDER BY m.user_id FOR NO KEY UPDATE;
+
+    UPDATE rooms r
+       SET last_position = v_room.last_position + stored, last_message_id = v_last,
+           revision = v_room.revision + stored,
+           last_countable = v_room.last_countable
+               + (SELECT count(*) FROM unnest(p_types) WITH ORDINALITY AS b (kind, n)
+                   WHERE b.kind <> 'system' AND b.n = ANY (v_new))
+     WHERE r.id = p_room;
+    INSERT INTO message_keys (tenant_id, room_id, user_id, client_key, message_id, body_hash, created_at)
+    SELECT p_tenant, p_room, b.user_id, b.key, f.id, '', p_now  -- no body: a key of the source is no sender's to repeat
+      FROM unnest(v_new, message_ids) AS f (n, id)
+      JOIN unnest(p_keys, p_users) WITH ORDINALITY AS b (key, user_id, n) USING (n);
+    INSERT INTO messages (id, room_id, tenant_id, position, user_id, message_type, content, metadata,
+                          reply_to_message_id, thread_id, created_at, updated_at, countable)
+    SELECT f.id, p_room, p_tenant, v_room.last_position + f.nth, b.user_id, b.kind, b.content, b.metadata::jsonb,
+           (SELECT k.message_id FROM message_keys k
+             WHERE k.room_id = p_room AND k.client_key = b.reply_key AND k.message_id < f.id LIMIT 1),
+           (SELECT k.message_id FROM message_keys k
+             WHERE k.room_id = p_room AND k.client_key = b.thread_key AND k.message_id < f.id LIMIT 1),
+           b.at, b.at,
+           v_room.last_countable + count(*) FILTER (WHERE b.kind <> 'system') OVER (ORDER BY f.nth)
+      FROM unnest(v_new, message_ids) WITH ORDINALITY AS f (n, id, nth)
+      JOIN unnest(p_users, p_contents, p_types, p_metadata, p_reply_keys, p_thread_keys, p_times)
+           WITH ORDINALITY AS b (user_id, content, kind, metadata, reply_key, thread_key, at, n) USING (n);
+    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, correlation_id, created_at)
+    SELECT p_room, v_room.revision + f.nth, p_tenant, 'message.sent', f.id, p_correlation, p_now
+      FROM unnest(message_ids) WITH ORDINALITY AS f (id, nth);
+
+    -- Each author has read up to their own last message.
+    UPDATE room_users m
+       SET own_sent = m.own_sent + own.sent,
+           last_read_position = greatest(m.last_read_position, own.last_position),
+           last_read_message_id = CASE WHEN own.last_position > m.last_read_position THEN own.last_id
+                                       ELSE m.last_read_message_id END,
+           last_read_at = CASE WHEN own.last_position > m.last_read_position THEN p_now ELSE m.last_read_at END,
+           read_countable = CASE WHEN own.last_position > m.last_read_position THEN own.last_countable
+                                 ELSE m.read_countable END,
+           read_own = CASE WHEN own.last_position > m.last_read_position THEN m.own_sent + own.sent
+                           ELSE m.read_own END
+      FROM (SELECT x.user_id, count(*) FILTER (WHERE x.message_type <> 'system') AS sent,
+                   max(x.position) AS last_position, max(x.countable) AS last_countable,
+                   (array_agg(x.id ORDER BY x.id DESC))[1] AS last_id
+              FROM messages x
+             WHERE x.room_id = p_room AND x.id >= message_ids[1] AND x.position > v_room.last_position
+             GROUP BY x.user_id) own
+     WHERE m.room_id = p_room AND m.user_id = own.user_id;
+EXCEPTION WHEN foreign_key_violation THEN
+    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+    refusal := chat_refusal_of(v_constraint);
+END $$;
+
+-- Months (SPEC 2.6): one leaf per calendar month (UTC) of every partitioned table.
+
+CREATE FUNCTION chat_month_step(p_month date) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+-- Does the next missing step towards having the month and names it; null when the month is complete. Each step is meant
+-- to be a transaction of its own with a short lock_timeout: a leaf is built aside and then attached, because
+-- CREATE TABLE ... PARTITION OF would lock the parent against everyone. Foreign keys stand on the leaves, leaf to leaf of
+-- the same month, so that the month can be detached.
+DECLARE
+    v_from text := chat_first_id(date_trunc('month', p_month::timestamp) AT TIME ZONE 'UTC')::text;
+    v_to text := chat_first_id((date_trunc('month', p_month::timestamp) + interval '1 month') AT TIME ZONE 'UTC')::text;
+    v_suffix text := to_char(p_month, '"_"YYYY"_"MM');
+    v_step record;
+BEGIN
+    FOR v_step IN
+        SELECT t.parent, t.parent || v_suffix AS leaf, t.foreign_key, 'fk_' || t.parent || v_suffix || '_' || t.foreign_key AS name,
+               replace(t.definition, '<messages>', 'messages' || v_suffix) AS definition
+          FROM (VALUES
+            (1, 'messages', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+            (2, 'messages', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (user_id)'),
+            (3, 'messages', 'robot', 'FOREIGN KEY (tenant_id, robot_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (robot_id)'),
+            (4, 'message_read_receipts', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+            (5, 'message_read_receipts', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+            (6, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
+          ) AS t (n, parent, foreign_key, definition)
+         ORDER BY t.n
+    LOOP
+        IF to_regclass(v_step.leaf) IS NULL THEN
+            EXECUTE format('CREATE TABLE %%I (LIKE %%I INCLUDING ALL)', v_step.leaf, v_step.parent);
+            RETURN 'create ' || v_step.leaf;
+        END IF;
+        IF NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = to_regclass(v_step.leaf) AND c.conname = v_step.name)
+        THEN
+            EXECUTE format('ALTER TABLE %%I ADD CONSTRAINT %%I %%s', v_step.leaf, v_step.name, v_step.definition);
+            RETURN 'constrain ' || v_step.name;
+        END IF;
+    END LOOP;
+    FOR v_step IN SELECT t.parent, t.parent || v_suffix AS leaf
+                    FROM (VALUES (1, 'messages'), (2, 'message_read_receipts')) AS t (n, parent) ORDER BY t.n
+    LOOP
+        IF NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = to_regclass(v_step.leaf)) THEN
+            EXECUTE format('ALTER TABLE %%I ATTACH PARTITION %%I FOR VALUES FROM (%%L) TO (%%L)',
+                           v_step.parent, v_step.leaf, v_from, v_to);
+            RETURN 'attach ' || v_step.leaf;
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION chat_missing_months(p_first date, p_last date) RETURNS SETOF date
+LANGUAGE sql STABLE AS $$
+    -- The months from the first to the last that are not attached everywhere, oldest first.
+    SELECT m::date
+      FROM generate_series(date_trunc('month', p_first::timestamp), date_trunc('month', p_last::timestamp),
+                           interval '1 month') AS m
+     WHERE (SELECT count(*) FROM pg_inherits i
+             WHERE i.inhrelid IN (to_regclass('messages' || to_char(m, '"_"YYYY"_"MM')),
+                                  to_regclass('message_read_receipts' || to_char(m, '"_"YYYY"_"MM')))) < 2
+     ORDER BY m
+$$;
+
+-- updated_at (SPEC 1.3): only where content changes. Counters and read marks are not content (SPEC 2), so the columns
+-- that fire are listed; a statement that sets none of them pays nothing.
+
+CREATE TRIGGER touch BEFORE UPDATE OF slug, name, settings ON tenants
+    FOR EACH ROW EXECUTE FUNCTION chat_touch();
+CREATE TRIGGER touch BEFORE UPDATE OF email, email_key, username, username_key, external_id, first_name, last_name,
+    display_name, avatar_url, account_type, account_status, is_email_verified, password_hash, session_epoch, deleted_at
+    ON users FOR EACH ROW EXECUTE FUNCTION chat_touch();
+CREATE TRIGGER touch BEFORE UPDATE OF theme, notifications_enabled, preferences, version ON user_settings
+    FOR EACH ROW EXECUTE FUNCTION chat_touch();
+CREATE TRIGGER touch BEFORE UPDATE OF status, last_seen_at, custom_status, custom_status_expires_at ON user_status
+    FOR EACH ROW EXECUTE FUNCTION chat_touch();
+CREATE TRIGGER touch BEFORE UPDATE OF name, name_key, description, room_type, status, is_private, guest_access_allowed,
+    max_participants, created_by, parent_room_id, escalation_level, issue_id, issue_description, external_id, settings,
+    version, deleted_at
+    ON rooms FOR EACH ROW EXECUTE FUNCTION chat_touch();
+CREATE TRIGGER touch BEFORE UPDATE OF role, status, can_send_messages, can_invite_others, can_see_history, notify_level,
+    joined_at, left_at, muted_until
+    ON room_users FOR EACH ROW EXECUTE FUNCTION chat_touch();
+CREATE TRIGGER touch BEFORE UPDATE OF user_id, message_type, content, metadata, delivery_status, robot_id,
+    robot_response_to, is_robot_visible_to_guests, is_edited, edited_at, version, deleted_at
+    ON messages FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+INSERT INTO tenants (id, slug, name) VALUES ('00000000-0000-7000-8000-000000000001', 'default', 'Default');

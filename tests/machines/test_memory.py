@@ -1,0 +1,15 @@
+"""The state machine on two memory stores: a check of the machine itself, and of memory's own proofs."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hypothesis.stateful import run_state_machine_as_test
+
+from app.testing.machine import comparing
+from app.testing.memory import MemoryHarness
+
+
+def test_memory_agrees_with_itself() -> None:
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        run_state_machine_as_test(comparing(runner, MemoryHarness(60), MemoryHarness(60)))
