@@ -50,7 +50,10 @@ async def run_online() -> None:
 
 
 if context.is_offline_mode():
-    context.configure(dialect_name="postgresql", literal_binds=True, **options())  # type: ignore[arg-type]
+    # Named parameters, or every percent sign of a function would come out doubled.
+    context.configure(  # type: ignore[call-arg]
+        dialect_name="postgresql", dialect_opts={"paramstyle": "named"}, literal_binds=True, **options()
+    )  # type: ignore[arg-type]
     with context.begin_transaction():
         context.run_migrations()
 elif (given := context.config.attributes.get("connection")) is not None:

@@ -119,7 +119,9 @@ def errors_page() -> str:
     kinds += [[f"`{kind.__name__}`", _cause(kind), _STATUS[kind.__name__]] for kind in _below(ChatError)]
     rows = [["Code", "Kind", "Cause", "What to do"]]
     rows += [[f"`{error.code}`", _kind(error), _cause(error), error.remedy] for error in ours if error is not ChatError]
-    tree = "\n".join(["## The tree\n", "```text", f"ChatError ({ChatError.__module__})", *_branches(ChatError), "```\n"])
+    tree = "\n".join(
+        ["## The tree\n", "```text", f"ChatError ({ChatError.__module__})", *_branches(ChatError), "```\n"]
+    )
     return f"{_HEAD}\n" + "\n".join([_ERRORS_INTRODUCTION, _table(kinds), "## By code\n", _table(rows), tree])
 
 

@@ -157,7 +157,7 @@ CREATE TABLE rooms (
 CREATE INDEX ix_rooms_created_by ON rooms (tenant_id, created_by);
 CREATE INDEX ix_rooms_name_key ON rooms (tenant_id, name_key text_pattern_ops, id) WHERE room_type = 'group' AND status = 'active' AND NOT is_private AND deleted_at IS NULL;
 CREATE INDEX ix_rooms_parent_room ON rooms (tenant_id, parent_room_id);
-CREATE UNIQUE INDEX uq_rooms_direct_key ON rooms (tenant_id, direct_key);
+CREATE UNIQUE INDEX uq_rooms_direct_key ON rooms (tenant_id, direct_key) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX uq_rooms_external_id ON rooms (tenant_id, external_id) WHERE deleted_at IS NULL;
 
 CREATE TABLE room_users (
@@ -583,13 +583,23 @@ BEGIN
          LIMIT p_limit;
 END $$;
 
+CREATE FUNCTION chat_has_parent(p_room rooms) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    -- A foreign key would take a parent that is deleted.
+    SELECT p_room.parent_room_id IS NULL
+        OR EXISTS (SELECT FROM rooms r WHERE r.id = p_room.parent_room_id AND r.tenant_id = p_room.tenant_id
+                                         AND r.deleted_at IS NULL)
+$$;
+
 CREATE FUNCTION chat_create_room(p_room jsonb, p_memberships jsonb) RETURNS text
 LANGUAGE plpgsql VOLATILE AS $$
 -- Adds a room with its first members; runs inside a unit of work.
 DECLARE
+    v_new rooms := jsonb_populate_record(NULL::rooms, p_room);
     v_constraint text;
 BEGIN
-    INSERT INTO rooms SELECT * FROM jsonb_populate_record(NULL::rooms, p_room);
+    IF NOT chat_has_parent(v_new) THEN RETURN 'room_not_found'; END IF;
+    INSERT INTO rooms SELECT v_new.*;
     INSERT INTO room_users SELECT * FROM jsonb_populate_recordset(NULL::room_users, p_memberships);
     RETURN NULL;
 EXCEPTION WHEN unique_violation OR foreign_key_violation THEN
@@ -605,13 +615,14 @@ DECLARE
     v_constraint text;
 BEGIN
     INSERT INTO rooms SELECT * FROM jsonb_populate_record(NULL::rooms, p_room)
-        ON CONFLICT (tenant_id, direct_key) DO NOTHING;
+        ON CONFLICT (tenant_id, direct_key) WHERE deleted_at IS NULL DO NOTHING;
     is_new := FOUND;
     IF is_new THEN
         INSERT INTO room_users SELECT * FROM jsonb_populate_recordset(NULL::room_users, p_memberships);
     END IF;
     SELECT r.* INTO room FROM rooms r
-     WHERE r.tenant_id = (p_room ->> 'tenant_id')::uuid AND r.direct_key = p_room ->> 'direct_key';
+     WHERE r.tenant_id = (p_room ->> 'tenant_id')::uuid AND r.direct_key = p_room ->> 'direct_key'
+       AND r.deleted_at IS NULL;
     RETURN NEXT;
 EXCEPTION WHEN foreign_key_violation THEN
     GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
@@ -628,7 +639,7 @@ DECLARE
 BEGIN
     SELECT r.* INTO room FROM rooms r
      WHERE r.id = v_new.id AND r.tenant_id = v_new.tenant_id AND r.deleted_at IS NULL FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
+    IF NOT FOUND OR ((room).parent_room_id IS DISTINCT FROM v_new.parent_room_id AND NOT chat_has_parent(v_new)) THEN
         refusal := 'room_not_found';
     ELSIF (room).version <> v_new.version THEN
         refusal := 'stale_version';
@@ -693,7 +704,7 @@ EXCEPTION WHEN foreign_key_violation THEN
     RETURN chat_refusal_of(v_constraint);
 END $$;
 
-CREATE FUNCTION chat_save_membership(p_membership jsonb) RETURNS void
+CREATE FUNCTION chat_save_membership(p_membership jsonb) RETURNS text
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_new room_users := jsonb_populate_record(NULL::room_users, p_membership);
@@ -703,6 +714,7 @@ BEGIN
            can_invite_others = v_new.can_invite_others, can_see_history = v_new.can_see_history,
            notify_level = v_new.notify_level, left_at = v_new.left_at, muted_until = v_new.muted_until
      WHERE m.room_id = v_new.room_id AND m.user_id = v_new.user_id AND m.tenant_id = v_new.tenant_id;
+    RETURN CASE WHEN FOUND THEN NULL ELSE 'member_not_found' END;
 END $$;
 
 -- The change log (app/domain/events.py): numbered under the lock of its room, so without a gap and in commit order.
@@ -1190,8 +1202,7 @@ BEGIN
                WHERE x.user_id = s.user_id AND x.room_id = p_room AND x.message_id >= p_message
                ORDER BY x.message_id LIMIT 1
           ) first
-         WHERE s.room_id = p_room AND s.status IN ('active', 'muted')
-           AND s.user_id IS DISTINCT FROM v_message.user_id
+         WHERE s.room_id = p_room AND s.user_id IS DISTINCT FROM v_message.user_id
            AND (s.can_see_history OR v_message.position > s.visible_from)
            AND NOT (s.role = 'guest' AND v_message.is_hidden_from_guests)
          ORDER BY s.user_id;
@@ -1232,9 +1243,9 @@ BEGIN
         SELECT m.id INTO mark_message_id FROM messages m
          WHERE m.room_id = p_room AND m.id < p_message ORDER BY m.id DESC LIMIT 1;
         mark_position := v_message.position - 1;
-        mark_read_at := p_now;
+        mark_read_at := v_seat.last_read_at;
         UPDATE room_users m
-           SET last_read_position = mark_position, last_read_message_id = mark_message_id, last_read_at = p_now,
+           SET last_read_position = mark_position, last_read_message_id = mark_message_id,
                read_countable = v_message.countable - v_message.is_countable::integer, read_own = m.own_sent - v_own
          WHERE m.room_id = p_room AND m.user_id = p_actor;
     ELSIF v_message.position > v_seat.last_read_position THEN
@@ -1369,14 +1380,15 @@ BEGIN
            last_read_position = greatest(m.last_read_position, own.last_position),
            last_read_message_id = CASE WHEN own.last_position > m.last_read_position THEN own.last_id
                                        ELSE m.last_read_message_id END,
-           last_read_at = CASE WHEN own.last_position > m.last_read_position THEN p_now ELSE m.last_read_at END,
+           last_read_at = CASE WHEN own.last_position > m.last_read_position THEN own.last_at ELSE m.last_read_at END,
            read_countable = CASE WHEN own.last_position > m.last_read_position THEN own.last_countable
                                  ELSE m.read_countable END,
            read_own = CASE WHEN own.last_position > m.last_read_position THEN m.own_sent + own.sent
                            ELSE m.read_own END
       FROM (SELECT x.user_id, count(*) FILTER (WHERE x.message_type <> 'system') AS sent,
                    max(x.position) AS last_position, max(x.countable) AS last_countable,
-                   (array_agg(x.id ORDER BY x.id DESC))[1] AS last_id
+                   (array_agg(x.id ORDER BY x.id DESC))[1] AS last_id,
+                   (array_agg(x.created_at ORDER BY x.id DESC))[1] AS last_at
               FROM messages x
              WHERE x.room_id = p_room AND x.id >= message_ids[1] AND x.position > v_room.last_position
              GROUP BY x.user_id) own
@@ -1414,12 +1426,12 @@ BEGIN
          ORDER BY t.n
     LOOP
         IF to_regclass(v_step.leaf) IS NULL THEN
-            EXECUTE format('CREATE TABLE %%I (LIKE %%I INCLUDING ALL)', v_step.leaf, v_step.parent);
+            EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', v_step.leaf, v_step.parent);
             RETURN 'create ' || v_step.leaf;
         END IF;
         IF NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = to_regclass(v_step.leaf) AND c.conname = v_step.name)
         THEN
-            EXECUTE format('ALTER TABLE %%I ADD CONSTRAINT %%I %%s', v_step.leaf, v_step.name, v_step.definition);
+            EXECUTE format('ALTER TABLE %I ADD CONSTRAINT %I %s', v_step.leaf, v_step.name, v_step.definition);
             RETURN 'constrain ' || v_step.name;
         END IF;
     END LOOP;
@@ -1427,7 +1439,7 @@ BEGIN
                     FROM (VALUES (1, 'messages'), (2, 'message_read_receipts')) AS t (n, parent) ORDER BY t.n
     LOOP
         IF NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = to_regclass(v_step.leaf)) THEN
-            EXECUTE format('ALTER TABLE %%I ATTACH PARTITION %%I FOR VALUES FROM (%%L) TO (%%L)',
+            EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
                            v_step.parent, v_step.leaf, v_from, v_to);
             RETURN 'attach ' || v_step.leaf;
         END IF;

@@ -34,9 +34,7 @@ _shared: dict[str, Any] = {"deadline": None, "suppress_health_check": _unsuited}
 settings.register_profile("default", max_examples=50, **_shared)
 settings.register_profile("ci", max_examples=50, derandomize=True, print_blob=True, **_shared)
 settings.register_profile("nightly", max_examples=2000, print_blob=True, **_shared)
-settings.load_profile(
-    os.environ.get("CHAT_HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default")
-)
+settings.load_profile(os.environ.get("CHAT_HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))
 
 
 class DatabaseServer:
@@ -89,9 +87,7 @@ class DatabaseServer:
         full = f"{PREFIX}{self._run}_{name}"
         connection = await asyncpg.connect(self.url)
         try:
-            await connection.execute(
-                "SELECT pg_advisory_lock(hashtext($1))", full
-            )  # ends with the connection
+            await connection.execute("SELECT pg_advisory_lock(hashtext($1))", full)  # ends with the connection
             if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", full):
                 making = f"{full}_making"
                 await connection.execute(f"DROP DATABASE IF EXISTS {making} WITH (FORCE)")
@@ -111,9 +107,7 @@ class DatabaseServer:
         """Drop what killed runs left more than two hours ago, or all that this run made."""
         connection = await asyncpg.connect(self.url)
         try:
-            names = await connection.fetch(
-                "SELECT datname FROM pg_database WHERE starts_with(datname, $1)", PREFIX
-            )
+            names = await connection.fetch("SELECT datname FROM pg_database WHERE starts_with(datname, $1)", PREFIX)
             for name in (row["datname"] for row in names):
                 born = name.removeprefix(PREFIX).partition("_")[0]
                 old = born.isdigit() and int(born) < time.time() - LEFTOVER_AGE
@@ -130,9 +124,7 @@ async def database_server(request: pytest.FixtureRequest) -> AsyncIterator[Datab
     run = request.config.stash[_run_name]
     with _in_use(SERVER_FOLDER / "users") as last_user, _in_use(SERVER_FOLDER / f"run_{run}") as last_of_run:
         # Off the loop, for starting waits.
-        url = given or await asyncio.to_thread(
-            lambda: embedded.start_postgres(SERVER_FOLDER, durable=False).url
-        )
+        url = given or await asyncio.to_thread(lambda: embedded.start_postgres(SERVER_FOLDER, durable=False).url)
         server = DatabaseServer(url, run)
         await server.sweep()
         yield server

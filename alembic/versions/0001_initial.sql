@@ -117,7 +117,7 @@ CREATE TABLE rooms (
 CREATE INDEX ix_rooms_created_by ON rooms (tenant_id, created_by);
 CREATE INDEX ix_rooms_name_key ON rooms (tenant_id, name_key text_pattern_ops, id) WHERE room_type = 'group' AND status = 'active' AND NOT is_private AND deleted_at IS NULL;
 CREATE INDEX ix_rooms_parent_room ON rooms (tenant_id, parent_room_id);
-CREATE UNIQUE INDEX uq_rooms_direct_key ON rooms (tenant_id, direct_key);
+CREATE UNIQUE INDEX uq_rooms_direct_key ON rooms (tenant_id, direct_key) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX uq_rooms_external_id ON rooms (tenant_id, external_id) WHERE deleted_at IS NULL;
 
 CREATE TABLE room_users (

@@ -7,9 +7,11 @@
     ├── Forbidden        the actor may not do this
     ├── Limited          a bound on amount was reached; may work later
     ├── Unavailable      nothing happened, through no fault of the input; may work at once or later
-    └── OutcomeUnknown   the change may or may not have happened; repeat with the same key to learn
+    │   └── Contended    two wanted the same rows, and one had to give up
+    ├── OutcomeUnknown   the change may or may not have happened; repeat with the same key to learn
+    └── Misuse           the calling program breaks a rule of this package: mend the program
 
-The kinds stand here and are few, so that a web layer maps seven classes and is done. What exactly went wrong is a
+The kinds stand here and are few, so that a web layer maps eight classes and is done. What exactly went wrong is a
 subclass with a stable ``code``, defined beside the noun it speaks of (``rooms.RoomNotFound``). A subclass's docstring
 is the cause, its ``remedy`` what a caller can do; ``docs/errors.md`` is made from both.
 """

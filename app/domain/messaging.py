@@ -300,7 +300,7 @@ class NotTheAuthor(Forbidden):
 
 
 class EmptyContent(Invalid):
-    """content: must not be empty; only an image or a file says something without words."""
+    """An edit would leave the message without content; only an image or a file says something without words."""
 
     code = "empty_content"
     remedy = "Delete the message instead."

@@ -100,9 +100,7 @@ def cut(found: Sequence[T], way: Way, limit: int, anchored: bool, place: Callabl
     return Page(items, older=first if more else None, newer=last if anchored else None)
 
 
-def middle(
-    older: Sequence[T], newer: Sequence[T], limit: int, place: Callable[[T], bytes], listing: str
-) -> Page[T]:
+def middle(older: Sequence[T], newer: Sequence[T], limit: int, place: Callable[[T], bytes], listing: str) -> Page[T]:
     """A page around a place: up to limit // 2 items before it (nearest first), the rest from it on.
 
     Each side may hold one item more than fits, which tells whether the list goes on there.

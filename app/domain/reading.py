@@ -88,7 +88,8 @@ class ReadingReader(Protocol):
         ...
 
     async def readers(self, room_id: RoomId, message_id: MessageId) -> tuple[ReadReceipt, ...]:
-        """Who has read a message: of each member who may see it, the first receipt at or after it; its author left out.
+        """Who has read a message: of each member who may see it, also those who left since, the first receipt at or
+        after it; its author left out.
 
         By user id. Raises `RoomNotFound`, `NotAMember`, `MessageNotFound`.
         """

@@ -258,7 +258,7 @@ def seated(
     """The membership with which a user takes a seat in the room, for the first time or again.
 
     Reading starts here: nothing sent before counts as unread. `can_see_history` None keeps what the membership said,
-    true for a new one. Raises `AlreadyMember`, `Banned`, `RoomIsFull`, `RoomNotActive`, `DirectRoomIsClosed`.
+    true for a new one. Raises `AlreadyMember`, `Banned`, `RoomIsFull`, `RoomNotActive`, `DirectRoomIsFixed`.
     """
     room, before = occupancy.room, occupancy.subject
     require_active(room)
@@ -465,7 +465,10 @@ class Rooms(RoomReader, Protocol):
     """Rooms inside a unit of work."""
 
     async def create(self, room: Room, memberships: tuple[Membership, ...]) -> None:
-        """Adds a room with its first members. Raises `RoomExternalIdTaken`, `RoomNotFound` (parent), `UserNotFound`."""
+        """Adds a room with its first members.
+
+        Raises `RoomExternalIdTaken`, `UserNotFound`, and `RoomNotFound` for a parent that is missing or deleted.
+        """
         ...
 
     async def open_direct(self, room: Room, memberships: tuple[Membership, ...]) -> tuple[Room, bool]:
@@ -491,5 +494,8 @@ class Rooms(RoomReader, Protocol):
         ...
 
     async def save_membership(self, membership: Membership) -> None:
-        """Stores role, status, permissions and times of a held room's member, not their read mark."""
+        """Stores role, status, permissions and times of a held room's member, not their read mark.
+
+        Raises `MemberNotFound` for a user who never had a seat.
+        """
         ...

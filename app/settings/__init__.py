@@ -151,9 +151,7 @@ class Settings(BaseSettings):
             super().__init__(**values)
         except ValidationError as error:
             problems = tuple(
-                dict.fromkeys(
-                    _problem(detail) for detail in error.errors() if detail["type"] not in _FOLLOW_UPS
-                )
+                dict.fromkeys(_problem(detail) for detail in error.errors() if detail["type"] not in _FOLLOW_UPS)
             )
         # Raised out here so that the pydantic error, which carries the values, is not even the context of it.
         if problems:
@@ -230,9 +228,7 @@ class Settings(BaseSettings):
             return None
         url = urls.read_database_url(value.get_secret_value())
         if info.data.get("pgbouncer") and url.has_startup_parameters:
-            raise ValueError(
-                "must not set options or server parameters with CHAT_PGBOUNCER: a pooler refuses them"
-            )
+            raise ValueError("must not set options or server parameters with CHAT_PGBOUNCER: a pooler refuses them")
         return value
 
     @field_validator("redis_url")
@@ -262,7 +258,9 @@ class Settings(BaseSettings):
 
     @field_validator("database_schema")
     @classmethod
-    def _free_schema(cls, value: str) -> str:
+    def _free_schema(cls, value: str, info: ValidationInfo) -> str:
+        if value != "public" and info.data.get("pgbouncer"):
+            raise ValueError("must be public with CHAT_PGBOUNCER: give the role the search_path on the server instead")
         if value.startswith("pg_") or value == "information_schema":
             raise ValueError("must not be a schema of PostgreSQL itself (pg_..., information_schema)")
         return value

@@ -119,9 +119,7 @@ def read_database_url(url: str) -> DatabaseUrl:
     if family not in ("postgres", "postgresql"):
         raise ValueError(f"{scheme}:// is not PostgreSQL: write postgresql://")
     if driver not in ("", "asyncpg"):
-        raise ValueError(
-            f"the driver {driver} is not supported: write postgresql:// or postgresql+asyncpg://"
-        )
+        raise ValueError(f"the driver {driver} is not supported: write postgresql:// or postgresql+asyncpg://")
 
     authority, slash, path = rest.partition("/")
     if "@" not in authority:
@@ -181,9 +179,7 @@ def check_redis_url(url: str) -> str:
         port = parts.port
     except ValueError:
         # Not chained: the original repeats the address.
-        raise ValueError(
-            f"the port must be {PORT_RANGE}, and :, /, ?, # or @ in the password be escaped"
-        ) from None
+        raise ValueError(f"the port must be {PORT_RANGE}, and :, /, ?, # or @ in the password be escaped") from None
     if parts.netloc.count("@") > 1:
         raise ValueError("an @ in the user or password must be written %40")
     if port == 0:
@@ -237,9 +233,7 @@ def _read_query(query: str, *, plus_is_space: bool) -> dict[str, str]:
 def _check_options(options: dict[str, str]) -> None:
     for name in sorted(options):
         if name in _HAVE_A_SETTING:
-            raise ValueError(
-                f"the option {name} is not read from the URL: set {_HAVE_A_SETTING[name]} instead"
-            )
+            raise ValueError(f"the option {name} is not read from the URL: set {_HAVE_A_SETTING[name]} instead")
         if name not in _LEFT_OUT:
             continue
         allowed = _LEFT_OUT[name]
@@ -281,9 +275,7 @@ def _read_hosts(
                 name = DEFAULT_HOST
         if escaped:
             name = _unescape(name)
-        if ":" in (own or "") or not re.fullmatch(
-            r"/[^\s]+|[^\s/@:\[\]?#]+|[0-9A-Fa-f:.]+(%[^\s/@]+)?", name
-        ):
+        if ":" in (own or "") or not re.fullmatch(r"/[^\s]+|[^\s/@:\[\]?#]+|[0-9A-Fa-f:.]+(%[^\s/@]+)?", name):
             raise ValueError("the host must be a name, an address (IPv6 in brackets), or a socket folder")
         chosen = number or own or ""
         pairs.append((name, _port(chosen) if chosen else None))

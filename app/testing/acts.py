@@ -77,7 +77,7 @@ ACCOUNT_CHANGES = st.fixed_dictionaries(
         "account_status": st.sampled_from([AccountStatus.ACTIVE, AccountStatus.ACTIVE, AccountStatus.SUSPENDED]),
     },
 )
-CONTENTS = st.sampled_from(["edited", "edited again", "", "\x00"])
+CONTENTS = st.sampled_from(["edited", "edited again", "edited", "longer " * 9, "", "\x00"])
 STATUSES = st.sampled_from(OnlineStatus)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -103,8 +104,8 @@ def message(**fields: Any) -> Message:
 
 
 def imported(user_id: UserId, **fields: Any) -> ImportedMessage:
-    """A message from elsewhere, written at `START` unless it says otherwise, its id made of its time."""
-    at = fields.get("created_at", START)
+    """A message from elsewhere, written the day before `START` unless it says otherwise, its id made of its time."""
+    at = fields.get("created_at", START - timedelta(days=1))
     defaults: dict[str, Any] = {
         "id": ids.made_at(at, new_id().int & ((1 << 62) - 1)),
         "key": unique("source"),

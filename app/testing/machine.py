@@ -48,8 +48,8 @@ FEW = st.integers(0, 2)
 def unblocked(**arguments: Any) -> Callable[[Callable[..., None]], Any]:
     """A rule that waits its turn: nothing is pending when it is taken."""
 
-    free: Any = precondition(lambda machine: machine.pending is None)  # type: ignore[no-untyped-call]  # not typed there
-    return lambda step: free(rule(**arguments)(step))
+    free: Any = precondition(lambda machine: machine.pending is None)
+    return lambda step: free(rule(**arguments)(step))  # type: ignore[no-untyped-call]  # hypothesis does not type it
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -65,6 +65,7 @@ class StoreMachine(RuleBasedStateMachine):
             harness.clock.advance((START - harness.clock()).total_seconds())
         self.pending: list[asyncio.Future[Outcome]] | None = None
         self.recorded = [False, False]
+        self.looks_while_pending = 0
         self.failed = False
         self.tenant = builders.tenant()
         self.rooms: list[RoomId] = []
@@ -216,6 +217,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     # ── looking ───────────────────────────────────────────────────────────────────────────────────────────────────
 
+    @precondition(lambda self: self.pending is None or self.looks_while_pending < 2)
     @rule(
         where=WHERE,
         who=WHO,
@@ -231,6 +233,7 @@ class StoreMachine(RuleBasedStateMachine):
     ) -> None:
         _, room_id = self._aimed(who, room, back)
         aim = acts.Aim(room_id, back, self._user(other), limit, side, self.tenant.slug)
+        self.looks_while_pending += 1
         self._do(None if self.pending else where, who, acts.looking(look, aim), alone="reader")
 
     @unblocked(seconds=st.sampled_from([0.001, 1, 3600]))
@@ -351,7 +354,7 @@ class StoreMachine(RuleBasedStateMachine):
             return
         self.failed = waits != [True, True]
         assert not self.failed, f"waiting: subject {waits[0]}, reference {waits[1]}"
-        self.pending, self.blocked = futures, unit
+        self.pending, self.blocked, self.looks_while_pending = futures, unit, 0
 
     def _compare(self, futures: list[asyncio.Future[Outcome]]) -> None:
         self.failed = True

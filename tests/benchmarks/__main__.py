@@ -1,9 +1,9 @@
 """`python -m tests.benchmarks`: the numbers of SPEC 10 for send, history, my rooms and mark read.
 
-    python -m tests.benchmarks                     everything, some minutes
-    python -m tests.benchmarks --quick             10 thousand messages, few rounds: does it run at all
-    python -m tests.benchmarks --write             and put the tables into docs/performance.md
-    python -m tests.benchmarks --url postgresql://postgres@127.0.0.1:5432/postgres
+python -m tests.benchmarks                     everything, some minutes
+python -m tests.benchmarks --quick             10 thousand messages, few rounds: does it run at all
+python -m tests.benchmarks --write             and put the tables into docs/performance.md
+python -m tests.benchmarks --url postgresql://postgres@127.0.0.1:5432/postgres
 """
 
 from __future__ import annotations
@@ -125,9 +125,7 @@ async def _world(stack: AsyncExitStack, url: str, messages: int, progress: Progr
     return world
 
 
-async def _measure(
-    done: Results, worlds: Sequence[World], callers: int, amount: Amount, progress: Progress
-) -> None:
+async def _measure(done: Results, worlds: Sequence[World], callers: int, amount: Amount, progress: Progress) -> None:
     """Every job: all peers in all these databases in one interleaved run each, after the proof that they do the same."""
     kinds = [kind for kind in KINDS if callers == 1 or kind.takes_part_in_crowds]
     async with AsyncExitStack() as stack:

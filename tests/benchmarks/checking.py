@@ -56,8 +56,16 @@ def _rooms(answer: Any) -> list[tuple[object, ...]]:
         if isinstance(row, RoomSummary):
             room, seat, unread, last = row.room, row.membership, row.unread, row.last_message
         elif isinstance(row, asyncpg.Record):
-            found.append((row["r_id"], row["r_last_position"], row["r_revision"], row["s_last_read_position"],
-                          row["unread"], _message(row)))
+            found.append(
+                (
+                    row["r_id"],
+                    row["r_last_position"],
+                    row["r_revision"],
+                    row["s_last_read_position"],
+                    row["unread"],
+                    _message(row),
+                )
+            )
             continue
         else:
             room, seat, unread, last = row

@@ -12,7 +12,7 @@ from typing import Any
 from tests.benchmarks.jobs import JOBS, PAGE_GROWTH, Job
 from tests.benchmarks.measuring import Amount, Timings
 
-RAW = ("bare", "bare, one statement", "own functions")
+RAW = ("by hand", "by hand, one CTE", "own functions")
 """The forms of raw asyncpg; the fastest of a job is its base."""
 PRODUCT, STORE, SQLMODEL = "chatcore", "its store", "SQLModel"
 ENOUGH = 0.95
@@ -110,7 +110,13 @@ class Results:
             "amount": asdict(self.amount),
             "outcomes": [_outcome(outcome) for outcome in (*self.alone(), *self.together())],
             "targets": [
-                {"what": t.what, "bound": t.bound, "measured": round(t.measured, 3), "at_most": t.at_most, "held": t.is_held}
+                {
+                    "what": t.what,
+                    "bound": t.bound,
+                    "measured": round(t.measured, 3),
+                    "at_most": t.at_most,
+                    "held": t.is_held,
+                }
                 for t in targets
             ],
             "held": sum(target.is_held for target in targets),
@@ -133,7 +139,11 @@ def amount(messages: int) -> str:
 
 def machine() -> dict[str, object]:
     """Where it was measured."""
-    return {"cpus": os.cpu_count(), "system": f"{platform.system()} {platform.machine()}", "python": platform.python_version()}
+    return {
+        "cpus": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:

@@ -62,12 +62,10 @@ async def test_down_twice_changes_nothing(migrated_url: str) -> None:
     assert (await migrations.downgrade(migrated_url, "base")).revision is None
 
 
-async def test_two_migrations_at_once_make_one_schema(empty_url: str) -> None:
+async def test_two_machines_migrating_at_once_make_one_schema(empty_url: str) -> None:
     """One may lose and say so; run again, it finds the work done."""
-    results = await asyncio.gather(
-        *(migrations.upgrade(empty_url) for _ in range(2)), return_exceptions=True
-    )
-    assert [result for result in results if not isinstance(result, BaseException)], results
+    done = await asyncio.gather(*(asyncio.to_thread(_alembic, ["upgrade", "head"], empty_url) for _ in range(2)))
+    assert 0 in [process.returncode for process in done], [process.stderr for process in done]
     assert (await migrations.upgrade(empty_url)).is_current
 
 
@@ -76,7 +74,7 @@ async def test_a_failed_up_leaves_the_database_as_it_was(empty_url: str) -> None
     connection = await asyncpg.connect(empty_url)
     await connection.execute("CREATE TABLE room_events (mine text)")
     before = await objects(connection)
-    with pytest.raises(Exception, match="room_events"):
+    with pytest.raises(Unavailable):
         await migrations.upgrade(empty_url)
     assert await objects(connection) - OF_ALEMBIC == before
     await connection.close()

@@ -71,9 +71,7 @@ def broken(tree: Path) -> list[str]:
     """The names of the contracts that ``tree`` breaks, in order."""
     program = Path(sys.executable).with_name("lint-imports")
     command = [str(program), "--no-cache", "--no-logo"]
-    said = subprocess.run(
-        command, cwd=tree, capture_output=True, text=True, env={"COLUMNS": "300"}, check=False
-    )
+    said = subprocess.run(command, cwd=tree, capture_output=True, text=True, env={"COLUMNS": "300"}, check=False)
     verdicts = re.findall(r"^(.+?) (KEPT|BROKEN)", said.stdout, flags=re.MULTILINE)
     assert [name for name, _ in verdicts] == list(CONTRACTS.values()), said.stdout + said.stderr
     found = [name for name, verdict in verdicts if verdict == "BROKEN"]
@@ -85,12 +83,8 @@ def test_the_tree_keeps_every_contract(tree: Path) -> None:
     assert broken(tree) == []
 
 
-@pytest.mark.parametrize(
-    ("contract", "module", "source"), VIOLATIONS, ids=lambda value: str(value).split("\n")[-1]
-)
-def test_a_violation_breaks_its_contract_and_no_other(
-    tree: Path, contract: str, module: str, source: str
-) -> None:
+@pytest.mark.parametrize(("contract", "module", "source"), VIOLATIONS, ids=lambda value: str(value).split("\n")[-1])
+def test_a_violation_breaks_its_contract_and_no_other(tree: Path, contract: str, module: str, source: str) -> None:
     planted = tree / module
     planted.write_text(source)
     if contract == "areas":

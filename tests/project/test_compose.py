@@ -116,9 +116,7 @@ def test_the_example_untouched_says_that_the_key_is_a_placeholder(
     assert problem.startswith("SECRET_KEY: is still the placeholder of .env.example")
 
 
-def test_the_example_with_its_three_secrets_is_complete(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_example_with_its_three_secrets_is_complete(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     secrets = {"SECRET_KEY": "s" * 43, "POSTGRES_PASSWORD": "p$ w#1", "REDIS_PASSWORD": "r/2"}
     copied(monkeypatch, tmp_path, secrets)
     settings = Settings.load()

@@ -205,9 +205,7 @@ def test_a_pid_file_whose_number_is_now_another_process(folder: Path, kind: embe
         bystander.kill()
 
 
-def test_a_server_on_its_way_out_is_not_what_its_pid_file_now_names(
-    folder: Path, kind: embedded.Kind
-) -> None:
+def test_a_server_on_its_way_out_is_not_what_its_pid_file_now_names(folder: Path, kind: embedded.Kind) -> None:
     """The last child of a killed server holds the lock a little longer than the number in the file is its own."""
     engine = start(kind, folder)
     kill(engine.pid, folder, kind)
@@ -273,13 +271,9 @@ def test_nothing_found_is_one_plain_line(folder: Path, kind: embedded.Kind) -> N
 @pytest.mark.postgres
 def test_a_start_that_fails_says_why(folder: Path) -> None:
     start("postgres", folder).stop()
-    (account.home_of(folder / "postgres") / "data" / "postgresql.auto.conf").write_text(
-        "no_such_setting = 1\n"
-    )
+    (account.home_of(folder / "postgres") / "data" / "postgresql.auto.conf").write_text("no_such_setting = 1\n")
 
-    with pytest.raises(
-        EngineUnavailable, match=r"did not start: FATAL: .*postgresql.auto.conf\" contains errors"
-    ):
+    with pytest.raises(EngineUnavailable, match=r"did not start: FATAL: .*postgresql.auto.conf\" contains errors"):
         start("postgres", folder)
 
 
@@ -330,9 +324,7 @@ class TestAsRoot:
         assert command_name(before.pid) is None
 
     @pytest.mark.postgres
-    def test_programs_nobody_else_can_reach_are_copied(
-        self, folder: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_programs_nobody_else_can_reach_are_copied(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """As in an environment below /root."""
         closed = folder / "closed"
         wheel = postgresql.find(["wheel"])

@@ -70,9 +70,7 @@ def test_settings_page_tells_defaults_per_environment(generate: ModuleType) -> N
     assert "| `development` |" in page
 
 
-def test_page_does_not_depend_on_the_environment(
-    generate: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_page_does_not_depend_on_the_environment(generate: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     before = generate.settings_page()
     monkeypatch.setenv("CHAT_MESSAGE_MAX_LENGTH", "17")
     monkeypatch.setenv("CHAT_ENV", "production")

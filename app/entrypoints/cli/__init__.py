@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from app.entrypoints.cli import dev, migrate
+from app.entrypoints.cli import demo, dev, imports, migrate
 
 # No pretty tracebacks: they print local variables, passwords included.
 app = typer.Typer(
@@ -24,6 +24,8 @@ app = typer.Typer(
 )
 app.add_typer(dev.app, name="dev")
 app.add_typer(migrate.app, name="migrate")
+app.add_typer(imports.app, name="import")
+app.command()(demo.demo)
 
 
 def _print_version(wanted: bool) -> None:

@@ -12,9 +12,7 @@ from rich.table import Table
 
 from app.infrastructure import embedded
 
-app = typer.Typer(
-    help="Servers for development: PostgreSQL and Valkey of this project.", no_args_is_help=True
-)
+app = typer.Typer(help="Servers for development: PostgreSQL and Valkey of this project.", no_args_is_help=True)
 
 NOT_RUNNING = 3
 VARIABLES = {"postgres": "DATABASE_URL", "valkey": "REDIS_URL"}
@@ -42,9 +40,7 @@ def stop(
     """Stop both servers."""
     for kind in embedded.KINDS:
         was_running = embedded.stop(folder, kind, delete=delete)
-        typer.echo(
-            f"{kind}: {'stopped' if was_running else 'was not running'}{', data removed' if delete else ''}"
-        )
+        typer.echo(f"{kind}: {'stopped' if was_running else 'was not running'}{', data removed' if delete else ''}")
 
 
 @app.command()
@@ -84,7 +80,5 @@ def _show(engines: list[embedded.Engine]) -> None:
         return
     table = Table("server", "version", "from", "port", "pid", "log")
     for engine in engines:
-        table.add_row(
-            engine.kind, engine.version, engine.source, str(engine.port), str(engine.pid), str(engine.log)
-        )
+        table.add_row(engine.kind, engine.version, engine.source, str(engine.port), str(engine.pid), str(engine.log))
     Console().print(table)

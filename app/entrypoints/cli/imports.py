@@ -26,6 +26,7 @@ from app.container import open_app
 from app.domain.actors import Actor
 from app.domain.identity import TenantNotFound
 from app.domain.unit_of_work import Store
+from app.entrypoints.cli import environment
 from app.entrypoints.cli.display import cell
 from app.services.imports.lines import LineFile
 from app.services.imports.records import Refusal, Report, SourceBroken
@@ -66,7 +67,7 @@ async def _zulip_jsonl(path: Path, tenant: str, name: str, refused: Path | None)
         file = stack.enter_context(LineFile.open(path))
         source = ZulipJsonl(file, name)
         note = _written_to(refused, stack)
-        async with open_app() as chat:
+        async with open_app(environment.settings()) as chat:
             actor = await application_of(chat.store, tenant)
             with ProgressBar(file.bytes_total) as bar:
                 try:

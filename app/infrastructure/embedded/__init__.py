@@ -120,9 +120,7 @@ class _Record:
         except PermissionError:
             raise EngineUnavailable(f"{place} belongs to another user: choose another folder") from None
         except (ValueError, TypeError):
-            raise EngineUnavailable(
-                f"{place / 'server.json'} cannot be read: remove {place} to begin anew"
-            ) from None
+            raise EngineUnavailable(f"{place / 'server.json'} cannot be read: remove {place} to begin anew") from None
 
     def write(self, place: Path) -> None:
         making = place / "server.json.new"
@@ -220,18 +218,14 @@ def stop(folder: Path | None, kind: Kind, *, delete: bool = False, timeout: floa
     return pid is not None
 
 
-def _start(
-    kind: Kind, folder: Path | None, durable: bool, sources: Sequence[Source], timeout: float
-) -> Engine:
+def _start(kind: Kind, folder: Path | None, durable: bool, sources: Sequence[Source], timeout: float) -> Engine:
     folder = (folder or default_folder()).absolute()
     with only_one(folder / kind / "lock", timeout):
         if not (folder / ".gitignore").exists():
             (folder / ".gitignore").write_text("*\n")
         engine = _attach(kind, folder, timeout) or _begin(kind, folder, durable, sources, timeout)
     if durable and not engine.durable:
-        raise EngineUnavailable(
-            f"the {kind} of {folder} runs without durability: stop it, or choose another folder"
-        )
+        raise EngineUnavailable(f"the {kind} of {folder} runs without durability: stop it, or choose another folder")
     return engine
 
 
@@ -245,9 +239,7 @@ def _attach(kind: Kind, folder: Path, timeout: float) -> Engine | None:
         if record and pid and _SERVERS[kind].ready(home_of(place), record.port, record.password):
             return _engine(kind, folder, record, pid)
         if time.monotonic() > deadline:
-            raise EngineUnavailable(
-                f"the {kind} of {folder} runs but does not answer: see {place / 'server.log'}"
-            )
+            raise EngineUnavailable(f"the {kind} of {folder} runs but does not answer: see {place / 'server.log'}")
         time.sleep(POLL)
     return None
 
@@ -281,9 +273,7 @@ def _begin(kind: Kind, folder: Path, durable: bool, sources: Sequence[Source], t
         if engine is not None:
             return engine
         if not any(phrase.encode() in log.read_bytes()[said:] for phrase in server.PORT_TAKEN):
-            raise EngineUnavailable(
-                f"the {kind} of {folder} did not start: {last_words(log, said)} (log: {log})"
-            )
+            raise EngineUnavailable(f"the {kind} of {folder} did not start: {last_words(log, said)} (log: {log})")
         port = free_port()
     raise EngineUnavailable(f"the {kind} of {folder} found {PORT_ATTEMPTS} ports taken, one after the other")
 
@@ -320,9 +310,7 @@ def _identified(kind: Kind, place: Path, record: _Record | None, timeout: float)
         if pid is not None:
             return pid
         if time.monotonic() > deadline:
-            raise EngineUnavailable(
-                f"the {kind} of {place} runs but has no process id: see {place / 'server.log'}"
-            )
+            raise EngineUnavailable(f"the {kind} of {place} runs but has no process id: see {place / 'server.log'}")
         time.sleep(POLL)
     return None
 
@@ -334,14 +322,10 @@ def _end(kind: Kind, pid: int, place: Path, timeout: float) -> None:
         except ProcessLookupError:
             pass
         except PermissionError:
-            raise EngineUnavailable(
-                f"the {kind} of {place} runs as another user: stop it as that user"
-            ) from None
+            raise EngineUnavailable(f"the {kind} of {place} runs as another user: stop it as that user") from None
         if released(place / "alive", timeout / 2):
             return
-    raise EngineUnavailable(
-        f"the {kind} of {place} (process {pid}) does not stop: see {place / 'server.log'}"
-    )
+    raise EngineUnavailable(f"the {kind} of {place} (process {pid}) does not stop: see {place / 'server.log'}")
 
 
 def _engine(kind: Kind, folder: Path, record: _Record, pid: int) -> Engine:

@@ -118,9 +118,7 @@ def make_home(home: Path, account: Account) -> None:
     except FileExistsError:
         owner = home.lstat().st_uid
         if owner not in {account.uid, os.geteuid()} or home.is_symlink():
-            raise EngineUnavailable(
-                f"{home} belongs to user {owner}: remove it or start as that user"
-            ) from None
+            raise EngineUnavailable(f"{home} belongs to user {owner}: remove it or start as that user") from None
     account.own(home)
 
 
@@ -139,9 +137,7 @@ def readable_copy(tree: Path, beside: Path | None, account: Account, proof: Path
     if not copy.exists():
         making = OUTSIDE / f"{copy.name}.{os.getpid()}"
         making.mkdir(mode=0o755)
-        shutil.copytree(
-            tree, making / tree.name, symlinks=True, ignore=shutil.ignore_patterns("include", "doc")
-        )
+        shutil.copytree(tree, making / tree.name, symlinks=True, ignore=shutil.ignore_patterns("include", "doc"))
         if beside is not None and beside.exists():
             shutil.copytree(beside, making / beside.name, symlinks=True)
         making.chmod(0o755)

@@ -53,9 +53,7 @@ def find(sources: Sequence[Source]) -> Programs:
     )
 
 
-def prepare(
-    home: Path, programs: Programs, account: Account, version: str, password: str, durable: bool
-) -> None:
+def prepare(home: Path, programs: Programs, account: Account, version: str, password: str, durable: bool) -> None:
     """Make the cluster in ``home`` if there is none, and clear what a killed server left.
 
     Raises:

@@ -40,9 +40,7 @@ def only_one(path: Path, timeout: float) -> Iterator[None]:
             raise EngineUnavailable(f"{path.parent} cannot be used: {error.strerror}") from error
         try:
             if not _lock(descriptor, deadline - time.monotonic()):
-                raise EngineUnavailable(
-                    f"somebody has been starting or stopping {path.parent} for {timeout:g} s"
-                )
+                raise EngineUnavailable(f"somebody has been starting or stopping {path.parent} for {timeout:g} s")
             # Whoever held it may have deleted the folder: then the lock is on a file that nobody else can find.
             if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
                 yield

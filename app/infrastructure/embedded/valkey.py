@@ -34,9 +34,7 @@ def find(sources: Sequence[Source]) -> Programs:
     )
 
 
-def prepare(
-    home: Path, programs: Programs, account: Account, version: str, password: str, durable: bool
-) -> None:
+def prepare(home: Path, programs: Programs, account: Account, version: str, password: str, durable: bool) -> None:
     """Write the configuration; it holds the password, which a command line would show to every user."""
     (home / "valkey.pid").unlink(missing_ok=True)
     settings = home / "valkey.conf"

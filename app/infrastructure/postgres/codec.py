@@ -32,7 +32,9 @@ def builder(model: type[V], without: tuple[str, ...] = ()) -> Builder[V]:
     """A builder of a model's values; the fields `without` a column are handed to it as `known`."""
     names = columns(model, without)
     convert = tuple(
-        (name, converter) for name in names if (converter := _converter(model.model_fields[name].annotation)) is not None
+        (name, converter)
+        for name in names
+        if (converter := _converter(model.model_fields[name].annotation)) is not None
     )
 
     def build(cells: Iterable[Any], **known: Any) -> V:

@@ -43,8 +43,6 @@ def translated(error: BaseException, *, may_have_happened: bool) -> ChatError:
         return PoolExhausted()
     if isinstance(error, asyncpg.PostgresError) and error.sqlstate is not None:
         return _by_sqlstate(error.sqlstate, error, may_have_happened)
-    if isinstance(error, asyncpg.DataError):  # refused by the driver's encoder, before anything was sent
-        return Invalid("input: a value does not fit its type", reason=type(error).__name__)
     if may_have_happened:
         return OutcomeUnknown()
     return Unavailable(reason=type(error).__name__)

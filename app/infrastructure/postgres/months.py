@@ -30,8 +30,8 @@ class PostgresMonths(Months):
         try:
             proxy = await self._engine.raw_connection()
             try:
-                connection = proxy.driver_connection
-                missing = await connection.fetch("SELECT chat_missing_months($1, $2)", first, last)  # type: ignore[union-attr]
+                connection: asyncpg.Connection[asyncpg.Record] = proxy.driver_connection  # type: ignore[assignment]
+                missing = await connection.fetch("SELECT chat_missing_months($1, $2)", first, last)
                 for (month,) in missing:
                     await _make(connection, month)
                 return len(missing)

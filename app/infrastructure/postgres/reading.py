@@ -36,10 +36,10 @@ _MY_ROOMS = (
     f"SELECT unread, {', '.join(f'r_{name}' for name in _ROOM)}, {', '.join(f's_{name}' for name in _SEAT)},"
     f" {', '.join(_MESSAGE)} FROM chat_my_rooms($1, $2)"
 )
-_MARK = (
-    "SELECT refusal, mark_position, mark_message_id, mark_read_at FROM chat_mark($1, $2, $3, $4, $5, $6, $7)"
+_MARK = "SELECT refusal, mark_position, mark_message_id, mark_read_at FROM chat_mark($1, $2, $3, $4, $5, $6, $7)"
+_MARK_ALL = (
+    "SELECT marked_room_id, mark_position, mark_message_id, mark_read_at FROM chat_mark_all_read($1, $2, $3, $4)"
 )
-_MARK_ALL = "SELECT marked_room_id, mark_position, mark_message_id, mark_read_at FROM chat_mark_all_read($1, $2, $3, $4)"
 
 
 class PostgresReadingReader(ReadingReader):

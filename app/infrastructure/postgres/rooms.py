@@ -157,7 +157,9 @@ class PostgresRooms(PostgresRoomReader, Rooms):
             raise refusal(code)
 
     async def save_membership(self, membership: Membership) -> None:
-        await self._statements.row("SELECT chat_save_membership($1)", as_json(membership))
+        (code,) = await self._statements.row("SELECT chat_save_membership($1)", as_json(membership))
+        if code is not None:
+            raise refusal(code)
 
 
 def _seats(memberships: tuple[Membership, ...]) -> str:

@@ -61,9 +61,7 @@ class Statements(Protocol):
 class SingleStatements:
     """Statements that are each their own transaction, on whatever connection is free."""
 
-    def __init__(
-        self, engine: AsyncEngine, announce: Callable[[Sequence[RoomEvent]], None] | None = None
-    ) -> None:
+    def __init__(self, engine: AsyncEngine, announce: Callable[[Sequence[RoomEvent]], None] | None = None) -> None:
         self._engine = engine
         self._announce = announce
 

@@ -192,7 +192,7 @@ rooms = _table(
     CheckConstraint("name IS NOT NULL OR room_type = 'direct'", name="named"),
     CheckConstraint("(room_type = 'direct') = (direct_key IS NOT NULL)", name="direct_key"),
 )
-Index("uq_rooms_direct_key", rooms.c.tenant_id, rooms.c.direct_key, unique=True)
+Index("uq_rooms_direct_key", rooms.c.tenant_id, rooms.c.direct_key, unique=True, postgresql_where=_LIVE)
 Index("uq_rooms_external_id", rooms.c.tenant_id, rooms.c.external_id, unique=True, postgresql_where=_LIVE)
 Index(
     "ix_rooms_name_key",
@@ -230,7 +230,9 @@ messages = _table(
     Message,
     _own("countable", BigInteger()),  # countable messages of the room up to and with this one
     PrimaryKeyConstraint("room_id", "id"),
-    CheckConstraint("content <> '' OR message_type IN ('image', 'file') OR deleted_at IS NOT NULL", name="says_something"),
+    CheckConstraint(
+        "content <> '' OR message_type IN ('image', 'file') OR deleted_at IS NOT NULL", name="says_something"
+    ),
     postgresql_partition_by="RANGE (id)",
 )
 Index("ix_messages_author", messages.c.user_id, messages.c.id)

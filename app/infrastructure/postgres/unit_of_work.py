@@ -10,8 +10,9 @@ from typing import Any, Self
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.actors import Actor
-from app.domain.errors import ChatError, Misuse, NotFound, OutcomeUnknown, Unavailable
+from app.domain.errors import ChatError, Misuse, OutcomeUnknown, Unavailable
 from app.domain.events import Change, RoomEvent
+from app.domain.rooms import RoomNotFound
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
 from app.domain.values import Moment
 
@@ -190,7 +191,7 @@ class PostgresUnitOfWork(UnitOfWork):
             [change.user_id for change in changes],
         )
         if len(revisions or ()) != len(changes):
-            raise NotFound("a change was recorded for a room that is not there")
+            raise RoomNotFound("a change was recorded for a room that is not there")
         self._statements.events += [
             trusted(
                 RoomEvent,

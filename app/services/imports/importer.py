@@ -57,6 +57,8 @@ class _Known:
     rooms: dict[str, RoomId] = field(default_factory=dict)
     users: dict[str, UserId] = field(default_factory=dict)
     months: set[date] = field(default_factory=set)
+    authors_are_new: bool = False
+    """Whether the last author looked for had no account: the next one has none either, mostly."""
 
 
 @dataclass(slots=True)
@@ -134,7 +136,7 @@ class ImportService:
                 if record.room.key not in known.rooms and record.room.key not in found.rooms:
                     found.rooms[record.room.key] = await self._room(uow, record, found)
                 if record.author.key not in known.users and record.author.key not in found.users:
-                    found.users[record.author.key] = await self._user(uow, record.author, found)
+                    found.users[record.author.key] = await self._user(uow, record.author, known, found)
             rooms, users = {**known.rooms, **found.rooms}, {**known.users, **found.users}
             stored = repeated = 0
             # By id, the order in which everybody locks rooms: two imports at once then never wait for each other.
@@ -174,11 +176,16 @@ class ImportService:
                 return made.id
         return room.id
 
-    async def _user(self, uow: UnitOfWork, author: SourceAuthor, found: _Found) -> UserId:
-        """The account of an author, made when there is none: without e-mail or password, so nobody can log in to it."""
-        user = await uow.users.find_by_external_id(author.key)
-        if user is not None:
-            return user.id
+    async def _user(self, uow: UnitOfWork, author: SourceAuthor, known: _Known, found: _Found) -> UserId:
+        """The account of an author, made when there is none: without e-mail or password, so nobody can log in to it.
+
+        One statement mostly: a first import makes accounts without looking, for the external id can be taken only once.
+        """
+        if not known.authors_are_new:
+            user = await uow.users.find_by_external_id(author.key)
+            if user is not None:
+                return user.id
+            known.authors_are_new = True
         for username in _usernames(author):
             fields: dict[str, Any] = {
                 "username": username,
@@ -198,7 +205,8 @@ class ImportService:
                 await uow.users.create(account)
             except UsernameTaken:
                 continue
-            except ExternalIdTaken:  # by another import, a moment ago
+            except ExternalIdTaken:
+                known.authors_are_new = False
                 user = await uow.users.find_by_external_id(author.key)
                 if user is None:
                     raise

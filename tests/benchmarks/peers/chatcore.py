@@ -73,9 +73,7 @@ class ChatcoreStore(Chatcore):
 
     async def page(self, user_id: UUID, room_id: UUID, before: UUID | None) -> object:
         reader = self._chat.store.reader(self._actor(user_id))
-        return await reader.messages.find_by_room(
-            RoomId(room_id), before=self._cursor(room_id, before), limit=50
-        )
+        return await reader.messages.find_by_room(RoomId(room_id), before=self._cursor(room_id, before), limit=50)
 
     async def my_rooms(self, user_id: UUID) -> object:
         return await self._chat.store.reader(self._actor(user_id)).reading.get_user_rooms()

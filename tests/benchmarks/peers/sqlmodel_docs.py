@@ -220,9 +220,7 @@ class SQLModelDocs:
             session.add(member)
             session.add(message)
             session.add(
-                MessageKey(
-                    room_id=room_id, user_id=user_id, client_key=key, message_id=message.id, body_hash=body_hash
-                )
+                MessageKey(room_id=room_id, user_id=user_id, client_key=key, message_id=message.id, body_hash=body_hash)
             )
             session.add(
                 RoomEvent(
@@ -300,9 +298,7 @@ class SQLModelDocs:
                 await session.refresh(member)
             return member
 
-    async def _member(
-        self, session: AsyncSession, user_id: UUID, room_id: UUID, *, lock: bool = False
-    ) -> RoomUser:
+    async def _member(self, session: AsyncSession, user_id: UUID, room_id: UUID, *, lock: bool = False) -> RoomUser:
         seat = select(RoomUser).where(
             RoomUser.room_id == room_id, RoomUser.user_id == user_id, col(RoomUser.status).in_(_SEATED)
         )

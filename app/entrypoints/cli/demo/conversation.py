@@ -24,7 +24,7 @@ _EMOJI = re.compile(r":([a-z_]+):")
 def conversation(seed: int) -> bytes:
     """The lines, in the order they were written. The same seed gives the same bytes, on every machine."""
     chance = random.Random(seed)  # noqa: S311 - this is for show, nothing is kept secret by it
-    turns = [turn for talk in TALKS for _ in range(talk.repeat) for turn in _held(talk, chance)]
+    turns = [turn for talk in TALKS for words in _words(talk, chance) for turn in _held(talk, words, chance)]
     turns.sort(key=lambda turn: turn["ts"])
     numbers: dict[int, int] = {}
     lines: list[str] = []
@@ -39,13 +39,18 @@ def conversation(seed: int) -> bytes:
     return "\n".join(lines).encode()
 
 
-def _held(talk: Talk, chance: random.Random) -> Iterator[dict[str, Any]]:
+def _words(talk: Talk, chance: random.Random) -> Iterator[dict[str, str]]:
+    """For each time a talk is held, words of its own: two talks about one thing would be one talk."""
+    drawn = {name: chance.sample(choices, talk.repeat) for name, choices in WORDS.items()}
+    return ({name: choices[nth] for name, choices in drawn.items()} for nth in range(talk.repeat))
+
+
+def _held(talk: Talk, words: dict[str, str], chance: random.Random) -> Iterator[dict[str, Any]]:
     """A talk as it took place once: by these people, with these words, on that day."""
     rooms = sorted({other.room for other in TALKS})
     # The same people meet in a room, in changing parts; a room everyone reads has everyone.
     regulars = list(PEOPLE) if talk.room in ("general", "random") else _regulars(talk.room)
     cast = dict(zip("ABCD", chance.sample(regulars, 4), strict=True)) | {"Z": BOT}
-    words = {name: chance.choice(choices) for name, choices in WORDS.items()}
     moment = _working_hour(talk.day, chance)
     said: list[dict[str, Any]] = []
     for mark, sentence in talk.turns:

@@ -79,14 +79,15 @@ BEGIN
            last_read_position = greatest(m.last_read_position, own.last_position),
            last_read_message_id = CASE WHEN own.last_position > m.last_read_position THEN own.last_id
                                        ELSE m.last_read_message_id END,
-           last_read_at = CASE WHEN own.last_position > m.last_read_position THEN p_now ELSE m.last_read_at END,
+           last_read_at = CASE WHEN own.last_position > m.last_read_position THEN own.last_at ELSE m.last_read_at END,
            read_countable = CASE WHEN own.last_position > m.last_read_position THEN own.last_countable
                                  ELSE m.read_countable END,
            read_own = CASE WHEN own.last_position > m.last_read_position THEN m.own_sent + own.sent
                            ELSE m.read_own END
       FROM (SELECT x.user_id, count(*) FILTER (WHERE x.message_type <> 'system') AS sent,
                    max(x.position) AS last_position, max(x.countable) AS last_countable,
-                   (array_agg(x.id ORDER BY x.id DESC))[1] AS last_id
+                   (array_agg(x.id ORDER BY x.id DESC))[1] AS last_id,
+                   (array_agg(x.created_at ORDER BY x.id DESC))[1] AS last_at
               FROM messages x
              WHERE x.room_id = p_room AND x.id >= message_ids[1] AND x.position > v_room.last_position
              GROUP BY x.user_id) own

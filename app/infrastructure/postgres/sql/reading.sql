@@ -106,8 +106,7 @@ BEGIN
                WHERE x.user_id = s.user_id AND x.room_id = p_room AND x.message_id >= p_message
                ORDER BY x.message_id LIMIT 1
           ) first
-         WHERE s.room_id = p_room AND s.status IN ('active', 'muted')
-           AND s.user_id IS DISTINCT FROM v_message.user_id
+         WHERE s.room_id = p_room AND s.user_id IS DISTINCT FROM v_message.user_id
            AND (s.can_see_history OR v_message.position > s.visible_from)
            AND NOT (s.role = 'guest' AND v_message.is_hidden_from_guests)
          ORDER BY s.user_id;
@@ -148,9 +147,9 @@ BEGIN
         SELECT m.id INTO mark_message_id FROM messages m
          WHERE m.room_id = p_room AND m.id < p_message ORDER BY m.id DESC LIMIT 1;
         mark_position := v_message.position - 1;
-        mark_read_at := p_now;
+        mark_read_at := v_seat.last_read_at;
         UPDATE room_users m
-           SET last_read_position = mark_position, last_read_message_id = mark_message_id, last_read_at = p_now,
+           SET last_read_position = mark_position, last_read_message_id = mark_message_id,
                read_countable = v_message.countable - v_message.is_countable::integer, read_own = m.own_sent - v_own
          WHERE m.room_id = p_room AND m.user_id = p_actor;
     ELSIF v_message.position > v_seat.last_read_position THEN

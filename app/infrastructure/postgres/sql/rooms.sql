@@ -88,13 +88,23 @@ BEGIN
          LIMIT p_limit;
 END $$;
 
+CREATE FUNCTION chat_has_parent(p_room rooms) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    -- A foreign key would take a parent that is deleted.
+    SELECT p_room.parent_room_id IS NULL
+        OR EXISTS (SELECT FROM rooms r WHERE r.id = p_room.parent_room_id AND r.tenant_id = p_room.tenant_id
+                                         AND r.deleted_at IS NULL)
+$$;
+
 CREATE FUNCTION chat_create_room(p_room jsonb, p_memberships jsonb) RETURNS text
 LANGUAGE plpgsql VOLATILE AS $$
 -- Adds a room with its first members; runs inside a unit of work.
 DECLARE
+    v_new rooms := jsonb_populate_record(NULL::rooms, p_room);
     v_constraint text;
 BEGIN
-    INSERT INTO rooms SELECT * FROM jsonb_populate_record(NULL::rooms, p_room);
+    IF NOT chat_has_parent(v_new) THEN RETURN 'room_not_found'; END IF;
+    INSERT INTO rooms SELECT v_new.*;
     INSERT INTO room_users SELECT * FROM jsonb_populate_recordset(NULL::room_users, p_memberships);
     RETURN NULL;
 EXCEPTION WHEN unique_violation OR foreign_key_violation THEN
@@ -110,13 +120,14 @@ DECLARE
     v_constraint text;
 BEGIN
     INSERT INTO rooms SELECT * FROM jsonb_populate_record(NULL::rooms, p_room)
-        ON CONFLICT (tenant_id, direct_key) DO NOTHING;
+        ON CONFLICT (tenant_id, direct_key) WHERE deleted_at IS NULL DO NOTHING;
     is_new := FOUND;
     IF is_new THEN
         INSERT INTO room_users SELECT * FROM jsonb_populate_recordset(NULL::room_users, p_memberships);
     END IF;
     SELECT r.* INTO room FROM rooms r
-     WHERE r.tenant_id = (p_room ->> 'tenant_id')::uuid AND r.direct_key = p_room ->> 'direct_key';
+     WHERE r.tenant_id = (p_room ->> 'tenant_id')::uuid AND r.direct_key = p_room ->> 'direct_key'
+       AND r.deleted_at IS NULL;
     RETURN NEXT;
 EXCEPTION WHEN foreign_key_violation THEN
     GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
@@ -133,7 +144,7 @@ DECLARE
 BEGIN
     SELECT r.* INTO room FROM rooms r
      WHERE r.id = v_new.id AND r.tenant_id = v_new.tenant_id AND r.deleted_at IS NULL FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
+    IF NOT FOUND OR ((room).parent_room_id IS DISTINCT FROM v_new.parent_room_id AND NOT chat_has_parent(v_new)) THEN
         refusal := 'room_not_found';
     ELSIF (room).version <> v_new.version THEN
         refusal := 'stale_version';
@@ -198,7 +209,7 @@ EXCEPTION WHEN foreign_key_violation THEN
     RETURN chat_refusal_of(v_constraint);
 END $$;
 
-CREATE FUNCTION chat_save_membership(p_membership jsonb) RETURNS void
+CREATE FUNCTION chat_save_membership(p_membership jsonb) RETURNS text
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_new room_users := jsonb_populate_record(NULL::room_users, p_membership);
@@ -208,4 +219,5 @@ BEGIN
            can_invite_others = v_new.can_invite_others, can_see_history = v_new.can_see_history,
            notify_level = v_new.notify_level, left_at = v_new.left_at, muted_until = v_new.muted_until
      WHERE m.room_id = v_new.room_id AND m.user_id = v_new.user_id AND m.tenant_id = v_new.tenant_id;
+    RETURN CASE WHEN FOUND THEN NULL ELSE 'member_not_found' END;
 END $$;

@@ -1,0 +1,294 @@
+"""Defaults, NOT NULL, checks and updated_at: model and database say the same (SPEC 1.3, 1.5, 1.10)."""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import asyncpg
+import pytest
+
+from app.domain.documents import EMPTY, Document
+from app.domain.events import RoomEvent
+from app.domain.identity import Account, Tenant, UserSettings, UserStatus
+from app.domain.ids import DEFAULT_TENANT, moment_of
+from app.domain.messaging import Message
+from app.domain.reading import ReadReceipt
+from app.domain.rooms import Membership, Room
+from tests.migrations.catalog import Connection
+
+pytestmark = pytest.mark.postgres
+
+MODELS = {
+    "tenants": Tenant,
+    "users": Account,
+    "user_settings": UserSettings,
+    "user_status": UserStatus,
+    "rooms": Room,
+    "room_users": Membership,
+    "messages": Message,
+    "message_read_receipts": ReadReceipt,
+    "room_events": RoomEvent,
+}
+
+# SPEC 1.10, of the tables there are.
+DEFAULTS = {
+    "users.account_type": "guest",
+    "users.account_status": "pending-verification",
+    "users.is_email_verified": False,
+    "user_settings.theme": "light",
+    "user_settings.notifications_enabled": True,
+    "user_settings.preferences": EMPTY,
+    "user_status.status": "offline",
+    "rooms.room_type": "group",
+    "rooms.status": "active",
+    "rooms.is_private": False,
+    "rooms.guest_access_allowed": True,
+    "rooms.max_participants": 50,
+    "rooms.escalation_level": 1,
+    "rooms.settings": EMPTY,
+    "room_users.role": "member",
+    "room_users.status": "active",
+    "room_users.can_send_messages": True,
+    "room_users.can_invite_others": False,
+    "room_users.can_see_history": True,
+    "messages.message_type": "text",
+    "messages.delivery_status": "delivered",
+    "messages.is_edited": False,
+    "messages.is_robot_visible_to_guests": False,
+    "messages.metadata": EMPTY,
+    "tenants.settings": EMPTY,
+}
+MAY_BE_NULL_THOUGH_DEFAULTED = {"rooms.max_participants"}  # null: no limit
+TIMES = {"created_at", "updated_at", "joined_at", "last_seen_at"}
+"""Default now(); a model leaves them to whoever makes the row, who knows the time."""
+
+# What a row cannot do without; everything else is left to the defaults.
+_LEAST = """
+INSERT INTO tenants (slug, name) VALUES ('least', 'Least');
+INSERT INTO users (username, username_key) VALUES ('ann', 'ann');
+INSERT INTO user_settings (user_id) SELECT id FROM users;
+INSERT INTO user_status (user_id) SELECT id FROM users;
+INSERT INTO rooms (name, name_key) VALUES ('Lounge', 'lounge');
+INSERT INTO room_users (room_id, user_id) SELECT r.id, u.id FROM rooms r, users u;
+INSERT INTO messages (room_id, position, content, countable) SELECT id, 1, 'hello', 1 FROM rooms;
+INSERT INTO message_read_receipts (room_id, message_id, user_id, read_at)
+    SELECT m.room_id, m.id, u.id, now() FROM messages m, users u;
+INSERT INTO room_events (room_id, kind, tenant_id, revision, correlation_id)
+    SELECT id, 'room.created', tenant_id, 1, 'least' FROM rooms;
+"""
+
+
+def _bare(annotation: Any) -> tuple[Any, bool]:
+    """An annotation's own type, and whether None is allowed."""
+    nullable = False
+    while True:
+        origin = typing.get_origin(annotation)
+        if origin is typing.Annotated:
+            annotation = typing.get_args(annotation)[0]
+        elif origin in (typing.Union, types.UnionType):
+            nullable = True
+            (annotation,) = (part for part in typing.get_args(annotation) if part is not type(None))
+        elif isinstance(annotation, typing.NewType):
+            annotation = annotation.__supertype__
+        else:
+            return annotation, nullable
+
+
+def _enums() -> list[tuple[str, str, type[StrEnum]]]:
+    return [
+        (table, name, kind)
+        for table, model in MODELS.items()
+        for name, field in model.model_fields.items()
+        if isinstance(kind := _bare(field.annotation)[0], type) and issubclass(kind, StrEnum)
+    ]
+
+
+@pytest.mark.spec("1.10")
+async def test_defaults_of_model_and_database_are_equal(migrated_connection: Connection) -> None:
+    await migrated_connection.execute(_LEAST)
+    checked = 0
+    for table, model in MODELS.items():
+        row = await migrated_connection.fetchrow(f"SELECT * FROM {table} LIMIT 1 OFFSET $1", int(table == "tenants"))
+        assert row is not None
+        for name, field in model.model_fields.items():
+            if field.is_required() or (table, name) == ("rooms", "name"):  # what the row above was given
+                continue
+            stored = Document.stored(row[name]) if _bare(field.annotation)[0] is Document else row[name]
+            assert stored == field.default, f"{table}.{name}"
+            if (place := f"{table}.{name}") in DEFAULTS:
+                assert stored == DEFAULTS[place], place
+                checked += 1
+    assert checked == len(DEFAULTS)
+
+
+@pytest.mark.spec("1.10")
+async def test_ids_times_and_tenant_come_by_themselves(migrated_connection: Connection) -> None:
+    """Plain SQL can insert: an id that carries its time, the default tenant, times of now."""
+    await migrated_connection.execute(_LEAST)
+    now, minute = datetime.now(UTC), timedelta(minutes=1)
+    for table, model in MODELS.items():
+        row = await migrated_connection.fetchrow(f"SELECT * FROM {table} LIMIT 1 OFFSET $1", int(table == "tenants"))
+        assert row is not None
+        for name in TIMES & model.model_fields.keys():
+            assert abs(row[name] - now) < minute, f"{table}.{name}"
+        if "id" in model.model_fields:
+            assert row["id"].version == 7
+            assert abs(moment_of(row["id"]) - now) < minute, table
+        if "tenant_id" in model.model_fields:
+            assert row["tenant_id"] == DEFAULT_TENANT, table
+
+
+@pytest.mark.spec("1.10")
+async def test_what_a_model_requires_the_database_does_not_take_as_null(migrated_connection: Connection) -> None:
+    rows = await migrated_connection.fetch(
+        "SELECT attrelid::regclass::text || '.' || attname, attnotnull FROM pg_attribute"
+        " WHERE attrelid = ANY ($1::text[]::regclass[]) AND attnum > 0",
+        list(MODELS),
+    )
+    refuses_null = dict(rows)
+    wrong = [
+        f"{table}.{name}"
+        for table, model in MODELS.items()
+        for name, field in model.model_fields.items()
+        if refuses_null[f"{table}.{name}"] is _bare(field.annotation)[1]
+    ]
+    assert wrong == []
+    assert {place for place in DEFAULTS if not refuses_null[place]} == MAY_BE_NULL_THOUGH_DEFAULTED
+
+
+@pytest.mark.spec("1.5")
+@pytest.mark.parametrize(("table", "column", "kind"), _enums(), ids=lambda value: getattr(value, "__name__", value))
+async def test_an_enum_column_takes_the_models_values_and_no_other(
+    migrated_connection: Connection, table: str, column: str, kind: type[StrEnum]
+) -> None:
+    await migrated_connection.execute(_LEAST)
+    definition = await migrated_connection.fetchval(
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = $1 AND conrelid = $2::text::regclass",
+        f"ck_{table}_{column}",
+        table,
+    )
+    assert set(re.findall(r"'([^']*)'", definition)) == {member.value for member in kind}
+    for bad in ("nonsense", "", next(iter(kind)).value.upper()):
+        with pytest.raises(asyncpg.CheckViolationError) as error:
+            await migrated_connection.execute(f"UPDATE {table} SET {column} = $1", bad)
+        assert error.value.constraint_name == f"ck_{table}_{column}"
+
+
+@pytest.mark.spec("1.10")
+@pytest.mark.parametrize(
+    ("statement", "constraint"),
+    [
+        ("UPDATE users SET account_type = 'member'", "ck_users_can_be_known"),
+        ("UPDATE users SET account_type = 'member', email = 'a@b', email_key = 'a@b'", "ck_users_can_be_known"),
+        ("UPDATE users SET email = 'a@b'", "ck_users_email_key"),
+        ("UPDATE rooms SET name = NULL", "ck_rooms_named"),
+        ("UPDATE rooms SET room_type = 'direct'", "ck_rooms_direct_key"),
+        ("UPDATE rooms SET max_participants = 0", "ck_rooms_max_participants"),
+        ("UPDATE rooms SET last_position = -1", "ck_rooms_last_position"),
+        ("UPDATE room_users SET last_read_position = -1", "ck_room_users_last_read_position"),
+        ("UPDATE messages SET content = ''", "ck_messages_says_something"),
+        ("UPDATE messages SET position = 0", "ck_messages_position"),
+        ("UPDATE messages SET version = 0", "ck_messages_version"),
+        ("UPDATE room_events SET revision = 0", "ck_room_events_revision"),
+    ],
+)
+async def test_a_row_that_breaks_a_rule_is_refused_by_name(
+    migrated_connection: Connection, statement: str, constraint: str
+) -> None:
+    await migrated_connection.execute(_LEAST)
+    with pytest.raises(asyncpg.CheckViolationError) as error:
+        await migrated_connection.execute(statement)
+    assert error.value.constraint_name == constraint
+
+
+@pytest.mark.spec("1.10")
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "account_type = 'robot'",
+        "account_type = 'member', external_id = 'x'",
+        "account_type = 'member', email = 'a@b', email_key = 'a@b', password_hash = 'h'",
+    ],
+)
+async def test_accounts_known_by_something_are_taken(migrated_connection: Connection, fields: str) -> None:
+    await migrated_connection.execute(_LEAST)
+    assert await migrated_connection.execute(f"UPDATE users SET {fields}") == "UPDATE 1"
+
+
+@pytest.mark.spec("1.6")
+@pytest.mark.parametrize("column", ["email", "username", "external_id"])
+async def test_unique_among_live_rows_of_one_tenant(migrated_connection: Connection, column: str) -> None:
+    key = column if column == "external_id" else f"{column}_key"
+    other = await migrated_connection.fetchval("INSERT INTO tenants (slug, name) VALUES ('o', 'O') RETURNING id")
+
+    async def insert(number: int, tenant: object = DEFAULT_TENANT) -> None:
+        same = {"email": "a@b", "email_key": "a@b", "username": f"u{number}", "username_key": f"u{number}"}
+        same |= {"external_id": f"x{number}", "email": f"{number}@b", "email_key": f"{number}@b"}
+        same |= {key: "same"}
+        await migrated_connection.execute(
+            f"INSERT INTO users (tenant_id, {', '.join(same)}) VALUES ($1, $2, $3, $4, $5, $6)", tenant, *same.values()
+        )
+
+    await insert(1)
+    await insert(2, other)
+    with pytest.raises(asyncpg.UniqueViolationError) as error:
+        await insert(3)
+    assert error.value.constraint_name == f"uq_users_{key}"
+    await migrated_connection.execute("UPDATE users SET deleted_at = now() WHERE tenant_id = $1", DEFAULT_TENANT)
+    await insert(4)
+
+
+# Columns that are no content: counters, read marks, keys that never change, and the times themselves. Everything not
+# named here touches updated_at (SPEC 1.3; SPEC 2: "counters and marks are not content").
+SILENT = {
+    "tenants": {"id"},
+    "users": {"id", "tenant_id"},
+    "user_settings": {"user_id", "tenant_id"},
+    "user_status": {"user_id", "tenant_id"},
+    "rooms": {"id", "tenant_id", "last_position", "last_message_id", "last_countable", "revision", "direct_key"},
+    "room_users": {
+        *("room_id", "user_id", "tenant_id", "last_read_position", "last_read_message_id", "last_read_at"),
+        *("delivered_position", "visible_from", "visible_from_id", "own_sent", "read_countable", "read_own"),
+        *("visible_countable", "visible_own"),
+    },
+    "messages": {"id", "room_id", "tenant_id", "position", "reply_to_message_id", "thread_id", "countable"},
+}
+
+
+@pytest.mark.spec("1.3")
+@pytest.mark.parametrize("table", SILENT)
+async def test_updated_at_follows_content_and_nothing_else(migrated_connection: Connection, table: str) -> None:
+    await migrated_connection.execute(_LEAST)
+    await migrated_connection.execute(f"UPDATE {table} SET updated_at = '2000-01-01'")
+    columns = [
+        name
+        for (name,) in await migrated_connection.fetch(
+            "SELECT attname FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped",
+            table,
+        )
+    ]
+    touching = set()
+    for column in columns:
+        transaction = migrated_connection.transaction()
+        await transaction.start()
+        await migrated_connection.execute(f"UPDATE {table} SET {column} = {column}")
+        if await migrated_connection.fetchval(
+            f"SELECT bool_and(updated_at > now() - interval '1 minute') FROM {table}"
+        ):
+            touching.add(column)
+        await transaction.rollback()
+    assert set(columns) - touching - {"created_at", "updated_at"} == SILENT[table]
+
+
+@pytest.mark.spec("1.3")
+async def test_every_table_that_can_change_has_updated_at(migrated_connection: Connection) -> None:
+    rows = await migrated_connection.fetch(
+        "SELECT attrelid::regclass::text FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid"
+        " WHERE attname = 'updated_at' AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
+    )
+    assert {table for (table,) in rows} == set(SILENT)
