@@ -36,7 +36,7 @@ async def run_online() -> None:
     attributes = context.config.attributes
     dsn, schema = attributes.get("dsn"), attributes.get("schema", "public")
     if dsn is None:
-        from app.settings import Settings  # only plain alembic needs it
+        from app.settings import Settings  # noqa: PLC0415 - only plain alembic needs it
 
         settings = Settings.load()
         dsn, schema = settings.database_dsn, settings.database_schema

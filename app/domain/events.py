@@ -70,7 +70,10 @@ class Announcer(Protocol):
 
 
 class Bus(Announcer, Protocol):
-    """Delivery of committed events to subscribers of this process: at most once, in order per room."""
+    """Delivery of committed events to subscribers of this process: at most once, as this process learns of each commit.
+
+    Two tasks that write to one room may learn of their commits the other way round; revisions tell the order.
+    """
 
     def subscribe(self, room_id: RoomId | None = None) -> AbstractAsyncContextManager[AsyncIterator[RoomEvent]]:
         """Events committed from now on, of one room or of all; raises `SubscriberTooSlow` inside the loop."""

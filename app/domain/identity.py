@@ -331,7 +331,10 @@ class Users(UserReader, StatusWriter, Protocol):
         ...
 
     async def save(self, account: Account) -> Account:
-        """Stores a held account's new values; returns it with updated_at set. Raises as `create`, and `UserNotFound`."""
+        """Stores a held account's new values; returns it with updated_at set.
+
+        Raises as `create`, and `UserNotFound`.
+        """
         ...
 
 

@@ -208,7 +208,7 @@ class AlterFacts:
 
 
 def may_see(message: Message, membership: Membership | None) -> bool:
-    """Whether a member (None: the application) sees a message: by the time they joined, and robots' by their own flag."""
+    """Whether a member (None: the application) sees a message: by when they joined, a robot's also by its own flag."""
     if membership is None:
         return True
     if message.position <= membership.first_visible:
@@ -380,7 +380,7 @@ class MessageReader(Protocol):
     """Reads messages as the acting user may see them.
 
     Every verb raises `RoomNotFound`, and `NotAMember` for a user who does not sit in the room; the application sees
-    all. Order is by id, which within a room is the order of commit.
+    all. A bad limit or cursor is refused before anything else. Order is by id, which within a room is the order of commit.
     """
 
     async def find(self, room_id: RoomId, message_id: MessageId, *, include_deleted: bool = False) -> Message:
@@ -404,7 +404,7 @@ class MessageReader(Protocol):
         ...
 
     async def find_around(self, room_id: RoomId, message_id: MessageId, *, limit: int) -> Page[Message]:
-        """The message with up to limit // 2 before it and the rest after it; it may be deleted, and is then left out.
+        """The message with up to limit // 2 before it, the rest after it; it may be deleted, and is then left out.
 
         Raises `MessageNotFound`.
         """
@@ -419,7 +419,7 @@ class MessageReader(Protocol):
         after: Cursor | None = None,
         limit: int,
     ) -> Thread:
-        """A thread's first message (a tombstone if deleted) with a page of its answers, the first ones without a cursor.
+        """A thread's first message (a tombstone if deleted) and a page of its answers: the first ones without a cursor.
 
         Raises `ThreadNotFound`, `InvalidCursor`.
         """

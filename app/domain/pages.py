@@ -84,6 +84,20 @@ def id_at(place: bytes) -> UUID:
     return UUID(bytes=place)
 
 
+def turn(listing: str, before: Cursor | None, after: Cursor | None, first: Way) -> tuple[Way, UUID | None]:
+    """Which way to read a list ordered by id and from which id on; without a cursor, `first` and from that end.
+
+    Raises `InvalidCursor`, and `Invalid` when both cursors are given.
+    """
+    if before is not None and after is not None:
+        raise Invalid.field("cursor", "give before or after, not both")
+    if before is not None:
+        return Way.OLDER, id_at(opened(listing, before))
+    if after is not None:
+        return Way.NEWER, id_at(opened(listing, after))
+    return first, None
+
+
 def cut(found: Sequence[T], way: Way, limit: int, anchored: bool, place: Callable[[T], bytes], listing: str) -> Page[T]:
     """A page from up to `limit` + 1 items found in reading order from the anchor, nearest first.
 

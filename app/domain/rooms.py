@@ -288,7 +288,10 @@ def seated(
 
 
 def unseated(occupancy: Occupancy, status: MembershipStatus, now: Moment) -> Membership:
-    """The subject's membership after leaving or being removed. Raises `MemberNotFound`, `LastOwner`, `DirectRoomIsFixed`."""
+    """The subject's membership after leaving or being removed.
+
+    Raises `MemberNotFound`, `LastOwner`, `DirectRoomIsFixed`.
+    """
     subject = require_seated_subject(occupancy)
     if occupancy.room.room_type is RoomType.DIRECT:
         raise DirectRoomIsFixed(room_id=str(occupancy.room.id))

@@ -7,7 +7,7 @@ import unicodedata
 from pydantic import AfterValidator
 
 KEY_MAX_BYTES = 1024
-"""A folded name is a B-tree key; PostgreSQL refuses keys past about 2,700 bytes, and some forms fold to 18 characters."""
+"""A folded name is a B-tree key: PostgreSQL refuses them past 2,700 bytes, and one character may fold to 18."""
 
 
 def storable(value: str) -> str:

@@ -12,8 +12,9 @@ import argparse
 import asyncio
 import json
 import sys
-from contextlib import AsyncExitStack, contextmanager
 from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,7 +127,7 @@ async def _world(stack: AsyncExitStack, url: str, messages: int, progress: Progr
 
 
 async def _measure(done: Results, worlds: Sequence[World], callers: int, amount: Amount, progress: Progress) -> None:
-    """Every job: all peers in all these databases in one interleaved run each, after the proof that they do the same."""
+    """Each job as one interleaved run of all peers in all these databases, after the proof that they do the same."""
     kinds = [kind for kind in KINDS if callers == 1 or kind.takes_part_in_crowds]
     async with AsyncExitStack() as stack:
         peers: dict[tuple[int, str], Peer] = {}
@@ -142,7 +143,7 @@ async def _measure(done: Results, worlds: Sequence[World], callers: int, amount:
             ]
             batches = (amount.rounds + amount.warm_up) * len(contenders)
             task = progress.add_task(f"{job.name}, {callers} caller{'s' * (callers > 1)}", total=batches)
-            timings = await measured(job, contenders, callers, amount, lambda task=task: progress.advance(task))
+            timings = await measured(job, contenders, callers, amount, partial(progress.advance, task))
             for world in worlds:
                 mine = {c.name: t for c, t in zip(contenders, timings, strict=True) if c.world is world}
                 done.outcomes.append(Outcome(job, world.messages, callers, mine))

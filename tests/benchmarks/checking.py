@@ -115,6 +115,7 @@ async def _marked(world: World, peer: Peer) -> list[Any]:
     left: list[Any] = []
     for room_id, message_id in world.mark_rooms:
         answer: Any = await peer.mark_read(world.users[0], room_id, message_id)
+        said: tuple[int, UUID | None]
         match answer:
             case ReadMark():
                 said = (answer.position, answer.message_id)

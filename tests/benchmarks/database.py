@@ -85,7 +85,8 @@ async def _fill(url: str, messages: int, told: Told) -> None:
         await _make_months(connection)
         await connection.execute("SELECT set_config('bench.messages', $1, false)", str(messages))
         await connection.execute(
-            "SET timezone = 'UTC'; SET work_mem = '256MB'; SET maintenance_work_mem = '256MB'; SET synchronous_commit = off"
+            "SET timezone = 'UTC'; SET synchronous_commit = off;"
+            " SET work_mem = '256MB'; SET maintenance_work_mem = '256MB'"
         )
         steps = _steps((SQL / "fill.sql").read_text())
         units = sum(MONTHS if each_month else 1 for _, each_month, _ in steps) + 2

@@ -1,4 +1,4 @@
-"""Timing: every contender in turn, a few calls at a time, over and over, so that the machine's drift meets all alike."""
+"""Timing: every contender in turn, a few calls at a time, over and over: the machine's drift meets all alike."""
 
 from __future__ import annotations
 

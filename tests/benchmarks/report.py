@@ -43,9 +43,11 @@ def markdown(results: Results) -> str:
     """The tables and the verdict for the page."""
     where = machine()
     lines = [
-        f"Measured on {results.at:%Y-%m-%d}: {results.server}, Python {where['python']}, {where['system']},"
-        f" {where['cpus']} CPUs shared by server and client; {results.amount.rounds} rounds of"
-        f" {results.amount.calls} calls.",
+        (
+            f"Measured on {results.at:%Y-%m-%d}: {results.server}, Python {where['python']}, {where['system']},"
+            f" {where['cpus']} CPUs shared by server and client; {results.amount.rounds} rounds of"
+            f" {results.amount.calls} calls."
+        ),
         "",
         "One caller, median milliseconds:",
         "",

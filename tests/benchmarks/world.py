@@ -94,7 +94,8 @@ class World:
 
 _MARKS = """
 CREATE TABLE IF NOT EXISTS bare.marks (
-    room_id uuid, user_id uuid, message_id uuid, position bigint, countable bigint, own bigint, PRIMARY KEY (room_id, user_id)
+    room_id uuid, user_id uuid, message_id uuid, position bigint, countable bigint, own bigint,
+    PRIMARY KEY (room_id, user_id)
 )
 """
 _FILL_MARKS = """
@@ -107,7 +108,8 @@ SELECT r.id, u.id, m.id, m.position, m.countable,
 """
 _PUT_BACK = """
 UPDATE room_users s
-   SET last_read_position = k.position, last_read_message_id = k.message_id, read_countable = k.countable, read_own = k.own
+   SET last_read_position = k.position, last_read_message_id = k.message_id, read_countable = k.countable,
+       read_own = k.own
   FROM bare.marks k
  WHERE s.room_id = k.room_id AND s.user_id = k.user_id AND s.user_id = ANY ($1)
 """

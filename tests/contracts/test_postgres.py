@@ -25,7 +25,6 @@ from app.testing.harness import Harness
 from tests.conftest import DatabaseServer
 from tests.contracts.postgres_harness import migrate, postgres_harness
 
-
 pytestmark = pytest.mark.postgres
 
 

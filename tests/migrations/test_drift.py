@@ -81,7 +81,7 @@ async def test_the_comparison_notices_a_changed_default_check_index_and_foreign_
     made = await _made_from_models(empty_url)
     await migrated_connection.execute("""
         ALTER TABLE rooms ALTER COLUMN is_private SET DEFAULT true;
-        ALTER TABLE rooms ALTER COLUMN last_countable TYPE integer;
+        ALTER TABLE message_keys ALTER COLUMN client_key TYPE varchar(129);
         ALTER TABLE users DROP CONSTRAINT ck_users_account_type;
         DROP INDEX uq_users_email_key;
         CREATE UNIQUE INDEX uq_users_email_key ON users (tenant_id, email_key);
@@ -92,7 +92,7 @@ async def test_the_comparison_notices_a_changed_default_check_index_and_foreign_
     noticed = {line.split(":")[0] for line in differences(made, {name: found.get(name, "absent") for name in made})}
     assert noticed == {
         "column rooms.is_private",
-        "column rooms.last_countable",
+        "column message_keys.client_key",
         "constraint users ck_users_account_type",
         "index users uq_users_email_key",
         "constraint room_users fk_room_users_tenant_id_user_id",

@@ -6,11 +6,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import cast
+from uuid import UUID
 
-from app.domain.errors import Invalid
 from app.domain.ids import MessageId, RoomId
 from app.domain.messaging import Message, may_see
-from app.domain.pages import Cursor, Page, Way, checked_limit, cut, id_at, middle, opened
+from app.domain.pages import Page, Way, cut, middle
 from app.domain.reading import counts_as_unread
 from app.domain.rooms import Membership
 
@@ -60,19 +60,15 @@ class History:
     first: int = 0
     """The place among the ids before which nothing is wanted."""
 
-    def page(self, before: Cursor | None, after: Cursor | None, limit: int, unanchored: Way) -> Page[Message]:
-        """The page before or after a cursor, or the one at the list's end (`OLDER`) or start (`NEWER`)."""
-        checked_limit(limit)
-        if before is not None and after is not None:
-            raise Invalid.field("cursor", "before and after cannot be combined")
-        if before is not None:
-            way, start = Way.OLDER, bisect_left(self.ids, self._anchor(before)) - 1
-        elif after is not None:
-            way, start = Way.NEWER, bisect_right(self.ids, self._anchor(after))
+    def page(self, way: Way, anchor: UUID | None, limit: int) -> Page[Message]:
+        """The page before (`OLDER`) or after an id, or the one at the list's end or start."""
+        if way is Way.OLDER:
+            start = len(self.ids) if anchor is None else bisect_left(self.ids, MessageId(anchor))
+            found = self._older(start - 1, limit + 1)
         else:
-            way, start = unanchored, len(self.ids) - 1 if unanchored is Way.OLDER else 0
-        found = self._older(start, limit + 1) if way is Way.OLDER else self._newer(start, limit + 1)
-        return cut(found, way, limit, before is not None or after is not None, _place_of, self.name)
+            start = 0 if anchor is None else bisect_right(self.ids, MessageId(anchor))
+            found = self._newer(start, limit + 1)
+        return cut(found, way, limit, anchor is not None, _place_of, self.name)
 
     def around(self, place: int, limit: int) -> Page[Message]:
         """Up to limit // 2 messages before a place, and the rest from it on."""
@@ -94,9 +90,6 @@ class History:
                 if len(found) == count:
                     break
         return found
-
-    def _anchor(self, cursor: Cursor) -> MessageId:
-        return MessageId(id_at(opened(self.name, cursor)))
 
 
 def _place_of(message: Message) -> bytes:

@@ -30,7 +30,7 @@ from app.domain.messaging import (
     listing,
     may_see,
 )
-from app.domain.pages import Cursor, Page, Way, checked_limit
+from app.domain.pages import Cursor, Page, Way, checked_limit, turn
 from app.domain.rooms import Membership, Room, RoomStatus
 from app.domain.values import Moment
 
@@ -117,6 +117,8 @@ class MemoryMessageReader(MessageReader):
         types: tuple[MessageType, ...] = (),
         include_deleted: bool = False,
     ) -> Page[Message]:
+        checked_limit(limit)
+        way, anchor = turn(listing(room_id), before, after, Way.OLDER)
         async with self._reads.reading() as view:
             membership = self._seat(view, room_id)
 
@@ -127,12 +129,12 @@ class MemoryMessageReader(MessageReader):
                     and (not types or message.message_type in types)
                 )
 
-            return _history(view, room_id, membership, wanted).page(before, after, limit, Way.OLDER)
+            return _history(view, room_id, membership, wanted).page(way, anchor, limit)
 
     async def find_around(self, room_id: RoomId, message_id: MessageId, *, limit: int) -> Page[Message]:
+        checked_limit(limit)
         async with self._reads.reading() as view:
             membership = self._seat(view, room_id)
-            checked_limit(limit)
             middle = view.get(MESSAGES, (room_id, message_id))
             if middle is None or not may_see(middle, membership):
                 raise MessageNotFound(message_id=str(message_id))
@@ -151,6 +153,8 @@ class MemoryMessageReader(MessageReader):
         after: Cursor | None = None,
         limit: int,
     ) -> Thread:
+        checked_limit(limit)
+        way, anchor = turn(listing(room_id, thread_id), before, after, Way.NEWER)
         async with self._reads.reading() as view:
             membership = self._seat(view, room_id)
             root = view.get(MESSAGES, (room_id, thread_id))
@@ -162,7 +166,7 @@ class MemoryMessageReader(MessageReader):
 
             answers = view.keys(THREAD_MESSAGES, (room_id, thread_id))
             history = History(view, room_id, listing(room_id, thread_id), answers, wanted)
-            return Thread(shown(root), history.page(before, after, limit, Way.NEWER))
+            return Thread(shown(root), history.page(way, anchor, limit))
 
     def _seat(self, view: View, room_id: RoomId) -> Membership | None:
         """The acting member; None for the application."""

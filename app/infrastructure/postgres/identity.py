@@ -20,7 +20,7 @@ from app.domain.identity import (
 from app.domain.ids import UserId
 from app.domain.text import is_storable, key_of, storable
 
-from .codec import as_json, builder, columns, listed
+from .codec import as_json, builder, columns, listed, select
 from .errors import refusal
 from .statements import Scope, Statements
 
@@ -30,16 +30,16 @@ _account = builder(Account)
 _settings = builder(UserSettings)
 _status = builder(UserStatus)
 
-_FIND_TENANT = f"SELECT {listed(Tenant)} FROM chat_find_tenant($1)"
-_FIND = f"SELECT {listed(User)} FROM chat_find_user($1, $2, $3)"
-_FIND_BY_EMAIL = f"SELECT {listed(User)} FROM chat_find_user_by_email($1, $2, $3)"
-_FIND_BY_USERNAME = f"SELECT {listed(User)} FROM chat_find_user_by_username($1, $2, $3)"
-_FIND_BY_EXTERNAL_ID = f"SELECT {listed(User)} FROM chat_find_user_by_external_id($1, $2, $3)"
-_PROFILE = f"SELECT {listed(User, '(person).')}, {listed(UserStatus, '(status).')} FROM chat_profile($1, $2, $3)"
-_SETTINGS = f"SELECT {listed(UserSettings)} FROM chat_settings($1, $2, $3)"
-_HOLD = f"SELECT {listed(Account)} FROM chat_hold_user($1, $2)"
-_SAVE = f"SELECT refusal, {listed(Account, '(account).')} FROM chat_save_user($1)"
-_UPDATE_STATUS = f"SELECT {listed(UserStatus)} FROM chat_update_online_status($1, $2, $3, $4, $5)"
+_FIND_TENANT = select("chat_find_tenant($1)", listed(Tenant))
+_FIND = select("chat_find_user($1, $2, $3)", listed(User))
+_FIND_BY_EMAIL = select("chat_find_user_by_email($1, $2, $3)", listed(User))
+_FIND_BY_USERNAME = select("chat_find_user_by_username($1, $2, $3)", listed(User))
+_FIND_BY_EXTERNAL_ID = select("chat_find_user_by_external_id($1, $2, $3)", listed(User))
+_PROFILE = select("chat_profile($1, $2, $3)", f"{listed(User, '(person).')}, {listed(UserStatus, '(status).')}")
+_SETTINGS = select("chat_settings($1, $2, $3)", listed(UserSettings))
+_HOLD = select("chat_hold_user($1, $2)", listed(Account))
+_SAVE = select("chat_save_user($1)", f"refusal, {listed(Account, '(account).')}")
+_UPDATE_STATUS = select("chat_update_online_status($1, $2, $3, $4, $5)", listed(UserStatus))
 
 
 class PostgresTenantReader(TenantReader):

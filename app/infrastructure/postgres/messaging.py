@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from app.domain.errors import Invalid
 from app.domain.events import EventKind, RoomEvent
 from app.domain.ids import MessageId, RoomId
 from app.domain.messaging import (
@@ -21,9 +20,9 @@ from app.domain.messaging import (
     Thread,
     listing,
 )
-from app.domain.pages import Cursor, Page, Way, checked_limit, cut, id_at, middle, opened
+from app.domain.pages import Cursor, Page, Way, checked_limit, cut, middle, turn
 
-from .codec import builder, columns, trusted
+from .codec import builder, columns, select, trusted
 from .errors import refusal
 from .statements import Row, Scope, Statements
 
@@ -31,18 +30,18 @@ _KNOWN = ("tenant_id", "room_id")
 _message = builder(Message, without=_KNOWN)
 _COLUMNS = f"{', '.join(columns(Message, without=_KNOWN))}, refusal"
 
-_FIND = f"SELECT {_COLUMNS} FROM chat_find_message($1, $2, $3, $4, $5)"
-_HISTORY = f"SELECT {_COLUMNS} FROM chat_history($1, $2, $3, $4, $5, $6, $7)"
-_HISTORY_OF_TYPES = f"SELECT {_COLUMNS} FROM chat_history_of_types($1, $2, $3, $4, $5, $6, $7, $8)"
-_AROUND = f"SELECT {_COLUMNS} FROM chat_history_around($1, $2, $3, $4, $5, $6)"
-_THREAD = f"SELECT {_COLUMNS} FROM chat_thread($1, $2, $3, $4, $5, $6, $7)"
-_SEND = (
-    "SELECT refusal, is_repeat, message_id, message_position, event_revision"
-    " FROM chat_send($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
+_FIND = select("chat_find_message($1, $2, $3, $4, $5)", _COLUMNS)
+_HISTORY = select("chat_history($1, $2, $3, $4, $5, $6, $7)", _COLUMNS)
+_HISTORY_OF_TYPES = select("chat_history_of_types($1, $2, $3, $4, $5, $6, $7, $8)", _COLUMNS)
+_AROUND = select("chat_history_around($1, $2, $3, $4, $5, $6)", _COLUMNS)
+_THREAD = select("chat_thread($1, $2, $3, $4, $5, $6, $7)", _COLUMNS)
+_SEND = select(
+    "chat_send($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+    "refusal, is_repeat, message_id, message_position, event_revision",
 )
-_ALTER = (
-    f"SELECT {', '.join(f'(altered).{name}' for name in _COLUMNS.split(', '))}, event_revision"
-    " FROM chat_alter($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+_ALTER = select(
+    "chat_alter($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    f"{', '.join(f'(altered).{name}' for name in _COLUMNS.split(', '))}, event_revision",
 )
 
 _LOWEST = UUID(int=0)
@@ -70,15 +69,15 @@ class PostgresMessageReader(MessageReader):
     ) -> Page[Message]:
         checked_limit(limit)
         place = listing(room_id)
-        way, anchor = _anchor(place, before, after, Way.OLDER)
-        window = (room_id, anchor, way is Way.NEWER, limit + 1, include_deleted)
+        way, anchor = turn(place, before, after, Way.OLDER)
+        window = (room_id, _bound(way, anchor), way is Way.NEWER, limit + 1, include_deleted)
         if types:
             wanted = [kind.value for kind in dict.fromkeys(types)]
             found = await self._fetch(_HISTORY_OF_TYPES, *window, wanted)
         else:
             found = await self._fetch(_HISTORY, *window)
         messages = self._built(room_id, found)
-        return cut(messages, way, limit, not (before is after is None), _place, place)
+        return cut(messages, way, limit, anchor is not None, _place, place)
 
     async def find_around(self, room_id: RoomId, message_id: MessageId, *, limit: int) -> Page[Message]:
         checked_limit(limit)
@@ -98,10 +97,10 @@ class PostgresMessageReader(MessageReader):
     ) -> Thread:
         checked_limit(limit)
         place = listing(room_id, thread_id)
-        way, anchor = _anchor(place, before, after, Way.NEWER)
-        found = await self._fetch(_THREAD, room_id, thread_id, anchor, way is Way.NEWER, limit + 1)
+        way, anchor = turn(place, before, after, Way.NEWER)
+        found = await self._fetch(_THREAD, room_id, thread_id, _bound(way, anchor), way is Way.NEWER, limit + 1)
         root, *replies = self._built(room_id, found)
-        return Thread(root, cut(replies, way, limit, not (before is after is None), _place, place))
+        return Thread(root, cut(replies, way, limit, anchor is not None, _place, place))
 
     async def _fetch(self, sql: str, *arguments: object) -> Sequence[Row]:
         actor = self._scope.actor
@@ -115,14 +114,11 @@ class PostgresMessageReader(MessageReader):
         return [_message(row.values(), tenant_id=tenant_id, room_id=room_id) for row in found]
 
 
-def _anchor(place: str, before: Cursor | None, after: Cursor | None, first: Way) -> tuple[Way, UUID]:
-    """Which way to read and from where; without a cursor the first page, from the end `first` begins at."""
-    if before is not None and after is not None:
-        raise Invalid.field("cursor", "give before or after, not both")
-    if before is None and after is None:
-        return first, _LOWEST if first is Way.NEWER else _HIGHEST
-    way, cursor = (Way.OLDER, before) if before is not None else (Way.NEWER, after)
-    return way, id_at(opened(place, cursor or ""))
+def _bound(way: Way, anchor: UUID | None) -> UUID:
+    """The id to read from: the anchor, or the end that the list begins at."""
+    if anchor is not None:
+        return anchor
+    return _LOWEST if way is Way.NEWER else _HIGHEST
 
 
 def _place(message: Message) -> bytes:

@@ -50,7 +50,6 @@ async def _make(connection: asyncpg.Connection[asyncpg.Record], month: date) -> 
         try:
             while await _step(connection, month) is not None:
                 pass
-            return
         except (
             asyncpg.LockNotAvailableError,
             asyncpg.DuplicateTableError,
@@ -59,6 +58,8 @@ async def _make(connection: asyncpg.Connection[asyncpg.Record], month: date) -> 
             asyncpg.DeadlockDetectedError,
         ):
             await asyncio.sleep(_PAUSE_SECONDS)
+        else:
+            return
     raise Contended(f"the month {month:%Y-%m} could not be made: the tables stayed locked")
 
 

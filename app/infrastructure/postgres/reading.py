@@ -15,7 +15,7 @@ from app.domain.reading import (
 )
 from app.domain.rooms import Membership, Room
 
-from .codec import builder, columns, trusted
+from .codec import builder, columns, select, trusted
 from .errors import refusal
 from .statements import Scope, Statements
 
@@ -32,14 +32,12 @@ _FIRST_OF_SEAT = 1 + len(_ROOM)
 _FIRST_OF_MESSAGE = _FIRST_OF_SEAT + len(_SEAT)
 _MESSAGE_ID = _FIRST_OF_MESSAGE + _MESSAGE.index("id")
 
-_MY_ROOMS = (
-    f"SELECT unread, {', '.join(f'r_{name}' for name in _ROOM)}, {', '.join(f's_{name}' for name in _SEAT)},"
-    f" {', '.join(_MESSAGE)} FROM chat_my_rooms($1, $2)"
+_MY_ROOMS = select(
+    "chat_my_rooms($1, $2)",
+    ", ".join(["unread", *(f"r_{name}" for name in _ROOM), *(f"s_{name}" for name in _SEAT), *_MESSAGE]),
 )
-_MARK = "SELECT refusal, mark_position, mark_message_id, mark_read_at FROM chat_mark($1, $2, $3, $4, $5, $6, $7)"
-_MARK_ALL = (
-    "SELECT marked_room_id, mark_position, mark_message_id, mark_read_at FROM chat_mark_all_read($1, $2, $3, $4)"
-)
+_MARK = select("chat_mark($1, $2, $3, $4, $5, $6, $7)", "refusal, mark_position, mark_message_id, mark_read_at")
+_MARK_ALL = select("chat_mark_all_read($1, $2, $3, $4)", "marked_room_id, mark_position, mark_message_id, mark_read_at")
 
 
 class PostgresReadingReader(ReadingReader):
@@ -66,10 +64,10 @@ class PostgresReadingReader(ReadingReader):
         return tuple(summaries)
 
     async def unread(self) -> tuple[Unread, ...]:
-        return await self._counts("SELECT room_id, unread FROM chat_unread($1, $2)")
+        return await self._counts(select("chat_unread($1, $2)", "room_id, unread"))
 
     async def recount(self) -> tuple[Unread, ...]:
-        return await self._counts("SELECT room_id, unread FROM chat_unread_recount($1, $2)")
+        return await self._counts(select("chat_unread_recount($1, $2)", "room_id, unread"))
 
     async def _counts(self, sql: str) -> tuple[Unread, ...]:
         person = self._scope.person()
@@ -79,7 +77,7 @@ class PostgresReadingReader(ReadingReader):
     async def readers(self, room_id: RoomId, message_id: MessageId) -> tuple[ReadReceipt, ...]:
         person, tenant_id = self._scope.person(), self._scope.actor.tenant_id
         found = await self._statements.rows(
-            "SELECT refusal, message_id, user_id, read_at FROM chat_readers($1, $2, $3, $4)",
+            select("chat_readers($1, $2, $3, $4)", "refusal, message_id, user_id, read_at"),
             tenant_id,
             person,
             room_id,

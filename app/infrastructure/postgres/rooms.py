@@ -23,7 +23,7 @@ from app.domain.rooms import (
 )
 from app.domain.text import is_storable, key_of
 
-from .codec import as_json, as_json_array, builder, columns, listed
+from .codec import as_json, as_json_array, builder, columns, listed, select
 from .errors import refusal
 from .statements import Scope, Statements
 
@@ -35,16 +35,16 @@ _SEAT_WIDTH = len(columns(Membership))
 _USER_WIDTH = len(columns(User))
 
 _R, _M = listed(Room, "(room)."), listed(Membership, "(membership).")
-_FIND = f"SELECT {listed(Room)} FROM chat_find_room($1, $2, $3)"
-_FIND_BY_EXTERNAL_ID = f"SELECT {listed(Room)} FROM chat_find_room_by_external_id($1, $2, $3)"
-_SEAT = f"SELECT refusal, {_R}, {_M} FROM chat_seat($1, $2, $3)"
-_MEMBERS = f"SELECT {listed(User, '(person).')}, {_M} FROM chat_members($1, $2, $3, $4, $5)"
-_BROWSE = f"SELECT {listed(Room)} FROM chat_browse_rooms($1, $2, $3, $4, $5, $6)"
-_OPEN_DIRECT = f"SELECT refusal, is_new, {_R} FROM chat_open_direct_room($1, $2)"
-_SAVE = f"SELECT refusal, {_R} FROM chat_save_room($1)"
-_HOLD = (
-    f"SELECT refusal, seats_taken, owners, {_R}, {listed(Membership, '(actor).')}, {listed(Membership, '(subject).')}"
-    " FROM chat_hold_room($1, $2, $3, $4)"
+_FIND = select("chat_find_room($1, $2, $3)", listed(Room))
+_FIND_BY_EXTERNAL_ID = select("chat_find_room_by_external_id($1, $2, $3)", listed(Room))
+_SEAT = select("chat_seat($1, $2, $3)", f"refusal, {_R}, {_M}")
+_MEMBERS = select("chat_members($1, $2, $3, $4, $5)", f"{listed(User, '(person).')}, {_M}")
+_BROWSE = select("chat_browse_rooms($1, $2, $3, $4, $5, $6)", listed(Room))
+_OPEN_DIRECT = select("chat_open_direct_room($1, $2)", f"refusal, is_new, {_R}")
+_SAVE = select("chat_save_room($1)", f"refusal, {_R}")
+_HOLD = select(
+    "chat_hold_room($1, $2, $3, $4)",
+    f"refusal, seats_taken, owners, {_R}, {listed(Membership, '(actor).')}, {listed(Membership, '(subject).')}",
 )
 
 _NEW_SEAT = {"own_sent": 0, "read_countable": 0, "read_own": 0, "visible_countable": 0, "visible_own": 0}

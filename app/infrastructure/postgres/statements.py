@@ -71,8 +71,7 @@ class SingleStatements:
             proxy = await self._engine.raw_connection()
             try:
                 sent = True
-                found: Sequence[Row] = await proxy.driver_connection.fetch(sql, *arguments)  # type: ignore[union-attr]
-                return found
+                return await proxy.driver_connection.fetch(sql, *arguments)  # type: ignore[union-attr,no-any-return]
             finally:
                 release(proxy)
         except DRIVER_ERRORS as error:

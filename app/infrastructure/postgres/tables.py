@@ -4,8 +4,9 @@ A table's columns are its model's fields: type, length, nullability, default and
 model and schema cannot drift. What a model does not know stands beside it here, with its reason: keys, indexes, foreign
 keys, and the few columns that exist for the store's own sake.
 
-Partitioned tables (`messages` and everything keyed by a message) carry their foreign keys on the leaves, because a month
-cannot be detached while a foreign key points at its parent; the function `chat_month_step` makes every month alike.
+Partitioned tables (`messages` and everything keyed by a message) carry their foreign keys on the leaves, because a
+month cannot be detached while a foreign key points at its parent; the function `chat_month_step` makes every month
+alike.
 """
 
 from __future__ import annotations

@@ -48,8 +48,7 @@ class TransactionStatements:
         try:
             if self._proxy is None:
                 await self._begin()
-            found: Sequence[Row] = await self._proxy.driver_connection.fetch(sql, *arguments)
-            return found
+            return await self._proxy.driver_connection.fetch(sql, *arguments)  # type: ignore[no-any-return]
         except DRIVER_ERRORS as error:
             self.has_failed = True
             raise translated(error, may_have_happened=False) from error

@@ -27,8 +27,8 @@ _HIGHEST = UUID(int=2**128 - 1)
 _CORRELATION = "benchmark"
 _SETTINGS = {
     "jit": "off",
-    # Planned anew for each call, a statement over three dozen months spends longer in the planner than at work: my rooms
-    # 5 ms instead of 1.2. Left to itself the server sometimes does just that, for its guesses at the costs.
+    # Planned anew for each call, a statement over three dozen months is longer in the planner than at work: my rooms
+    # takes 5 ms instead of 1.2. Left to itself the server sometimes does just that, misled by its own estimates.
     "plan_cache_mode": "force_generic_plan",
 }
 

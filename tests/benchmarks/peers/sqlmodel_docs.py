@@ -265,7 +265,10 @@ class SQLModelDocs:
                 .where(
                     RoomUser.user_id == user_id,
                     col(RoomUser.status).in_(_SEATED),
-                    or_(col(RoomUser.last_read_message_id).is_(None), Message.id > RoomUser.last_read_message_id),
+                    or_(
+                        col(RoomUser.last_read_message_id).is_(None),
+                        col(Message.id) > col(RoomUser.last_read_message_id),
+                    ),
                     col(Message.deleted_at).is_(None),
                     Message.message_type != "system",
                     col(Message.user_id).is_distinct_from(user_id),

@@ -1,5 +1,6 @@
 -- What an expert would write by hand on the same tables for the same work, in as little as it can be done: the measure of
--- every ratio. No context for row policies, no threads, no judging of robots; the same locks, checks and rows.
+-- every ratio. No context for row policies and no threads or replies to look up, which the measured sends have none of;
+-- the same locks, checks and rows. Read by peers/driver.py.
 
 -- function: send
 -- The order of locks is that of the product: room, key, seat, writes. Leaves a message, its key, its event, the room's
@@ -60,8 +61,8 @@ BEGIN
 END $$;
 
 -- function: mark read
--- A function here too: as one statement of data-modifying CTEs the same takes longer (see mark_read_statement below, which is
--- measured beside it). Moves the mark, never back, and leaves a receipt.
+-- Moves the mark, never back, and leaves a receipt. The same as one statement of data-modifying CTEs stands below and is
+-- measured beside it.
 CREATE OR REPLACE FUNCTION bare.mark_read(p_tenant uuid, p_actor uuid, p_now timestamptz, p_room uuid, p_message uuid,
     OUT mark_position bigint, OUT mark_message_id uuid, OUT mark_read_at timestamptz)
 LANGUAGE plpgsql VOLATILE AS $$
@@ -97,6 +98,16 @@ BEGIN
         mark_position := v_seat.last_read_position; mark_message_id := v_seat.last_read_message_id;
         mark_read_at := v_seat.last_read_at;
     END IF;
+END $$;
+
+-- function: hidden from guest
+-- A function, so that the many who are no guests do not pay for making the scans ready.
+CREATE OR REPLACE FUNCTION bare.hidden_from_guest(p_room uuid, p_start uuid, p_user uuid) RETURNS bigint
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT count(*) FROM messages m
+             WHERE m.room_id = p_room AND m.id > p_start AND m.message_type = 'robot' AND m.deleted_at IS NULL
+               AND NOT m.is_robot_visible_to_guests AND m.user_id IS DISTINCT FROM p_user);
 END $$;
 
 -- statement: mark read
@@ -146,12 +157,14 @@ SELECT m.id, m.position, m.user_id, m.message_type, m.content, m.metadata, m.del
  ORDER BY m.id DESC LIMIT $5;
 
 -- statement: my rooms
--- Unread by the counters on room and seat, less what was deleted since, which is looked for only where something is unread.
-SELECT CASE WHEN s.last_read_position >= r.last_position THEN 0 ELSE r.last_countable - s.read_countable - (s.own_sent - s.read_own)
+-- Unread by the counters on room and seat, less what was deleted since, which is looked for only where something is unread,
+-- and for guests less what they may not see.
+SELECT CASE WHEN x.unread = 0 THEN 0 ELSE x.unread
             - (SELECT count(*) FROM messages m
-                WHERE m.room_id = s.room_id AND m.id > coalesce(s.last_read_message_id, '00000000-0000-0000-0000-000000000000')
-                  AND m.deleted_at IS NOT NULL AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM s.user_id) END
-       AS unread,
+                WHERE m.room_id = s.room_id AND m.id > x.start_id AND m.deleted_at IS NOT NULL
+                  AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM s.user_id)
+            - CASE WHEN s.role = 'guest' THEN bare.hidden_from_guest(s.room_id, x.start_id, s.user_id) ELSE 0 END
+       END AS unread,
        r.id AS r_id, r.name AS r_name, r.description AS r_description, r.room_type AS r_room_type,
        r.status AS r_status, r.is_private AS r_is_private, r.guest_access_allowed AS r_guest_access_allowed,
        r.max_participants AS r_max_participants, r.created_by AS r_created_by, r.parent_room_id AS r_parent_room_id,
@@ -167,12 +180,22 @@ SELECT CASE WHEN s.last_read_position >= r.last_position THEN 0 ELSE r.last_coun
        s.updated_at AS s_updated_at,
        l.*
   FROM room_users s JOIN rooms r ON r.id = s.room_id
+  CROSS JOIN LATERAL (
+      SELECT CASE WHEN s.can_see_history OR s.last_read_position >= s.visible_from
+                  THEN r.last_countable - s.own_sent - s.read_countable + s.read_own
+                  ELSE r.last_countable - s.own_sent - s.visible_countable + s.visible_own END AS unread,
+             coalesce(CASE WHEN s.can_see_history OR s.last_read_position >= s.visible_from
+                           THEN s.last_read_message_id ELSE s.visible_from_id END,
+                      '00000000-0000-0000-0000-000000000000') AS start_id
+  ) x
   LEFT JOIN LATERAL (
       SELECT m.id, m.position, m.user_id, m.message_type, m.content, m.metadata, m.delivery_status, m.robot_id,
              m.robot_response_to, m.is_robot_visible_to_guests, m.reply_to_message_id, m.thread_id, m.is_edited,
              m.edited_at, m.version, m.created_at, m.updated_at, m.deleted_at
         FROM messages m
        WHERE m.room_id = s.room_id AND m.id <= r.last_message_id AND m.deleted_at IS NULL
+         AND (s.can_see_history OR m.position > s.visible_from)
+         AND NOT (s.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
        ORDER BY m.id DESC LIMIT 1
   ) l ON true
  WHERE s.user_id = $2 AND s.status IN ('active', 'muted') AND r.tenant_id = $1 AND r.deleted_at IS NULL
