@@ -827,6 +827,17 @@ BEGIN
            AND NOT (v_is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
         IF NOT FOUND THEN refusal := 'reply_target_not_found'; RETURN; END IF;
     END IF;
+    IF p_robot_response_to IS NOT NULL THEN
+        PERFORM FROM messages m
+         WHERE m.room_id = p_room AND m.id = p_robot_response_to AND m.deleted_at IS NULL
+           AND m.position > v_first_visible
+           AND NOT (v_is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+        IF NOT FOUND THEN refusal := 'reply_target_not_found'; RETURN; END IF;
+    END IF;
+    IF p_robot IS NOT NULL THEN
+        PERFORM FROM users u WHERE u.id = p_robot AND u.tenant_id = p_tenant;
+        IF NOT FOUND THEN refusal := 'user_not_found'; RETURN; END IF;
+    END IF;
 
     -- An id made by a clock far from this server's (its millisecond is given) would land in a month that is not there, or
     -- drag every later id of the room along: it is made anew. One that is not above the room's last is the next after it.

@@ -16,7 +16,7 @@ from sqlmodel import Field
 from .access import Permission, allows
 from .documents import EMPTY, Document
 from .errors import ChatError, Conflict, Forbidden, Invalid, NotFound, Unavailable
-from .identity import AccountInactive, AccountType
+from .identity import AccountInactive, AccountType, UserNotFound
 from .ids import DEFAULT_TENANT, MessageId, RoomId, TenantId, UserId, ulid
 from .pages import Cursor, Page
 from .rooms import Membership, NotAMember, Role, RoomNotActive, RoomNotFound, RoomStatus, StaleVersion
@@ -190,6 +190,8 @@ class SendFacts:
     account_type: AccountType | None
     thread: Message | None
     reply_to: Message | None
+    response_to: Message | None
+    robot_is_known: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +289,7 @@ class NotAThread(Conflict):
 
 
 class ReplyTargetNotFound(NotFound):
-    """The message replied to is not in this room, was deleted, or the actor may not see it."""
+    """The message replied to, or answered by a robot, is not in this room, was deleted, or is hidden from the actor."""
 
     code = "reply_target_not_found"
 
@@ -335,6 +337,12 @@ SEND_RULES: tuple[Rule[SendFacts], ...] = (
         lambda f: f.draft.reply_to_message_id is None or _found(f.reply_to, f.membership),
         ReplyTargetNotFound,
     ),
+    Rule(
+        "the message a robot answers is there",
+        lambda f: f.draft.robot_response_to is None or _found(f.response_to, f.membership),
+        ReplyTargetNotFound,
+    ),
+    Rule("the robot is known", lambda f: f.draft.robot_id is None or f.robot_is_known, UserNotFound),
 )
 
 _BEFORE_ALTERING: tuple[Rule[AlterFacts], ...] = (
@@ -440,7 +448,7 @@ class MessageWriter(Protocol):
     async def edit(
         self, room_id: RoomId, message_id: MessageId, content: str, *, expected_version: int | None = None
     ) -> Message:
-        """Judges by `EDIT_RULES`, replaces the content, records `MESSAGE_EDITED`; None edits whatever version stands.
+        """Judges by `EDIT_RULES`, replaces the content, records `MESSAGE_EDITED`; None edits whatever version is there.
 
         Raises `Invalid` for content no `Edit` may have.
         """

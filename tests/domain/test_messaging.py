@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.domain import messaging
 from app.domain.documents import EMPTY
 from app.domain.errors import ChatError, Invalid
-from app.domain.identity import AccountInactive, AccountType
+from app.domain.identity import AccountInactive, AccountType, UserNotFound
 from app.domain.ids import MessageId, RoomId, UserId
 from app.domain.imports import ImportedMessage
 from app.domain.messaging import AlterFacts, Draft, Message, MessageType, SendFacts, judge, may_see
@@ -219,7 +219,10 @@ SEND = SendFacts(
     account_type=AccountType.MEMBER,
     thread=None,
     reply_to=None,
+    response_to=None,
+    robot_is_known=False,
 )
+BY_ROBOT = {"message_type": MessageType.ROBOT, "content": "hi"}
 IN_THREAD = Draft(content="hi", thread_id=M1, reply_to_message_id=M2)
 
 # In the order of the table: what breaks each rule, later ones left whole.
@@ -234,6 +237,11 @@ BROKEN_SENDS: tuple[tuple[dict[str, Any], type[ChatError]], ...] = (
     ({"draft": IN_THREAD}, messaging.ThreadNotFound),
     ({"draft": IN_THREAD, "thread": a_message(thread_id=M2), "reply_to": a_message()}, messaging.NotAThread),
     ({"draft": IN_THREAD, "thread": a_message()}, messaging.ReplyTargetNotFound),
+    (
+        {"draft": Draft(**BY_ROBOT, robot_response_to=M1), "account_type": AccountType.ROBOT},
+        messaging.ReplyTargetNotFound,
+    ),
+    ({"draft": Draft(**BY_ROBOT, robot_id=BOB), "account_type": AccountType.ROBOT}, UserNotFound),
 )
 
 

@@ -383,7 +383,8 @@ def test_every_line_is_counted_once_whatever_is_in_it(
     found = batches(path, size)
     assert sum(batch.lines for batch in found) == len(lines)
     assert all(batch.lines == len(batch.records) + len(batch.refusals) <= size for batch in found)
-    numbers = [x.line for batch in found for x in (*batch.records, *batch.refusals)]
+    numbers = [record.line for batch in found for record in batch.records]
+    numbers += [refusal.line for batch in found for refusal in batch.refusals]
     assert sorted(numbers) == list(range(1, len(lines) + 1))
     assert not found or found[-1].bytes_read == path.stat().st_size
 

@@ -128,7 +128,8 @@ async def everything(chat: App, rooms: int = 3) -> list[Any]:
             marks = (seat.last_read_position, seat.last_read_message_id, seat.joined_at, seat.role)
             found.append((member.user.username, member.user.display_name, *marks))
         for message in await chat.history(number):
-            found.append(message.model_dump(exclude={"room_id", "user_id"}) | {"by": names[message.user_id or SYSTEM]})
+            assert message.user_id is not None
+            found.append((names[message.user_id], message.model_dump(exclude={"room_id", "user_id"})))
     return sorted(found, key=repr)
 
 
@@ -311,9 +312,10 @@ async def test_killed_in_the_middle_of_a_batch_and_started_again_it_ends_the_sam
             raise Killed
         return taken
 
-    with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(MemoryImports, "take_in", take_in)
+    monkeypatch.setattr(MemoryImports, "take_in", take_in)
+    with pytest.raises(Killed):
         await chat.take_in(*talk(), batch_lines=8)
+    monkeypatch.undo()
     report = await chat.take_in(*talk(), batch_lines=8)
     assert report.stored + report.repeated == 60
     once = App()

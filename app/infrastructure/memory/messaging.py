@@ -35,7 +35,7 @@ from app.domain.rooms import Membership, Room, RoomStatus
 from app.domain.values import Moment
 
 from .history import History, shown, unread_messages
-from .identity import known_account, require_known
+from .identity import known_account
 from .rooms import locked_room, locked_seat, require_room, require_seat
 from .tables import (
     CLIENT_KEYS,
@@ -213,10 +213,11 @@ class MemoryMessageWriter(MessageWriter):
                     account_type=None if account is None else account.account_type,
                     thread=_named(tx, room_id, draft.thread_id),
                     reply_to=_named(tx, room_id, draft.reply_to_message_id),
+                    response_to=_named(tx, room_id, draft.robot_response_to),
+                    robot_is_known=draft.robot_id is not None
+                    and known_account(tx.view, tx.actor.tenant_id, draft.robot_id) is not None,
                 ),
             )
-            if draft.robot_id is not None:
-                require_known(tx.view, tx.actor.tenant_id, draft.robot_id)
             return Sent(_send(tx, cast(Room, room), membership, draft, body_hash))  # the first rule has held
 
     async def edit(

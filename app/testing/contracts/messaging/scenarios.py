@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from app.domain.actors import Actor
-from app.domain.identity import AccountStatus
+from app.domain.identity import AccountStatus, AccountType
 from app.domain.ids import MessageId
 from app.domain.messaging import ClientKey, Message, MessageType
 from app.domain.rooms import MembershipStatus, Role, RoomStatus
 from app.domain.unit_of_work import Once
 from app.testing import builders
-from app.testing.world import NO_MESSAGE, NO_ROOM, World
+from app.testing.world import NO_MESSAGE, NO_ROOM, NOBODY, World
 
 Spoil = Callable[["Situation"], Awaitable[None]]
 
@@ -154,6 +154,16 @@ async def hidden_from_a_guest(s: Situation) -> MessageId:
     return message.id
 
 
+def robots(**fields: Any) -> Spoil:
+    """Fields of a robot's draft, sent by one."""
+
+    async def spoil(s: Situation) -> None:
+        await account(account_type=AccountType.ROBOT)(s)
+        await draft(message_type=MessageType.ROBOT, **fields)(s)
+
+    return spoil
+
+
 async def hidden_thread(s: Situation) -> None:
     s.draft["thread_id"] = await hidden_from_a_guest(s)
 
@@ -228,6 +238,13 @@ SEND: dict[str, dict[str, Spoil]] = {
         "hidden from a guest": hidden_reply_target,
         "of another room": draft(reply_to_message_id=lambda s: s.elsewhere.id),
     },
+    "the message a robot answers is there": {
+        "unknown": robots(robot_response_to=NO_MESSAGE),
+        "deleted": robots(robot_response_to=lambda s: s.messages[True, True].id),
+        "hidden by history": robots(robot_response_to=lambda s: s.hidden.id),
+        "of another room": robots(robot_response_to=lambda s: s.elsewhere.id),
+    },
+    "the robot is known": {"unknown": robots(robot_id=NOBODY)},
 }
 
 EDIT: dict[str, dict[str, Spoil]] = {
@@ -253,6 +270,12 @@ DELETE: dict[str, dict[str, Spoil]] = {
 
 TOGETHER: dict[frozenset[str], Spoil] = {
     frozenset({"the thread's first message is there", "the thread is no answer"}): draft(thread_id=lambda s: s.gone.id),
+    frozenset({"the type is the sender's to send", "the message a robot answers is there"}): draft(
+        message_type=MessageType.ROBOT, robot_response_to=NO_MESSAGE
+    ),
+    frozenset({"the type is the sender's to send", "the robot is known"}): draft(
+        message_type=MessageType.ROBOT, robot_id=NOBODY
+    ),
 }
 """Pairs whose first variants exclude each other, and what breaks both."""
 
