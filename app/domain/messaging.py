@@ -388,7 +388,7 @@ class MessageReader(Protocol):
     """Reads messages as the acting user may see them.
 
     Every verb raises `RoomNotFound`, and `NotAMember` for a user who does not sit in the room; the application sees
-    all. A bad limit or cursor is refused before anything else. Order is by id, which within a room is the order of commit.
+    all. A bad limit or cursor is refused before anything else. Order is by id: within a room, the order of commit.
     """
 
     async def find(self, room_id: RoomId, message_id: MessageId, *, include_deleted: bool = False) -> Message:

@@ -103,7 +103,10 @@ class Harness(Protocol):
 
     @property
     def lock_timeout(self) -> float:
-        """Seconds after which the store gives up waiting for a lock; 2 or so keeps the suites quick."""
+        """Seconds after which the store gives up waiting for a lock; 2 or so keeps the suites quick.
+
+        A circle of waiting units is told in less.
+        """
         ...
 
     async def room_events(self, tenant_id: TenantId, room_id: RoomId) -> tuple[RoomEvent, ...]:

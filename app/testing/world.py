@@ -184,6 +184,7 @@ class World:
         found = list(page.items)
         while page.older is not None:
             page = await reader.find_by_room(room_id, before=page.older, limit=MAX_LIMIT, **options)
+            assert not found or page.items[-1].id < found[0].id, "a page repeats what was read before"
             found = [*page.items, *found]
         return found
 

@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from app.infrastructure import embedded
 from tests.benchmarks import checking, database, report, results
-from tests.benchmarks.jobs import JOBS
+from tests.benchmarks.jobs import BY_HAND, JOBS, ONE_CTE, OWN
 from tests.benchmarks.measuring import Amount, Contender, measured
 from tests.benchmarks.peers.chatcore import Chatcore, ChatcoreStore
 from tests.benchmarks.peers.driver import Bare, BareStatement, Own
@@ -47,11 +47,10 @@ class Kind:
     takes_part_in_crowds: bool = True
 
 
-_BARE, _STATEMENT, _OWN = results.RAW
 KINDS = (
-    Kind(_BARE, Bare),
-    Kind(_STATEMENT, BareStatement, jobs=("mark read",), takes_part_in_crowds=False),
-    Kind(_OWN, Own),
+    Kind(BY_HAND, Bare),
+    Kind(ONE_CTE, BareStatement, jobs=("mark read",), takes_part_in_crowds=False),
+    Kind(OWN, Own),
     Kind(results.PRODUCT, Chatcore),
     Kind(results.STORE, ChatcoreStore, takes_part_in_crowds=False),
     Kind(results.SQLMODEL, SQLModelDocs, share=0.25),

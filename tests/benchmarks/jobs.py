@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from tests.benchmarks.world import Peer, World
 
+BY_HAND, ONE_CTE, OWN = "by hand", "by hand, one CTE", "own functions"
+"""The forms of raw asyncpg."""
+
 Call = Callable[[Peer, World, int, int], Awaitable[object]]
 """One call: by which peer, in which database, which caller, the caller's how many-th call of a batch."""
 
@@ -23,6 +26,8 @@ class Job:
     """At most so many times as long as the fastest raw form."""
     ahead_of_sqlmodel: float
     """At least so many times as fast as SQLModel."""
+    bases: tuple[str, ...] = (BY_HAND,)
+    """The raw forms it is held against, the fastest of them. What reads is held against a plain SELECT."""
     is_page: bool = False
     moves_marks: bool = False
 
@@ -48,12 +53,19 @@ async def _mark_read(peer: Peer, world: World, caller: int, n: int) -> object:
 
 
 JOBS = (
-    Job("send", _send, against_driver=1.2, ahead_of_sqlmodel=2),
+    Job("send", _send, against_driver=1.2, ahead_of_sqlmodel=2, bases=(BY_HAND, OWN)),
     Job("page, newest", _page("newest"), against_driver=1.3, ahead_of_sqlmodel=2, is_page=True),
     Job("page, mid", _page("mid"), against_driver=1.3, ahead_of_sqlmodel=2, is_page=True),
     Job("page, oldest", _page("oldest"), against_driver=1.3, ahead_of_sqlmodel=2, is_page=True),
     Job("my rooms", _my_rooms, against_driver=1.4, ahead_of_sqlmodel=2),
-    Job("mark read", _mark_read, against_driver=1.3, ahead_of_sqlmodel=1.4, moves_marks=True),
+    Job(
+        "mark read",
+        _mark_read,
+        against_driver=1.3,
+        ahead_of_sqlmodel=1.4,
+        bases=(BY_HAND, ONE_CTE, OWN),
+        moves_marks=True,
+    ),
 )
 PAGE_GROWTH = 1.2
 """A page among the most messages takes at most so many times as long as among the fewest."""

@@ -9,7 +9,7 @@ from datetime import date
 import pytest
 
 from app.domain.actors import Actor
-from app.domain.errors import Contended, Unavailable
+from app.domain.errors import Contended, Misuse
 from app.domain.events import Change, EventKind
 from app.domain.ids import RoomId
 from app.domain.messaging import Draft, Sent
@@ -58,7 +58,7 @@ async def test_after_contended_the_unit_is_over(arena: Arena) -> None:
             except Contended:
                 said.append("contended")
                 for call in (lambda: uow.rooms.find_by_id(first), uow.commit):
-                    with pytest.raises(Unavailable):
+                    with pytest.raises(Misuse):
                         await call()
                 return
             await uow.commit()

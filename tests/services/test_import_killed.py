@@ -19,7 +19,7 @@ from tests.conftest import DatabaseServer
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.spec("3.13")]
 
-LINES = 6_000
+LINES = 8_000
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "from app.entrypoints.cli import main; main()", "import", "zulip-jsonl"]
 

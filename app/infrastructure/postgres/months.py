@@ -42,14 +42,14 @@ class PostgresMonths(Months):
 
 
 async def _make(connection: asyncpg.Connection[asyncpg.Record], month: date) -> None:
-    """Step after step, each in a transaction of its own that waits for no lock longer than `LOCK_TIMEOUT_MS`.
+    """All steps in one transaction where nobody is in the way, else step after step, each in one of its own.
 
-    Two makers of one month at once meet in a duplicate table or a taken lock; both come again and find the step done.
+    Neither waits for any lock longer than `LOCK_TIMEOUT_MS`, nor does anybody wait longer behind it. Two makers of one
+    month at once meet in a duplicate table or a taken lock; both come again and find the step done.
     """
-    for _ in range(_TRIES):
+    for attempt in range(_TRIES):
         try:
-            while await _step(connection, month) is not None:
-                pass
+            await _steps(connection, month, at_once=attempt == 0)
         except (
             asyncpg.LockNotAvailableError,
             asyncpg.DuplicateTableError,
@@ -63,8 +63,12 @@ async def _make(connection: asyncpg.Connection[asyncpg.Record], month: date) -> 
     raise Contended(f"the month {month:%Y-%m} could not be made: the tables stayed locked")
 
 
-async def _step(connection: asyncpg.Connection[asyncpg.Record], month: date) -> str | None:
-    async with connection.transaction():
-        await connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
-        done: str | None = await connection.fetchval("SELECT chat_month_step($1)", month)
-        return done
+async def _steps(connection: asyncpg.Connection[asyncpg.Record], month: date, *, at_once: bool) -> None:
+    while True:
+        async with connection.transaction():
+            await connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+            done = await connection.fetchval("SELECT chat_month_step($1)", month)
+            while at_once and done is not None:
+                done = await connection.fetchval("SELECT chat_month_step($1)", month)
+        if done is None:
+            return

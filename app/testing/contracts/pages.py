@@ -64,6 +64,7 @@ async def walk(turn: Callable[[Cursor | None], Awaitable[Page[T]]], limit: int) 
         assert len(page.items) == limit
         page = await turn(page.newer)
         assert page.items
+        assert not any(item in found for item in page.items), "a page repeats what was read before"
         found += page.items
     return found
 

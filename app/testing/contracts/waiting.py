@@ -257,6 +257,23 @@ class WaitingContract(Contract):
         assert await world.reader().users.find_by_id(winner.id) == winner.as_user()
         assert await world.reader().users.find_by_id(loser.id) is None
 
+    async def test_a_refused_account_keeps_no_name_from_others(self, world: World) -> None:
+        taken = builders.account(tenant_id=world.tenant.id, external_id="taken")
+        refused, other = (builders.account(tenant_id=world.tenant.id, username="ann") for _ in range(2))
+
+        async def create(account: Account) -> None:
+            async with world.unit() as uow:
+                await uow.users.create(account)
+                await uow.commit()
+
+        await create(taken)
+        async with world.unit() as uow:
+            with pytest.raises(ExternalIdTaken):
+                await uow.users.create(refused.changed(external_id="taken"))
+            await goes_through(world.harness, create(other))
+            await uow.commit()
+        assert await world.reader().users.find_by_username("ann") == other.as_user()
+
     @pytest.mark.parametrize("ending", ["commit", "rollback"])
     async def test_of_two_who_open_a_direct_room_the_later_gets_the_first_ones(self, world: World, ending: str) -> None:
         ann, bob = await world.persons(2)
@@ -326,12 +343,10 @@ class ContendedContract(Contract):
                 await uow.commit()
             return True
 
-        outcomes = await asyncio.wait_for(
-            asyncio.gather(
+        async with asyncio.timeout(world.harness.lock_timeout * 0.9):  # sooner than waiting would end by itself
+            outcomes = await asyncio.gather(
                 work(desk.room_id, desk.other_id), work(desk.other_id, desk.room_id), return_exceptions=True
-            ),
-            world.harness.lock_timeout + 3,
-        )
+            )
         assert [type(o) for o in outcomes if o is not True] == [Contended]
         assert outcomes.count(True) == 1
         for room_id in (desk.room_id, desk.other_id):

@@ -84,6 +84,7 @@ class ThreadContract(Contract):
             assert len(thread.replies.items) == limit
             thread = await messages.find_thread(room_id, root.id, after=thread.replies.newer, limit=limit)
             assert thread.root == root
+            assert not any(item in found for item in thread.replies.items), "a page repeats what was read before"
             found += thread.replies.items
         assert found == answers
         end = Cursor(_place(room_id, root, answers[-1]))
@@ -91,6 +92,7 @@ class ThreadContract(Contract):
         back = list(thread.replies.items)
         while thread.replies.older is not None:
             thread = await messages.find_thread(room_id, root.id, before=thread.replies.older, limit=limit)
+            assert not any(item in back for item in thread.replies.items), "a page repeats what was read before"
             back = [*thread.replies.items, *back]
         assert back == answers[:-1]
 

@@ -30,6 +30,7 @@ async def backward(messages: MessageReader, room_id: RoomId, limit: int, **optio
         page = await messages.find_by_room(room_id, before=page.older, limit=limit, **options)
         assert page.items
         assert page.newer is not None, "there was more on the side the reader came from"
+        assert not any(item in found for item in page.items), "a page repeats what was read before"
         found = [*page.items, *found]
     return found
 
@@ -42,6 +43,7 @@ async def forward(messages: MessageReader, room_id: RoomId, start: Cursor, limit
         page = await messages.find_by_room(room_id, after=cursor, limit=limit, **options)
         assert (page.older is not None) is bool(page.items)
         assert page.newer is None or len(page.items) == limit
+        assert not any(item in found for item in page.items), "a page repeats what was read before"
         found += page.items
         cursor = page.newer
     return found
@@ -82,6 +84,7 @@ class HistoryContract(Contract):
             await world.send(bob, room_id, "meanwhile")
             await world.delete(ann, page.items[0])  # the row the cursor was made from
             page = await messages.find_by_room(room_id, before=page.older, limit=limit)
+            assert not any(item in found for item in page.items), "a page repeats what was read before"
             found = [*page.items, *found]
         assert found == sent
         start = Cursor(_place(room_id, sent[0]))
@@ -91,6 +94,7 @@ class HistoryContract(Contract):
             if len(seen) < 20:
                 await world.send(bob, room_id, "still there")
             page = await messages.find_by_room(room_id, after=page.newer, limit=limit)
+            assert not any(item in seen for item in page.items), "a page repeats what was read before"
             seen += page.items
         assert seen == [m for m in await world.history(room_id) if m.id > sent[0].id]
 
