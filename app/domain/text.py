@@ -38,16 +38,21 @@ def key_of(name: str) -> str:
     both call names different that people take for the same. Raises `ValueError` when nothing visible remains or when
     the folded form is longer than `KEY_MAX_BYTES` bytes.
     """
-    folded = name
-    for _ in range(3):  # folding can bring up what normalising folds again; it settles within three rounds
-        visible = "".join(c for c in folded if not _ignorable(c))
-        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
-    key = " ".join(folded.split())
+    key = " ".join(_folded(name).split())
     if not key:
         raise ValueError("must contain a visible character")
     if len(key.encode()) > KEY_MAX_BYTES:
         raise ValueError(f"must be at most {KEY_MAX_BYTES} bytes once folded for comparison")
     return key
+
+
+def _folded(name: str) -> str:
+    if name.isascii():
+        return name.lower()
+    for _ in range(3):  # folding can bring up what normalising folds again; it settles within three rounds
+        visible = "".join(c for c in name if not _ignorable(c))
+        name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
+    return name
 
 
 def _ignorable(character: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from app.domain.errors import ChatError
 from app.domain.events import Change, RoomEvent
 from app.domain.identity import Account, AccountStatus, OnlineStatus, Tenant, UserStatus
 from app.domain.ids import RoomId, TenantId, UserId
@@ -33,7 +34,7 @@ from .sides import Act, Side
 # ── what they are about ───────────────────────────────────────────────────────────────────────────────────────────
 
 DRAFTS = st.fixed_dictionaries(
-    {"content": st.sampled_from(["one", "two"]), "client_key": st.sampled_from(["key 0", "key 1", "key 2", "key 3"])},
+    {"content": st.sampled_from(["one", "two"]), "client_key": st.sampled_from(["key 0", "key 1"])},
     optional={
         "message_type": st.sampled_from([MessageType.IMAGE, MessageType.SYSTEM, MessageType.ROBOT, MessageType.ROBOT]),
         "is_robot_visible_to_guests": st.booleans(),
@@ -167,7 +168,7 @@ def save_room(room_id: RoomId, changes: dict[str, Any]) -> Act:
     """Saves the room as it was remembered, so perhaps too late, or else as it is."""
 
     async def act(side: Side, uow: UnitOfWork) -> Room:
-        room = side.kept.pop(str(room_id), None) or await uow.rooms.find_by_id(room_id)
+        room = side.kept.get(str(room_id)) or await uow.rooms.find_by_id(room_id)
         if room is None:
             raise RoomNotFound
         fields = dict(changes)
@@ -358,5 +359,28 @@ def room_is_sound(room_id: RoomId, limit: int) -> Act:
         assert [m.id for m in page.items] == sorted(m.id for m in page.items)
         assert room.last_message_id == (page.items[-1].id if page.items else None)
         return page.items
+
+    return act
+
+
+def seen_by(room_id: RoomId) -> Act:
+    """A room as one member sees it: page by page from either end, around each message, and who has read it."""
+
+    async def act(side: Side, reader: Reader) -> list[Any]:
+        page = await reader.messages.find_by_room(room_id, limit=2)
+        seen = [page]
+        while page.older is not None and len(seen) < 6:
+            page = await reader.messages.find_by_room(room_id, before=page.older, limit=2)
+            seen.append(page)
+        if page.newer is not None:
+            seen.append(await reader.messages.find_by_room(room_id, after=page.newer, limit=3))
+        found: list[Any] = [*seen]
+        for message in seen[0].items:
+            found.append(await reader.messages.find_around(room_id, message.id, limit=3))
+            try:
+                found.append(await reader.reading.readers(room_id, message.id))
+            except ChatError as error:
+                found.append(error.code)
+        return found
 
     return act

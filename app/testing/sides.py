@@ -55,6 +55,11 @@ class OpenUnit:
 
         return self._order(commit_it if commit else None, ends=True)
 
+    async def abandon(self) -> None:
+        """Leaves the unit whatever it is doing: what it held is free afterwards."""
+        self._task.cancel()
+        await asyncio.wait({self._task})
+
     def _order(self, act: Act | None, ends: bool) -> asyncio.Future[Outcome]:
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._orders.put_nowait((act, ends, answer))

@@ -62,14 +62,14 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure against the bare driver.")
     parser.add_argument("--url", help="a PostgreSQL superuser's URL; without it a server of our own is started")
     parser.add_argument("--quick", action="store_true", help="10 thousand messages, few rounds")
-    parser.add_argument("--rounds", type=int, help="rounds of one batch for everybody (default 60, quick 8)")
+    parser.add_argument("--rounds", type=int, help="rounds of one batch for everybody (default 50, quick 8)")
     parser.add_argument("--json", type=Path, default=FOLDER / "results.json", help="where the results are kept")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
     options = parser.parse_args(arguments)
     console = Console()
     with _server(options.url) as url:
         sizes = SIZES[:1] if options.quick else SIZES
-        alone = Amount(rounds=options.rounds or (8 if options.quick else 60), calls=8, warm_up=2)
+        alone = Amount(rounds=options.rounds or (8 if options.quick else 50), calls=8, warm_up=2)
         crowd = Amount(rounds=3 if options.quick else 12, calls=4, warm_up=1)
         done = asyncio.run(_run(url, sizes, alone, crowd, console))
     enough = report.show(done, console)

@@ -81,10 +81,10 @@ async def _sent(world: World, peer: Peer, name: str) -> dict[str, Any]:
     (before,) = await world.fetch(_ROOM_AND_SEAT, room_id, user_id)
     answer = await peer.send(user_id, room_id, text)
     (after,) = await world.fetch(_ROOM_AND_SEAT, room_id, user_id)
-    (message,) = await world.fetch("SELECT * FROM messages WHERE room_id = $1 AND content = $2", room_id, text)
     message_id, position = _identity(answer)
-    assert (message["id"], message["position"]) == (message_id, position), f"{name} answers what it stored"
-    assert after["last_message_id"] == after["last_read_message_id"] == message_id
+    (message,) = await world.fetch("SELECT * FROM messages WHERE room_id = $1 AND id = $2", room_id, message_id)
+    assert (message["content"], message["position"]) == (text, position), f"{name} answers what it stored"
+    assert after["last_message_id"] == after["last_read_message_id"] == message_id, f"{name} moves room and own mark"
     keys = await world.fetch(_KEY, room_id, message_id)
     events = await world.fetch(_EVENT, room_id, message_id)
     own = ("id", "position", "countable", "content", "created_at", "updated_at")

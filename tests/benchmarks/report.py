@@ -27,6 +27,12 @@ def show(results: Results, console: Console) -> bool:
     if together:
         title = f"{together[0].callers} callers, calls a second (no target)"
         console.print(_drawn(title, _TOGETHER, [_together(outcome) for outcome in together]))
+    if results.was_busy:
+        console.print(
+            f"The machine was busy (load {results.load:.1f}): commits waited for a CPU, send and mark read look alike.",
+            style="yellow",
+            highlight=False,
+        )
     lines, enough = verdict(results.targets())
     for line in lines:
         console.print(line, style="bold" if line is lines[-1] else "red", highlight=False)
@@ -49,7 +55,8 @@ def markdown(results: Results) -> str:
         (
             f"Measured on {results.at:%Y-%m-%d}: {results.server}, Python {where['python']}, {where['system']},"
             f" {where['cpus']} CPUs shared by server and client; {results.amount.rounds} rounds of"
-            f" {results.amount.calls} calls."
+            f" {results.amount.calls} calls"
+            f"{f'; the machine was busy (load {results.load:.1f})' if results.was_busy else ''}."
         ),
         "",
         "One caller, median milliseconds:",

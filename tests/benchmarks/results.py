@@ -68,6 +68,13 @@ class Results:
     amount: Amount
     outcomes: list[Outcome] = field(default_factory=list)
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    load: float = field(default_factory=lambda: os.getloadavg()[0])
+    """Processes that wanted a CPU in the minute before."""
+
+    @property
+    def was_busy(self) -> bool:
+        """Whether others used the machine: each commit then waits for a CPU, which makes writes look alike."""
+        return self.load > (os.cpu_count() or 1) / 2
 
     def alone(self) -> Iterator[Outcome]:
         """Outcomes of one caller, job by job, sizes rising."""
@@ -105,6 +112,7 @@ class Results:
             "at": self.at.isoformat(),
             "server": self.server,
             "machine": machine(),
+            "load_before": round(self.load, 2),
             "amount": asdict(self.amount),
             "outcomes": [_outcome(outcome) for outcome in (*self.alone(), *self.together())],
             "targets": [

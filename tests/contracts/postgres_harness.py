@@ -30,13 +30,13 @@ async def migrate(url: str) -> None:
 class PostgresHarness:
     """A store on a database of its own, and a second connection that watches it."""
 
-    lock_timeout = 2.0
-
-    def __init__(self, url: str, watcher: asyncpg.Connection[asyncpg.Record]) -> None:
+    def __init__(self, url: str, watcher: asyncpg.Connection[asyncpg.Record], lock_timeout: float) -> None:
+        self.lock_timeout = lock_timeout
         self.clock = ManualClock()
         self.ids = ManualIds(self.clock)
         self._announcements = Announcements()
         self._watcher = watcher
+        self._watching = asyncio.Lock()  # a call that is watched may itself look into the log
         engine = create_engine(url, PoolOptions(size=10, lock_seconds=self.lock_timeout))
         self.store = PostgresStore(
             engine,
@@ -52,16 +52,20 @@ class PostgresHarness:
         return self._announcements.batches
 
     async def room_events(self, tenant_id: TenantId, room_id: RoomId) -> tuple[RoomEvent, ...]:
-        rows = await self._watcher.fetch(
-            "SELECT * FROM room_events WHERE tenant_id = $1 AND room_id = $2 ORDER BY revision", tenant_id, room_id
-        )
+        async with self._watching:
+            rows = await self._watcher.fetch(
+                "SELECT * FROM room_events WHERE tenant_id = $1 AND room_id = $2 ORDER BY revision", tenant_id, room_id
+            )
         return tuple(RoomEvent(**dict(row)) for row in rows)
 
     async def is_waiting(self, pending: asyncio.Future[Any]) -> bool:
         while not pending.done():
-            waiting = await self._watcher.fetchval(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
+            async with self._watching:
+                # By who is in the way: the state of a backend lags behind the lock it has just been given.
+                waiting = await self._watcher.fetchval(
+                    "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
+                    " AND wait_event_type = 'Lock' AND cardinality(pg_blocking_pids(pid)) > 0)"
+                )
             if waiting and not pending.done():
                 return True
             await asyncio.sleep(0.001)
@@ -69,10 +73,10 @@ class PostgresHarness:
 
 
 @asynccontextmanager
-async def postgres_harness(url: str) -> AsyncIterator[PostgresHarness]:
+async def postgres_harness(url: str, lock_timeout: float = 2) -> AsyncIterator[PostgresHarness]:
     """A harness on a migrated database."""
     watcher = await asyncpg.connect(url)
-    harness = PostgresHarness(url, watcher)
+    harness = PostgresHarness(url, watcher, lock_timeout)
     try:
         yield harness
     finally:

@@ -56,7 +56,7 @@ class Bench:
     async def prove_settled(self, store: PostgresStore) -> None:
         """Within a second no connection is out of the pool and no transaction of ours is open on the server."""
         async with asyncio.timeout(3):
-            while checked_out(store) or await self._open_transactions():
+            while checked_out(store) or await self._open_transactions():  # noqa: ASYNC110 - what is waited for happens in the server
                 await asyncio.sleep(0.005)
 
     async def _open_transactions(self) -> int:
@@ -103,14 +103,14 @@ class Bench:
         for pid in pids:
             await self.watcher.execute("SELECT pg_terminate_backend($1)", pid)
         async with asyncio.timeout(3):
-            while set(await self.pids()) & set(pids):
+            while set(await self.pids()) & set(pids):  # noqa: ASYNC110 - what is waited for happens in the server
                 await asyncio.sleep(0.005)
         return len(pids)
 
     async def waiting(self, number: int = 1) -> None:
         """Returns once exactly so many statements wait for a lock."""
         async with asyncio.timeout(3):
-            while number != await self.watcher.fetchval(
+            while number != await self.watcher.fetchval(  # noqa: ASYNC110 - what is waited for happens in the server
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
             ):
                 await asyncio.sleep(0.002)

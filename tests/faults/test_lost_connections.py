@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 import asyncpg
 import pytest
 
-from app.domain.errors import ChatError, Misuse, OutcomeUnknown, Unavailable
+from app.domain.errors import Misuse, OutcomeUnknown, Unavailable
 from app.domain.messaging import Draft
 from tests.faults.conftest import Bench, checked_out
 from tests.faults.proxy import proxied
@@ -34,10 +35,8 @@ async def test_a_connection_closed_at_this_very_moment_is_a_typed_error_at_most(
             await bench.send(store, Draft(content="warm"))
             for pid in await bench.pids():
                 await bench.watcher.execute("SELECT pg_terminate_backend($1)", pid)
-            try:
+            with contextlib.suppress(Unavailable, OutcomeUnknown):
                 await bench.send(store, draft)
-            except (Unavailable, OutcomeUnknown):
-                pass
             await bench.prove_one(store, draft)
             await bench.prove_settled(store)
 
@@ -74,44 +73,38 @@ async def test_killed_while_a_reader_reads(bench: Bench) -> None:
         await bench.prove_settled(store)
 
 
-async def test_a_unit_killed_before_during_and_after_a_statement(bench: Bench) -> None:
-    for moment in ("between", "during", "at commit"):
-        draft = Draft(content=moment)
-        async with bench.store() as store:
-            with pytest.raises((Unavailable, OutcomeUnknown)) as error:
-                async with store.unit_of_work(bench.author) as uow:
-                    await uow.rooms.find_by_id(bench.room_id)
-                    if moment == "during":
-                        async with bench.room_locked():
-                            sending = asyncio.create_task(_send_soon(bench))
-                            await sending
-                            await _send_and_be_killed(bench, uow, draft)
-                    if moment == "at commit":
-                        await uow.messages.send(bench.room_id, draft)
-                    await bench.kill()
-                    if moment == "between":
-                        await uow.messages.send(bench.room_id, draft)
-                    await uow.commit()
-            assert isinstance(error.value, Unavailable) or moment == "at commit", moment
-            await bench.prove_settled(store)
-            assert not (await bench.prove_one(store, draft)).repeated
+@pytest.mark.parametrize("moment", ["between statements", "during a statement", "before the commit"])
+async def test_a_unit_killed_before_during_and_after_a_statement(bench: Bench, moment: str) -> None:
+    draft = Draft(content=moment)
 
-
-async def _send_soon(bench: Bench) -> None:
-    """Lets the lock's holder settle."""
-    await bench.waiting(0)
-
-
-async def _send_and_be_killed(bench: Bench, uow: object, draft: Draft) -> None:
-    async def kill() -> None:
+    async def kill_the_waiting() -> None:
         await bench.waiting()
         await bench.kill()
 
-    killing = asyncio.create_task(kill())
-    try:
-        await uow.messages.send(bench.room_id, draft)  # type: ignore[attr-defined]
-    finally:
-        await killing
+    async with bench.store() as store:
+
+        async def unit() -> None:
+            async with store.unit_of_work(bench.author) as uow:
+                await uow.rooms.find_by_id(bench.room_id)
+                if moment == "during a statement":
+                    async with bench.room_locked():
+                        killing = asyncio.create_task(kill_the_waiting())
+                        try:
+                            await uow.messages.send(bench.room_id, draft)
+                        finally:
+                            await killing
+                elif moment == "between statements":
+                    await bench.kill()
+                    await uow.messages.send(bench.room_id, draft)
+                else:
+                    await uow.messages.send(bench.room_id, draft)
+                    await bench.kill()
+                await uow.commit()
+
+        with pytest.raises(OutcomeUnknown if moment == "before the commit" else Unavailable):
+            await unit()
+        await bench.prove_settled(store)
+        assert not (await bench.prove_one(store, draft)).repeated
 
 
 async def test_after_its_connection_was_lost_a_unit_is_over(bench: Bench) -> None:
@@ -131,11 +124,15 @@ async def test_after_its_connection_was_lost_a_unit_is_over(bench: Bench) -> Non
 async def test_a_connection_lost_at_commit_is_an_unknown_outcome(bench: Bench, before: bool) -> None:
     draft = Draft(content="commit")
     async with proxied(bench.url) as proxy, bench.store(proxy.url) as store:
-        with pytest.raises(OutcomeUnknown):
+
+        async def unit() -> None:
             async with store.unit_of_work(bench.author) as uow:
                 await uow.messages.send(bench.room_id, draft)
                 proxy.cut_at(b"COMMIT", before=before)
                 await uow.commit()
+
+        with pytest.raises(OutcomeUnknown):
+            await unit()
         assert proxy.caught.is_set()
         await bench.prove_settled(store)
         again = await bench.prove_one(store, draft)
@@ -173,13 +170,13 @@ async def test_a_server_that_falls_silent_is_given_up_on(bench: Bench) -> None:
 
 
 async def test_a_network_that_comes_and_goes_loses_and_doubles_nothing(bench: Bench) -> None:
-    """Twenty senders, a connection cut every few milliseconds, each retrying with its key until answered."""
+    """Many senders, all connections cut ten times a second, each retrying with its key until answered."""
     async with proxied(bench.url) as proxy, bench.store(proxy.url, size=6, wait_seconds=10) as store:
         done = asyncio.Event()
 
         async def storm() -> None:
             while not done.is_set():
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.1)
                 proxy.cut_all()
 
         async def send(number: int) -> int:
@@ -187,8 +184,7 @@ async def test_a_network_that_comes_and_goes_loses_and_doubles_nothing(bench: Be
             while True:
                 try:
                     await bench.send(store, draft)
-                except (Unavailable, OutcomeUnknown) as error:
-                    assert isinstance(error, ChatError)
+                except (Unavailable, OutcomeUnknown):
                     failures += 1
                     await asyncio.sleep(0.005)
                 else:
@@ -196,12 +192,12 @@ async def test_a_network_that_comes_and_goes_loses_and_doubles_nothing(bench: Be
 
         raging = asyncio.create_task(storm())
         async with asyncio.timeout(30):
-            failures = await asyncio.gather(*(send(n) for n in range(60)))
+            failures = await asyncio.gather(*(send(n) for n in range(400)))
         done.set()
         await raging
         assert sum(failures) > 0, "nothing was ever cut: this proves nothing"
         await bench.prove_settled(store)
         rows = await bench.watcher.fetch("SELECT content FROM messages ORDER BY position")
-        assert sorted(int(row["content"]) for row in rows) == list(range(60))
+        assert sorted(int(row["content"]) for row in rows) == list(range(400))
         await asyncio.sleep(0.1)
         await bench.prove_one(store, Draft(content="calm"))

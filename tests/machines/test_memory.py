@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from app.testing.machine import comparing
@@ -12,4 +13,5 @@ from app.testing.memory import MemoryHarness
 
 def test_memory_agrees_with_itself() -> None:
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        run_state_machine_as_test(comparing(runner, MemoryHarness(60), MemoryHarness(60)))
+        machine = comparing(runner, MemoryHarness(60), MemoryHarness(60))
+        run_state_machine_as_test(machine, settings=settings())  # of the profile

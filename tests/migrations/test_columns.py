@@ -150,7 +150,7 @@ async def test_what_a_model_requires_the_database_does_not_take_as_null(migrated
         " WHERE attrelid = ANY ($1::text[]::regclass[]) AND attnum > 0",
         list(MODELS),
     )
-    refuses_null = dict(rows)
+    refuses_null = {place: bool(refuses) for place, refuses in rows}
     wrong = [
         f"{table}.{name}"
         for table, model in MODELS.items()

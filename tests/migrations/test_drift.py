@@ -86,7 +86,8 @@ async def test_the_comparison_notices_a_changed_default_check_index_and_foreign_
         DROP INDEX uq_users_email_key;
         CREATE UNIQUE INDEX uq_users_email_key ON users (tenant_id, email_key);
         ALTER TABLE room_users DROP CONSTRAINT fk_room_users_tenant_id_user_id,
-          ADD CONSTRAINT fk_room_users_tenant_id_user_id FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id);
+          ADD CONSTRAINT fk_room_users_tenant_id_user_id
+          FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id);
     """)
     found = await catalog(migrated_connection, parts=MADE_BY_MODELS)
     noticed = {line.split(":")[0] for line in differences(made, {name: found.get(name, "absent") for name in made})}

@@ -1,8 +1,9 @@
-"""Every leaf of every month is made to one template, written out here; and every foreign key can be followed quickly."""
+"""Every leaf of every month is made to one template, written out here; every foreign key can be followed quickly."""
 
 from __future__ import annotations
 
 from datetime import date
+from itertools import pairwise
 
 import pytest
 
@@ -146,7 +147,7 @@ async def test_a_leaf_holds_its_month_and_months_meet(filled_connection: Connect
             assert low == first
     assert bounds["messages"] == bounds["message_read_receipts"]
     months = bounds["messages"]
-    assert all(before[2] == after[1] for before, after in zip(months, months[1:], strict=False))
+    assert all(before[2] == after[1] for before, after in pairwise(months))
 
 
 _FOREIGN_KEYS = """

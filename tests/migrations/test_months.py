@@ -64,12 +64,8 @@ async def test_each_step_of_a_month_can_be_the_last_before_a_crash(migrated_conn
     steps = []
     while (step := await migrated_connection.fetchval("SELECT chat_month_step('2003-05-17')")) is not None:
         steps.append(step)
-    assert [step.split()[0] for step in steps] == ["create", *["constrain"] * 3] + [
-        "create",
-        *["constrain"] * 3,
-        "attach",
-        "attach",
-    ]
+    each = ["create", "constrain", "constrain", "constrain"]
+    assert [step.split()[0] for step in steps] == [*each, *each, "attach", "attach"]
     assert len(set(steps)) == len(steps)
 
 
@@ -148,7 +144,7 @@ async def test_a_send_into_a_missing_month_is_refused_and_writes_nothing(
             with pytest.raises(MonthMissing):
                 await uow.messages.send(room_id, builders.draft())  # type: ignore[arg-type]
         assert await contents(filled_connection) == before
-        # The months are made again, beside the detached tables? No: those are attached again.
+        # The tables stand there by their names, so making the month attaches them again.
         assert await store.months.ensure(today.date(), today.date()) == 1
         await store.once(actor).messages.send(room_id, builders.draft())  # type: ignore[arg-type]
     assert await filled_connection.fetchval("SELECT count(*) FROM messages") == len(

@@ -34,10 +34,8 @@ async def test_two_rooms_locked_in_opposite_order_leave_one_contended(arena: Are
     one, other = await arena.room(members), await arena.room(members)
     met = asyncio.Barrier(2)
     begun = time.monotonic()
-    results = await together(
-        [lambda: _crosswise(arena, actor, one, other, met), lambda: _crosswise(arena, actor, other, one, met)]
-    )
-    assert sorted(type(result) for result in results if result) == [Contended], results
+    results = await together([_crosswise(arena, actor, one, other, met), _crosswise(arena, actor, other, one, met)])
+    assert [type(result) for result in results if result] == [Contended], results
     assert time.monotonic() - begun < 3, "a deadlock is told at once, not by the lock time-out"
     await arena.prove(one)
     await arena.prove(other)
@@ -57,13 +55,14 @@ async def test_after_contended_the_unit_is_over(arena: Arena) -> None:
                 await uow.rooms.hold(second, user_of(actor))
             except Contended:
                 said.append("contended")
-                for call in (lambda: uow.rooms.find_by_id(first), uow.commit):
-                    with pytest.raises(Misuse):
-                        await call()
+                with pytest.raises(Misuse):
+                    await uow.rooms.find_by_id(first)
+                with pytest.raises(Misuse):
+                    await uow.commit()
                 return
             await uow.commit()
 
-    results = await together([lambda: crosswise(one, other), lambda: crosswise(other, one)])
+    results = await together([crosswise(one, other), crosswise(other, one)])
     assert (results, said) == ([None, None], ["contended"])
 
 
@@ -86,7 +85,7 @@ async def test_the_services_decorator_tries_a_deadlocked_unit_again(arena: Arena
             await uow.commit()
         return "done"
 
-    assert await together([lambda: crosswise(one, other), lambda: crosswise(other, one)]) == ["done", "done"]
+    assert await together([crosswise(one, other), crosswise(other, one)]) == ["done", "done"]
     assert len(runs) == 3
     await arena.prove(one)
     await arena.prove(other)
@@ -102,7 +101,7 @@ async def test_changes_recorded_for_rooms_in_any_order_do_not_deadlock(arena: Ar
                 uow.record(Change(room_id=room_id, kind=EventKind.ROOM_UPDATED))
             await uow.commit()
 
-    results = await together([lambda n=n: record(rooms[n % 4 :] + rooms[: n % 4]) for n in range(24)])  # type: ignore[misc]
+    results = await together([record(rooms[n % 4 :] + rooms[: n % 4]) for n in range(24)])
     assert results == [None] * 24
     for room_id in rooms:
         await arena.prove(room_id)
@@ -127,15 +126,16 @@ async def test_everything_in_one_room_at_once_deadlocks_nobody(arena: Arena) -> 
             uow.record(Change(room_id=room_id, kind=EventKind.ROOM_UPDATED))
             await uow.commit()
 
-    calls = [
-        *[lambda a=a: store.once(a).messages.send(room_id, Draft(content="x")) for a in members],  # type: ignore[misc]
-        *[lambda a=a: store.once(a).reading.mark_read(room_id, first.id) for a in members],  # type: ignore[misc]
-        *[lambda a=a: store.once(a).reading.mark_all_read() for a in members],  # type: ignore[misc]
-        *[lambda a=a: unit(a) for a in others],  # type: ignore[misc]
-        *[lambda a=a: store.once(owner).messages.edit(room_id, first.id, "first, edited") for a in members],  # type: ignore[misc]
-    ]
     for _ in range(4):
-        results = await together(calls)
+        results = await together(
+            [
+                *[store.once(a).messages.send(room_id, Draft(content="x")) for a in members],
+                *[store.once(a).reading.mark_read(room_id, first.id) for a in members],
+                *[store.once(a).reading.mark_all_read() for a in members],
+                *[unit(a) for a in others],
+                *[store.once(owner).messages.edit(room_id, first.id, "first, edited") for a in members],
+            ]
+        )
         assert [result for result in results if isinstance(result, BaseException)] == []
     await arena.prove(room_id)
 
@@ -163,7 +163,7 @@ async def test_months_made_while_people_send(arena: Arena) -> None:
         return number
 
     async with asyncio.timeout(60):
-        *sent, months = await together([*[lambda m=m: talk(m) for m in members], make])  # type: ignore[list-item,misc]
+        *sent, months = await together([*[talk(m) for m in members], make()])
     assert months == 6
     assert [number for number in sent if not isinstance(number, int)] == []
     assert sum([await arena.prove(room_id) for room_id in rooms]) == sum(n for n in sent if isinstance(n, int))

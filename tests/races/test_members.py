@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.postgres
 async def test_the_last_seat_goes_to_one_of_ten(arena: Arena) -> None:
     (owner, *others) = await arena.people(11)
     room_id = await arena.room([owner], max_participants=2)
-    joins = await together([lambda o=o: arena.chat.rooms.join(o, room_id) for o in others])  # type: ignore[misc]
+    joins = await together([arena.chat.rooms.join(o, room_id) for o in others])
     assert sum(isinstance(join, Membership) for join in joins) == 1, joins
     assert sum(isinstance(join, RoomIsFull) for join in joins) == 9
     assert len((await arena.chat.rooms.members(owner, room_id)).items) == 2
@@ -57,7 +58,7 @@ async def test_joins_leaves_and_adds_never_pass_the_limit(arena: Arena) -> None:
         for _ in range(40):
             assert len((await arena.chat.rooms.members(owner, room_id)).items) <= 4
 
-    results = await together([watch, *[lambda o=o: come_and_go(o) for o in others]])  # type: ignore[list-item,misc]
+    results = await together([watch(), *[come_and_go(o) for o in others]])
     assert [result for result in results if result is not None] == []
     await arena.prove(room_id)
 
@@ -66,7 +67,7 @@ async def test_joins_leaves_and_adds_never_pass_the_limit(arena: Arena) -> None:
 async def test_one_person_joins_once_however_often_they_knock(arena: Arena) -> None:
     (owner, other) = await arena.people(2)
     room_id = await arena.room([owner])
-    joins = await together([lambda: arena.chat.rooms.join(other, room_id)] * 10)
+    joins = await together([arena.chat.rooms.join(other, room_id) for _ in range(10)])
     assert sum(isinstance(join, Membership) for join in joins) == 1
     assert sum(isinstance(join, AlreadyMember) for join in joins) == 9
     await arena.prove(room_id)
@@ -77,7 +78,7 @@ async def test_a_direct_room_opened_ten_times_at_once_is_one(arena: Arena) -> No
     for _ in range(5):
         one, other = await arena.people(2)
         pairs = [(one, other), (other, one)] * 5
-        opened = await together([lambda a=a, b=b: arena.chat.rooms.open_direct(a, user_of(b)) for a, b in pairs])  # type: ignore[misc]
+        opened = await together([arena.chat.rooms.open_direct(a, user_of(b)) for a, b in pairs])
         assert len({room.id for room in opened if isinstance(room, Room)}) == 1, opened
         assert all(isinstance(room, Room) for room in opened)
         room_id = (await arena.chat.rooms.my_rooms(one))[0].room.id
@@ -97,11 +98,12 @@ async def test_one_of_many_registers_a_name(arena: Arena, field: str, refusal: t
     name = {"email": f"{builders.unique('one')}@example.org"}.get(field, builders.unique("one"))
 
     def wanted(n: int) -> Registration:
-        own = {"username": builders.unique("other"), "email": f"{builders.unique('x')}@example.org"}
-        spelling = name if field == "external_id" else name.upper() if n % 2 else name
-        return Registration(**{**own, "password": SecretStr("a long password"), field: spelling})
+        fields: dict[str, Any] = {"username": builders.unique("other"), "email": f"{builders.unique('x')}@example.org"}
+        fields |= {"password": SecretStr("a long password")}
+        fields |= {field: name if field == "external_id" or n % 2 else name.upper()}
+        return Registration(**fields)
 
-    people = await together([lambda n=n: arena.chat.identity.register(Actor.system(), wanted(n)) for n in range(10)])  # type: ignore[misc]
+    people = await together([arena.chat.identity.register(Actor.system(), wanted(n)) for n in range(10)])
     assert sum(isinstance(person, User) for person in people) == 1, people
     assert sum(isinstance(person, refusal) for person in people) == 9
 
@@ -109,7 +111,7 @@ async def test_one_of_many_registers_a_name(arena: Arena, field: str, refusal: t
 @pytest.mark.spec("3.3")
 async def test_one_of_many_rooms_takes_an_external_id(arena: Arena) -> None:
     new = NewRoom(name="Linked", external_id=builders.unique("linked"))
-    rooms = await together([lambda: arena.chat.rooms.create(Actor.system(), new)] * 10)
+    rooms = await together([arena.chat.rooms.create(Actor.system(), new) for _ in range(10)])
     assert sum(isinstance(room, Room) for room in rooms) == 1, rooms
     assert sum(isinstance(room, RoomExternalIdTaken) for room in rooms) == 9
 
@@ -119,7 +121,7 @@ async def test_of_two_last_owners_one_stays(arena: Arena) -> None:
     for _ in range(8):
         (one, other, member) = await arena.people(3)
         room_id = await arena.room([one, other, member], owners=2)
-        left = await together([lambda o=o: arena.chat.rooms.leave(o, room_id) for o in (one, other)])  # type: ignore[misc]
+        left = await together([arena.chat.rooms.leave(o, room_id) for o in (one, other)])
         assert sum(isinstance(result, Membership) for result in left) == 1, left
         assert sum(isinstance(result, LastOwner) for result in left) == 1
         people = (await arena.chat.rooms.members(member, room_id)).items
@@ -134,8 +136,8 @@ async def test_two_owners_demoting_each_other_leave_one(arena: Arena) -> None:
         room_id = await arena.room([one, other, member], owners=2)
         await together(
             [
-                lambda: arena.chat.rooms.change_role(one, room_id, user_of(other), Role.MEMBER),
-                lambda: arena.chat.rooms.change_role(other, room_id, user_of(one), Role.MEMBER),
+                arena.chat.rooms.change_role(one, room_id, user_of(other), Role.MEMBER),
+                arena.chat.rooms.change_role(other, room_id, user_of(one), Role.MEMBER),
             ]
         )
         people = (await arena.chat.rooms.members(member, room_id)).items
@@ -148,10 +150,7 @@ async def test_of_many_changes_to_one_version_one_is_stored(arena: Arena) -> Non
     (owner,) = await arena.people(1)
     room_id = await arena.room([owner])
     changes = await together(
-        [
-            lambda n=n: arena.chat.rooms.update(owner, room_id, RoomChange(name=f"Name {n}"), expected_version=1)  # type: ignore[misc]
-            for n in range(8)
-        ]
+        [arena.chat.rooms.update(owner, room_id, RoomChange(name=f"Name {n}"), expected_version=1) for n in range(8)]
     )
     assert [room.version for room in changes if isinstance(room, Room)] == [2]
     assert sum(isinstance(change, StaleVersion) for change in changes) == 7
@@ -175,7 +174,7 @@ async def test_who_joins_while_others_send_starts_reading_at_the_join(arena: Are
             await arena.chat.rooms.leave(actor, room_id)
         await arena.chat.rooms.join(actor, room_id)
 
-    results = await together([talk, *[lambda o=o: come(o) for o in others]])  # type: ignore[list-item,misc]
+    results = await together([talk(), *[come(o) for o in others]])
     assert [result for result in results if result is not None] == []
     assert await arena.prove(room_id) == 40
     for other in others:

@@ -34,14 +34,14 @@ async def test_mark_read_racing_sends_of_everybody(arena: Arena) -> None:
     async def read(actor: Actor, message_id: MessageId) -> None:
         await arena.chat.reading.mark_read(actor, room_id, message_id)
 
-    dice = random.Random(1)
+    dice = random.Random(1)  # noqa: S311 - the same disorder at every run
     await send(members[0])
     for _ in range(ROUNDS):
         results = await together(
             [
-                *[lambda m=m: send(m) for m in members],  # type: ignore[misc]
-                *[lambda m=m: read(m, dice.choice(sent)) for m in members for _ in range(2)],  # type: ignore[misc]
-                *[lambda m=m: arena.chat.reading.mark_unread(m, room_id, dice.choice(sent)) for m in members[:2]],  # type: ignore[misc]
+                *[send(m) for m in members],
+                *[read(m, dice.choice(sent)) for m in members for _ in range(2)],
+                *[arena.chat.reading.mark_unread(m, room_id, dice.choice(sent)) for m in members[:2]],
             ]
         )
         assert [result for result in results if isinstance(result, BaseException)] == []
@@ -59,8 +59,8 @@ async def test_mark_all_read_racing_sends_in_many_rooms(arena: Arena) -> None:
     for _ in range(ROUNDS):
         results = await together(
             [
-                *[lambda m=m, r=r: send(m, r) for m in members for r in rooms],  # type: ignore[misc]
-                *[lambda m=m: arena.chat.reading.mark_all_read(m) for m in members for _ in range(2)],  # type: ignore[misc]
+                *[send(m, r) for m in members for r in rooms],
+                *[arena.chat.reading.mark_all_read(m) for m in members for _ in range(2)],
             ]
         )
         assert [result for result in results if isinstance(result, BaseException)] == []
@@ -80,9 +80,9 @@ async def test_marks_racing_deletes(arena: Arena) -> None:
         sent = [(await arena.chat.messages.send(author, room_id, Draft(content="x"))).message.id for _ in range(6)]
         results = await together(
             [
-                *[lambda s=s: arena.chat.messages.delete(author, room_id, s) for s in sent[1::2]],  # type: ignore[misc]
-                *[lambda r=r, s=s: arena.chat.reading.mark_read(r, room_id, s) for r in readers for s in sent[::2]],  # type: ignore[misc]
-                *[lambda r=r: arena.chat.reading.mark_unread(r, room_id, sent[1]) for r in readers],  # type: ignore[misc]
+                *[arena.chat.messages.delete(author, room_id, s) for s in sent[1::2]],
+                *[arena.chat.reading.mark_read(r, room_id, s) for r in readers for s in sent[::2]],
+                *[arena.chat.reading.mark_unread(r, room_id, sent[1]) for r in readers],
             ]
         )
         assert [result for result in results if isinstance(result, BaseException)] == []
@@ -98,12 +98,12 @@ async def test_a_mark_never_moves_back_by_mark_read(arena: Arena) -> None:
 
     async def read() -> None:
         nonlocal highest
-        for message in random.Random(3).sample(sent, len(sent)):
+        for message in random.Random(3).sample(sent, len(sent)):  # noqa: S311 - no secret
             mark = await arena.chat.reading.mark_read(reader, room_id, message.id)
             assert mark.position >= highest
             highest = max(highest, message.position)
 
-    results = await together([read] * 5)
+    results = await together([read() for _ in range(5)])
     assert [result for result in results if result is not None] == []
     (unread,) = await arena.chat.reading.unread(reader)
     assert unread.count == 0
@@ -130,7 +130,7 @@ async def test_counts_read_while_people_write_are_counts_of_some_moment(arena: A
             assert summary.last_message is None or summary.last_message.position == summary.room.last_position
 
     looking = asyncio.create_task(look())
-    results = await together([lambda a=a: write(a) for a in authors])  # type: ignore[misc]
+    results = await together([write(a) for a in authors])
     done.set()
     await looking
     assert [result for result in results if result is not None] == []

@@ -12,7 +12,7 @@ from .statements import Scope, Statements
 
 _TAKE_IN = (
     "SELECT refusal, stored, repeated, first_revision, message_ids"
-    " FROM chat_take_in($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+    " FROM chat_take_in($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
 )
 
 
@@ -25,9 +25,7 @@ class PostgresImports(Imports):
         actor = self._scope.actor
         code, stored, repeated, first_revision, message_ids = await self._statements.row(
             _TAKE_IN,
-            actor.tenant_id,
-            actor.correlation_id,
-            self._scope.now,
+            *self._scope.context,
             room_id,
             [message.id for message in messages],
             [message.key for message in messages],
@@ -52,7 +50,7 @@ class PostgresImports(Imports):
                         "user_id": None,
                         "tenant_id": actor.tenant_id,
                         "revision": first_revision + nth,
-                        "actor_id": None,
+                        "actor_id": actor.user_id,
                         "correlation_id": actor.correlation_id,
                         "created_at": self._scope.now,
                     },

@@ -63,20 +63,27 @@ DECLARE
     v_new users := jsonb_populate_record(NULL::users, p_account);
     v_constraint text;
 BEGIN
-    UPDATE users u
-       SET email = v_new.email, email_key = v_new.email_key, username = v_new.username,
-           username_key = v_new.username_key, external_id = v_new.external_id, first_name = v_new.first_name,
-           last_name = v_new.last_name, display_name = v_new.display_name, avatar_url = v_new.avatar_url,
-           account_type = v_new.account_type, account_status = v_new.account_status,
-           is_email_verified = v_new.is_email_verified, password_hash = v_new.password_hash,
-           session_epoch = v_new.session_epoch, deleted_at = v_new.deleted_at
-     WHERE u.id = v_new.id AND u.tenant_id = v_new.tenant_id AND u.deleted_at IS NULL
-    RETURNING u.* INTO account;
-    IF NOT FOUND THEN refusal := 'user_not_found'; END IF;
-    RETURN NEXT;
-EXCEPTION WHEN unique_violation THEN
-    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
-    refusal := chat_refusal_of(v_constraint);
+    -- Outside the block that catches: what is locked inside it, an error gives up again.
+    PERFORM FROM users u
+      WHERE u.id = v_new.id AND u.tenant_id = v_new.tenant_id AND u.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        refusal := 'user_not_found';
+    ELSE
+        BEGIN
+            UPDATE users u
+               SET email = v_new.email, email_key = v_new.email_key, username = v_new.username,
+                   username_key = v_new.username_key, external_id = v_new.external_id, first_name = v_new.first_name,
+                   last_name = v_new.last_name, display_name = v_new.display_name, avatar_url = v_new.avatar_url,
+                   account_type = v_new.account_type, account_status = v_new.account_status,
+                   is_email_verified = v_new.is_email_verified, password_hash = v_new.password_hash,
+                   session_epoch = v_new.session_epoch, deleted_at = v_new.deleted_at
+             WHERE u.id = v_new.id
+            RETURNING u.* INTO account;
+        EXCEPTION WHEN unique_violation THEN
+            GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+            refusal := chat_refusal_of(v_constraint);
+        END;
+    END IF;
     RETURN NEXT;
 END $$;
 

@@ -1,6 +1,6 @@
 -- Messages written elsewhere (app/domain/imports.py).
 
-CREATE FUNCTION chat_take_in(p_tenant uuid, p_correlation text, p_now timestamptz, p_room uuid,
+CREATE FUNCTION chat_take_in(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
     p_ids uuid[], p_keys text[], p_users uuid[], p_contents text[], p_types text[], p_metadata text[],
     p_reply_keys text[], p_thread_keys text[], p_times timestamptz[],
     OUT refusal text, OUT stored bigint, OUT repeated bigint, OUT first_revision bigint, OUT message_ids uuid[])
@@ -11,12 +11,15 @@ DECLARE
     v_new bigint[];  -- which of the batch are new, by their place in it
     v_last uuid;
     v_place bigint;
-    v_constraint text;
 BEGIN
-    PERFORM chat_act(p_tenant, NULL, p_correlation, p_now);
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
     SELECT r.last_position, r.last_message_id, r.last_countable, r.revision INTO v_room
       FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
     IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
+    -- Asked, not left to the foreign key: an error would give up the lock on the room.
+    PERFORM FROM (SELECT DISTINCT a.id FROM unnest(p_users) AS a (id)) author
+      WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = author.id AND u.tenant_id = p_tenant);
+    IF FOUND THEN refusal := 'user_not_found'; RETURN; END IF;
 
     SELECT array_agg(fresh.n ORDER BY fresh.n) INTO v_new
       FROM (SELECT DISTINCT ON (b.user_id, b.key) b.n
@@ -61,16 +64,18 @@ BEGIN
                           reply_to_message_id, thread_id, created_at, updated_at, countable)
     SELECT f.id, p_room, p_tenant, v_room.last_position + f.nth, b.user_id, b.kind, b.content, b.metadata::jsonb,
            (SELECT k.message_id FROM message_keys k
-             WHERE k.room_id = p_room AND k.client_key = b.reply_key AND k.message_id < f.id LIMIT 1),
+             WHERE k.room_id = p_room AND k.client_key = b.reply_key AND k.message_id < f.id
+             ORDER BY k.message_id LIMIT 1),
            (SELECT k.message_id FROM message_keys k
-             WHERE k.room_id = p_room AND k.client_key = b.thread_key AND k.message_id < f.id LIMIT 1),
+             WHERE k.room_id = p_room AND k.client_key = b.thread_key AND k.message_id < f.id
+             ORDER BY k.message_id LIMIT 1),
            b.at, b.at,
            v_room.last_countable + count(*) FILTER (WHERE b.kind <> 'system') OVER (ORDER BY f.nth)
       FROM unnest(v_new, message_ids) WITH ORDINALITY AS f (n, id, nth)
       JOIN unnest(p_users, p_contents, p_types, p_metadata, p_reply_keys, p_thread_keys, p_times)
            WITH ORDINALITY AS b (user_id, content, kind, metadata, reply_key, thread_key, at, n) USING (n);
-    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, correlation_id, created_at)
-    SELECT p_room, v_room.revision + f.nth, p_tenant, 'message.sent', f.id, p_correlation, p_now
+    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
+    SELECT p_room, v_room.revision + f.nth, p_tenant, 'message.sent', f.id, p_actor, p_correlation, p_now
       FROM unnest(message_ids) WITH ORDINALITY AS f (id, nth);
 
     -- Each author has read up to their own last message.
@@ -92,7 +97,4 @@ BEGIN
              WHERE x.room_id = p_room AND x.id >= message_ids[1] AND x.position > v_room.last_position
              GROUP BY x.user_id) own
      WHERE m.room_id = p_room AND m.user_id = own.user_id;
-EXCEPTION WHEN foreign_key_violation THEN
-    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
-    refusal := chat_refusal_of(v_constraint);
 END $$;

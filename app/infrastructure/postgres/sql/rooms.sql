@@ -142,6 +142,7 @@ DECLARE
     v_new rooms := jsonb_populate_record(NULL::rooms, p_room);
     v_constraint text;
 BEGIN
+    -- Outside the block that catches: what is locked inside it, an error gives up again.
     SELECT r.* INTO room FROM rooms r
      WHERE r.id = v_new.id AND r.tenant_id = v_new.tenant_id AND r.deleted_at IS NULL FOR NO KEY UPDATE;
     IF NOT FOUND OR ((room).parent_room_id IS DISTINCT FROM v_new.parent_room_id AND NOT chat_has_parent(v_new)) THEN
@@ -149,20 +150,22 @@ BEGIN
     ELSIF (room).version <> v_new.version THEN
         refusal := 'stale_version';
     ELSE
-        UPDATE rooms r
-           SET name = v_new.name, name_key = v_new.name_key, description = v_new.description, status = v_new.status,
-               is_private = v_new.is_private, guest_access_allowed = v_new.guest_access_allowed,
-               max_participants = v_new.max_participants, parent_room_id = v_new.parent_room_id,
-               escalation_level = v_new.escalation_level, issue_id = v_new.issue_id,
-               issue_description = v_new.issue_description, external_id = v_new.external_id,
-               settings = v_new.settings, deleted_at = v_new.deleted_at, version = v_new.version + 1
-         WHERE r.id = v_new.id
-        RETURNING r.* INTO room;
+        BEGIN
+            UPDATE rooms r
+               SET name = v_new.name, name_key = v_new.name_key, description = v_new.description,
+                   status = v_new.status, is_private = v_new.is_private,
+                   guest_access_allowed = v_new.guest_access_allowed, max_participants = v_new.max_participants,
+                   parent_room_id = v_new.parent_room_id, escalation_level = v_new.escalation_level,
+                   issue_id = v_new.issue_id, issue_description = v_new.issue_description,
+                   external_id = v_new.external_id, settings = v_new.settings, deleted_at = v_new.deleted_at,
+                   version = v_new.version + 1
+             WHERE r.id = v_new.id
+            RETURNING r.* INTO room;
+        EXCEPTION WHEN unique_violation THEN
+            GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+            refusal := chat_refusal_of(v_constraint);
+        END;
     END IF;
-    RETURN NEXT;
-EXCEPTION WHEN unique_violation OR foreign_key_violation THEN
-    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
-    refusal := chat_refusal_of(v_constraint);
     RETURN NEXT;
 END $$;
 
