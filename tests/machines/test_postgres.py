@@ -25,7 +25,7 @@ async def database_url(database_server: DatabaseServer) -> AsyncIterator[str]:
 
 def test_postgres_agrees_with_memory(database_url: str) -> None:
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        opening = postgres_harness(database_url)
+        opening = postgres_harness(database_url, lock_timeout=60)  # what waits is settled by the machine
         subject = runner.run(opening.__aenter__())
         try:
             run_state_machine_as_test(comparing(runner, subject, MemoryHarness(60)), settings=settings())

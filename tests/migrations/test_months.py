@@ -15,7 +15,6 @@ from app.domain.messaging import MonthMissing
 from app.infrastructure.local.ids import TimeOrderedIds
 from app.infrastructure.postgres import migrations
 from app.infrastructure.postgres.engine import PoolOptions, create_engine
-from app.infrastructure.postgres.months import LOCK_TIMEOUT_MS
 from app.infrastructure.postgres.store import PostgresStore
 from app.testing import builders
 from app.testing.harness import Announcements, ManualClock, ManualIds
@@ -125,7 +124,7 @@ async def test_making_a_month_stalls_nobody_behind_a_long_writer(
         assert not making.done(), "the writer was not in the way: this proves nothing"
         await transaction.rollback()
         assert await making == 1
-        assert slowest < LOCK_TIMEOUT_MS / 1000 + 0.4
+        assert slowest < 0.1 + 0.6, "a try waits for a tenth of a second; the rest is for a loaded machine"
         await writer.close()
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from app.infrastructure.postgres.engine import PoolOptions, _server_settings
 from tests.conftest import DatabaseServer
 from tests.migrations.catalog import Connection
 from tests.migrations.filling import migrated
@@ -157,7 +158,7 @@ async def _filled(url: str) -> None:
 @pytest.fixture(scope="module")
 async def volume(database_server: DatabaseServer) -> AsyncIterator[Volume]:
     async with database_server.database(await database_server.template("volume", _filled)) as url:
-        connection = await asyncpg.connect(url)
+        connection = await asyncpg.connect(url, server_settings=_server_settings(PoolOptions(idle_seconds=3600)))
         await connection.execute("""
             LOAD 'auto_explain';
             SET auto_explain.log_nested_statements = on;
@@ -166,7 +167,6 @@ async def volume(database_server: DatabaseServer) -> AsyncIterator[Volume]:
             SET auto_explain.log_timing = off;
             SET auto_explain.log_format = json;
             SET auto_explain.log_level = notice;
-            SET jit = off;
         """)
         names = {name: f"'{await connection.fetchval(f'SELECT {query}')}'" for name, query in _NAMES.items()}
         yield Volume(connection, names)
@@ -186,7 +186,7 @@ async def test_no_index_is_there_without_a_statement(volume: Volume) -> None:
 @pytest.mark.parametrize("calls", [1, 8], ids=["first call", "eighth call"])
 @pytest.mark.parametrize("index", STATEMENTS)
 async def test_the_statement_of_an_index_uses_it_and_is_dearer_without(volume: Volume, index: str, calls: int) -> None:
-    """At first planned with the values in sight; after five calls the server may keep a plan for all values."""
+    """Under the settings of our own connections, which say whether one plan is kept for all values and from when on."""
     statement = STATEMENTS[index]
     before = await volume.plans(statement, calls=calls)
     by_index = {plan.query for plan in before if index in plan.indexes}

@@ -22,13 +22,24 @@ from app.domain.messaging import (
 )
 from app.domain.pages import Cursor, Page, Way, checked_limit, cut, middle, turn
 
-from .codec import builder, columns, select, trusted
+from .codec import Packed, packed, select, trusted
 from .errors import refusal
 from .statements import Row, Scope, Statements
 
-_KNOWN = ("tenant_id", "room_id")
-_message = builder(Message, without=_KNOWN)
-_COLUMNS = f"{', '.join(columns(Message, without=_KNOWN))}, refusal"
+
+def packed_message(prefix: str = "") -> Packed[Message]:
+    """A message's cells where its room is known."""
+    return packed(
+        Message,
+        ("id", "position", "user_id", "content", "created_at"),
+        without=("tenant_id", "room_id"),
+        same={"updated_at": "created_at"},
+        prefix=prefix,
+    )
+
+
+_message = packed_message()
+_COLUMNS = f"refusal, {_message.cells}"
 
 _FIND = select("chat_find_message($1, $2, $3, $4, $5)", _COLUMNS)
 _HISTORY = select("chat_history($1, $2, $3, $4, $5, $6, $7)", _COLUMNS)
@@ -39,9 +50,10 @@ _SEND = select(
     "chat_send($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
     "refusal, is_repeat, message_id, message_position, event_revision",
 )
+_altered = packed_message("(altered).")
 _ALTER = select(
     "chat_alter($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-    f"{', '.join(f'(altered).{name}' for name in _COLUMNS.split(', '))}, event_revision",
+    f"(altered).refusal, event_revision, {_altered.cells}",
 )
 
 _LOWEST = UUID(int=0)
@@ -111,7 +123,7 @@ class PostgresMessageReader(MessageReader):
 
     def _built(self, room_id: RoomId, found: Sequence[Row]) -> list[Message]:
         tenant_id = self._scope.actor.tenant_id
-        return [_message(row.values(), tenant_id=tenant_id, room_id=room_id) for row in found]
+        return [_message.build(row[1:], tenant_id=tenant_id, room_id=room_id) for row in found]
 
 
 def _bound(way: Way, anchor: UUID | None) -> UUID:
@@ -162,7 +174,7 @@ class PostgresMessageWriter(MessageWriter):
         (row,) = await self._statements.rows(_FIND, self._scope.actor.tenant_id, None, room_id, message_id, True)
         if row["refusal"] is not None:
             raise refusal(row["refusal"])
-        return _message(row.values(), tenant_id=self._scope.actor.tenant_id, room_id=room_id)
+        return _message.build(row[1:], tenant_id=self._scope.actor.tenant_id, room_id=room_id)
 
     async def edit(
         self, room_id: RoomId, message_id: MessageId, content: str, *, expected_version: int | None = None
@@ -182,7 +194,7 @@ class PostgresMessageWriter(MessageWriter):
         if row["refusal"] is not None:
             raise refusal(row["refusal"])
         self._statements.announce(_event(scope, room_id, message_id, kind, row["event_revision"]))
-        return _message(row.values(), tenant_id=scope.actor.tenant_id, room_id=room_id)
+        return _altered.build(row[2:], tenant_id=scope.actor.tenant_id, room_id=room_id)
 
 
 class PostgresMessages(PostgresMessageReader, PostgresMessageWriter, Messages):

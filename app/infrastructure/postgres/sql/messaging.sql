@@ -226,26 +226,49 @@ CREATE FUNCTION chat_history(p_tenant uuid, p_actor uuid, p_room uuid, p_anchor 
 RETURNS SETOF message_rows
 LANGUAGE plpgsql VOLATILE AS $$
 -- Up to p_limit messages before or after p_anchor, nearest first. Ordered by id: an ordered walk over the months that
--- stops early, whatever the number of messages.
+-- stops early, whatever the number of messages. The seat is looked up inside the statement, and whether it is a guest's
+-- only where a robot's message comes up; who finds nothing is asked why.
 DECLARE
     v record;
     v_row message_rows;
 BEGIN
-    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
-    IF v.refusal IS NOT NULL THEN
-        v_row.refusal := v.refusal;
-        RETURN NEXT v_row;
-    ELSIF p_is_newer THEN
+    PERFORM set_config('app.tenant_id', p_tenant::text, true), set_config('app.actor_id', p_actor::text, true);
+    IF p_is_newer THEN
         RETURN QUERY
             SELECT * FROM message_rows m
-             WHERE m.room_id = p_room AND m.id > greatest(p_anchor, v.floor_id) AND (p_deleted OR m.deleted_at IS NULL)
-               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+             WHERE m.room_id = p_room AND m.id > p_anchor
+               AND m.id > (SELECT s.floor_id FROM reading_seats s
+                            WHERE s.room_id = p_room AND s.user_id = p_actor AND s.tenant_id = p_tenant)
+               AND (p_deleted OR m.deleted_at IS NULL)
+               AND (m.message_type <> 'robot' OR m.is_robot_visible_to_guests
+                    OR NOT (SELECT s.is_guest FROM reading_seats s WHERE s.room_id = p_room AND s.user_id = p_actor))
              ORDER BY m.id LIMIT p_limit;
     ELSE
         RETURN QUERY
             SELECT * FROM message_rows m
-             WHERE m.room_id = p_room AND m.id < p_anchor AND m.id > v.floor_id AND (p_deleted OR m.deleted_at IS NULL)
-               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+             WHERE m.room_id = p_room AND m.id < p_anchor
+               AND m.id > (SELECT s.floor_id FROM reading_seats s
+                            WHERE s.room_id = p_room AND s.user_id = p_actor AND s.tenant_id = p_tenant)
+               AND (p_deleted OR m.deleted_at IS NULL)
+               AND (m.message_type <> 'robot' OR m.is_robot_visible_to_guests
+                    OR NOT (SELECT s.is_guest FROM reading_seats s WHERE s.room_id = p_room AND s.user_id = p_actor))
+             ORDER BY m.id DESC LIMIT p_limit;
+    END IF;
+    IF FOUND THEN RETURN; END IF;
+
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NOT NULL THEN
+        v_row.refusal := v.refusal;
+        RETURN NEXT v_row;
+    ELSIF p_actor IS NULL AND p_is_newer THEN  -- the application, which has no seat and needs none
+        RETURN QUERY
+            SELECT * FROM message_rows m
+             WHERE m.room_id = p_room AND m.id > p_anchor AND (p_deleted OR m.deleted_at IS NULL)
+             ORDER BY m.id LIMIT p_limit;
+    ELSIF p_actor IS NULL THEN
+        RETURN QUERY
+            SELECT * FROM message_rows m
+             WHERE m.room_id = p_room AND m.id < p_anchor AND (p_deleted OR m.deleted_at IS NULL)
              ORDER BY m.id DESC LIMIT p_limit;
     END IF;
 END $$;

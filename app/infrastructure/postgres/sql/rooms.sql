@@ -43,13 +43,8 @@ BEGIN
     floor_id := '00000000-0000-0000-0000-000000000000';
     is_guest := false;
     IF p_actor IS NOT NULL THEN
-        SELECT CASE WHEN m.can_see_history THEN 0 ELSE m.visible_from END,
-               CASE WHEN m.can_see_history OR m.visible_from_id IS NULL THEN floor_id ELSE m.visible_from_id END,
-               m.role = 'guest',
-               CASE WHEN m.status NOT IN ('active', 'muted') THEN 'not_a_member' END
-          INTO first_visible, floor_id, is_guest, refusal
-          FROM room_users m JOIN rooms r ON r.id = m.room_id
-         WHERE m.room_id = p_room AND m.user_id = p_actor AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+        SELECT s.first_visible, s.floor_id, s.is_guest INTO first_visible, floor_id, is_guest
+          FROM reading_seats s WHERE s.room_id = p_room AND s.user_id = p_actor AND s.tenant_id = p_tenant;
         IF FOUND THEN RETURN; END IF;
         refusal := 'not_a_member';
     END IF;
@@ -115,10 +110,16 @@ END $$;
 CREATE FUNCTION chat_open_direct_room(p_room jsonb, p_memberships jsonb)
 RETURNS TABLE (refusal text, is_new boolean, room rooms)
 LANGUAGE plpgsql VOLATILE AS $$
--- The unique key of the pair decides: whoever comes second waits, then reads what the first has made.
+-- The unique key of the pair decides: whoever comes second waits, then reads what the first has made. Looked up first,
+-- because an insert would also wait for whoever is writing to the room they have.
 DECLARE
     v_constraint text;
 BEGIN
+    is_new := false;
+    SELECT r.* INTO room FROM rooms r
+     WHERE r.tenant_id = (p_room ->> 'tenant_id')::uuid AND r.direct_key = p_room ->> 'direct_key'
+       AND r.deleted_at IS NULL;
+    IF FOUND THEN RETURN NEXT; RETURN; END IF;
     INSERT INTO rooms SELECT * FROM jsonb_populate_record(NULL::rooms, p_room)
         ON CONFLICT (tenant_id, direct_key) WHERE deleted_at IS NULL DO NOTHING;
     is_new := FOUND;
