@@ -55,6 +55,10 @@ if context.is_offline_mode():
         dialect_name="postgresql", dialect_opts={"paramstyle": "named"}, literal_binds=True, **options()
     )  # type: ignore[arg-type]
     with context.begin_transaction():
+        schema = context.config.attributes.get("schema", "public")
+        if schema != "public":
+            context.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+            context.execute(f"SET LOCAL search_path = {schema}")
         context.run_migrations()
 elif (given := context.config.attributes.get("connection")) is not None:
     run(given)

@@ -41,12 +41,13 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    _run("DROP VIEW member_unread, member_unread_recount, message_rows, reading_seats CASCADE")
+    _run("DROP VIEW member_unread_recount, reading_seats CASCADE")
     _run(
         "DROP TABLE room_events, message_keys, message_read_receipts, messages, room_users, rooms, user_status,"
         " user_settings, users, tenants CASCADE"
     )
     _run(_FUNCTIONS_OF_OURS)
+    _run("DROP TYPE chat_message, chat_message_rest")
 
 
 def _run(script: str) -> None:

@@ -47,8 +47,8 @@ def _options(
 def main() -> None:
     """Run the command line; the entry point of the distribution.
 
-    An error with a ``code`` is one a caller is meant to meet (the domain's, an engine's): its message is the whole
-    story. Anything else is a defect and says how to see more.
+    An error of ours with a ``code`` is one a caller is meant to meet (the domain's, an engine's): its message is the
+    whole story. Anything else is a defect and says how to see more.
     """
     try:
         app()
@@ -56,7 +56,7 @@ def main() -> None:
         if "--debug" in sys.argv[1:]:
             raise
         message = " ".join(str(error).split()) or type(error).__name__
-        code = getattr(error, "code", None)
+        code = getattr(error, "code", None) if type(error).__module__.startswith("app.") else None
         if isinstance(code, str):
             typer.echo(f"error: {message} [{code}]", err=True)
         else:

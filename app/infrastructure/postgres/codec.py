@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from app.domain.documents import Document
@@ -33,7 +32,7 @@ class Builder(Protocol[V_co]):
 def builder(model: type[V], without: tuple[str, ...] = ()) -> Builder[V]:
     """A builder of a model's values; the fields `without` a column are handed to it as `known`."""
     names = columns(model, without)
-    convert = _converters(model, names)
+    convert = converters(model, names)
 
     def build(cells: Iterable[Any], /, **known: Any) -> V:
         known.update(zip(names, cells, strict=False))  # a record may go on with columns that are not the value's
@@ -44,85 +43,10 @@ def builder(model: type[V], without: tuple[str, ...] = ()) -> Builder[V]:
     return build
 
 
-def _converters(model: type[Value], names: Iterable[str]) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+def converters(model: type[Value], names: Iterable[str]) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
     """The columns whose Python type is not what the driver returns, and what makes it of that."""
     found = ((name, _converter(model.model_fields[name].annotation)) for name in names)
     return tuple((name, converter) for name, converter in found if converter is not None)
-
-
-class Unpacker(Protocol[V_co]):
-    """As `Builder`, from packed cells."""
-
-    def __call__(self, cells: Sequence[Any], /, **known: Any) -> V_co: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Packed(Generic[V]):
-    """A model's columns for pages: the ones that always differ, and one record of the others where any is unusual.
-
-    Most messages are plain text nobody has edited: thirteen of their columns hold the default. Those travel as one NULL
-    and are filled in from a template, which is a third of a page's time.
-    """
-
-    often: tuple[str, ...]
-    rare: tuple[str, ...]
-    cells: str
-    """The select list: the often columns, then the record."""
-    build: Unpacker[V]
-    """Makes a value from those cells, and from `known` fields that were not selected."""
-
-    @property
-    def width(self) -> int:
-        return len(self.often) + 1
-
-
-def packed(
-    model: type[V], often: tuple[str, ...], *, without: tuple[str, ...] = (), same: Mapping[str, str], prefix: str = ""
-) -> Packed[V]:
-    """Packs a model. `same` names columns that are usually equal to another one, as updated_at is to created_at."""
-    fields = model.model_fields
-    rare = tuple(name for name in columns(model, without) if name not in often)
-    usual = [f"{prefix}{name} {_is_usual(fields[name].default, prefix, same.get(name))}" for name in rare]
-    record = ", ".join(f"{prefix}{name}" for name in rare)
-    cells = ", ".join(
-        [*(f"{prefix}{name}" for name in often), f"CASE WHEN {' AND '.join(usual)} THEN NULL ELSE ROW({record}) END"]
-    )
-    template = {name: fields[name].default for name in columns(model)}
-    twins = tuple(same.items())
-    convert = _converters(model, rare)
-    last = len(often)
-
-    def build(found: Sequence[Any], /, **known: Any) -> V:
-        values = template.copy()
-        values.update(known)
-        values.update(zip(often, found, strict=False))
-        unusual = found[last]
-        if unusual is None:
-            for name, twin in twins:
-                values[name] = values[twin]
-        else:
-            values.update(zip(rare, unusual, strict=True))
-            for name, converter in convert:
-                values[name] = converter(values[name])
-        return trusted(model, values)
-
-    return Packed(often, rare, cells, build)
-
-
-def _is_usual(default: Any, prefix: str, twin: str | None) -> str:
-    """The SQL that says a column holds what most rows hold there."""
-    match default:
-        case _ if twin is not None:
-            return f"= {prefix}{twin}"
-        case None:
-            return "IS NULL"
-        case StrEnum():
-            return f"= '{default.value}'"
-        case bool() | int():
-            return f"= {str(default).lower()}"
-        case Document():
-            return f"= '{default.text}'"
-    raise TypeError(f"no usual value in SQL for {default!r}")
 
 
 def trusted(model: type[V], fields: dict[str, Any]) -> V:

@@ -5,14 +5,26 @@ from __future__ import annotations
 import asyncio
 
 import asyncpg
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.domain import errors
 from app.domain.errors import ChatError, Conflict, Contended, Invalid, NotFound, OutcomeUnknown, Unavailable
 from app.domain.messaging import MonthMissing
 
-DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, asyncio.TimeoutError, PoolTimeout)
-"""All that asyncpg and the pool raise when something is wrong with the server, the connection or a value."""
+DRIVER_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    asyncio.TimeoutError,
+    PoolTimeout,
+    DBAPIError,
+    AsyncAdapt_asyncpg_dbapi.Error,
+)
+"""All that asyncpg and the pool raise when something is wrong with the server, the connection or a value. The last two
+are what SQLAlchemy makes of an error while connecting; asyncpg's own is their cause."""
 
 _CONTENDED = frozenset({"40001", "40P01", "55P03"})
 _NOT_MIGRATED = frozenset({"42P01", "42883", "42704", "42703", "3F000"})
@@ -39,6 +51,8 @@ def refusal(code: str) -> ChatError:
 
 def translated(error: BaseException, *, may_have_happened: bool) -> ChatError:
     """The domain error for a driver error; `may_have_happened` when the statement would have been its own commit."""
+    while isinstance(error, DBAPIError | AsyncAdapt_asyncpg_dbapi.Error) and error.__cause__ is not None:
+        error = error.__cause__
     if isinstance(error, PoolTimeout):
         return PoolExhausted()
     if isinstance(error, asyncpg.PostgresError) and error.sqlstate is not None:

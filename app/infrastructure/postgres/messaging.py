@@ -22,38 +22,23 @@ from app.domain.messaging import (
 )
 from app.domain.pages import Cursor, Page, Way, checked_limit, cut, middle, turn
 
-from .codec import Packed, packed, select, trusted
+from .codec import select, trusted
 from .errors import refusal
+from .packed import CELLS, message, messages
 from .statements import Row, Scope, Statements
 
-
-def packed_message(prefix: str = "") -> Packed[Message]:
-    """A message's cells where its room is known."""
-    return packed(
-        Message,
-        ("id", "position", "user_id", "content", "created_at"),
-        without=("tenant_id", "room_id"),
-        same={"updated_at": "created_at"},
-        prefix=prefix,
-    )
-
-
-_message = packed_message()
-_COLUMNS = f"refusal, {_message.cells}"
-
-_FIND = select("chat_find_message($1, $2, $3, $4, $5)", _COLUMNS)
-_HISTORY = select("chat_history($1, $2, $3, $4, $5, $6, $7)", _COLUMNS)
-_HISTORY_OF_TYPES = select("chat_history_of_types($1, $2, $3, $4, $5, $6, $7, $8)", _COLUMNS)
-_AROUND = select("chat_history_around($1, $2, $3, $4, $5, $6)", _COLUMNS)
-_THREAD = select("chat_thread($1, $2, $3, $4, $5, $6, $7)", _COLUMNS)
+_FIND = select("chat_find_message($1, $2, $3, $4, $5)", CELLS)
+_HISTORY = select("chat_history($1, $2, $3, $4, $5, $6, $7)", CELLS)
+_HISTORY_OF_TYPES = select("chat_history_of_types($1, $2, $3, $4, $5, $6, $7, $8)", CELLS)
+_AROUND = select("chat_history_around($1, $2, $3, $4, $5, $6)", CELLS)
+_THREAD = select("chat_thread($1, $2, $3, $4, $5, $6, $7)", CELLS)
 _SEND = select(
     "chat_send($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
     "refusal, is_repeat, message_id, message_position, event_revision",
 )
-_altered = packed_message("(altered).")
 _ALTER = select(
     "chat_alter($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-    f"(altered).refusal, event_revision, {_altered.cells}",
+    f"event_revision, {', '.join(f'(altered).{cell}' for cell in CELLS.split(', '))}",
 )
 
 _LOWEST = UUID(int=0)
@@ -117,13 +102,12 @@ class PostgresMessageReader(MessageReader):
     async def _fetch(self, sql: str, *arguments: object) -> Sequence[Row]:
         actor = self._scope.actor
         found = await self._statements.rows(sql, actor.tenant_id, actor.user_id, *arguments)
-        if found and (code := found[0]["refusal"]) is not None:
-            raise refusal(code)
+        if len(found) == 1:  # a refusal stands alone
+            _unless_refused(found[0])
         return found
 
     def _built(self, room_id: RoomId, found: Sequence[Row]) -> list[Message]:
-        tenant_id = self._scope.actor.tenant_id
-        return [_message.build(row[1:], tenant_id=tenant_id, room_id=room_id) for row in found]
+        return messages(found, self._scope.actor.tenant_id, room_id)
 
 
 def _bound(way: Way, anchor: UUID | None) -> UUID:
@@ -135,6 +119,12 @@ def _bound(way: Way, anchor: UUID | None) -> UUID:
 
 def _place(message: Message) -> bytes:
     return message.id.bytes
+
+
+def _unless_refused(row: Row) -> None:
+    """Of a refusal everything else is null, so its code travels where the content would."""
+    if row["id"] is None:
+        raise refusal(row["content"])
 
 
 class PostgresMessageWriter(MessageWriter):
@@ -172,9 +162,8 @@ class PostgresMessageWriter(MessageWriter):
     async def _first(self, room_id: RoomId, message_id: MessageId) -> Message:
         """What a repeated key was answered with: found whoever asks, for they have sent it."""
         (row,) = await self._statements.rows(_FIND, self._scope.actor.tenant_id, None, room_id, message_id, True)
-        if row["refusal"] is not None:
-            raise refusal(row["refusal"])
-        return _message.build(row[1:], tenant_id=self._scope.actor.tenant_id, room_id=room_id)
+        _unless_refused(row)
+        return message(row, self._scope.actor.tenant_id, room_id)
 
     async def edit(
         self, room_id: RoomId, message_id: MessageId, content: str, *, expected_version: int | None = None
@@ -191,10 +180,9 @@ class PostgresMessageWriter(MessageWriter):
         scope = self._scope
         is_edit = kind is EventKind.MESSAGE_EDITED
         row = await self._statements.row(_ALTER, *scope.context, room_id, message_id, is_edit, content, version)
-        if row["refusal"] is not None:
-            raise refusal(row["refusal"])
+        _unless_refused(row)
         self._statements.announce(_event(scope, room_id, message_id, kind, row["event_revision"]))
-        return _altered.build(row[2:], tenant_id=scope.actor.tenant_id, room_id=room_id)
+        return message(row[1:], scope.actor.tenant_id, room_id)
 
 
 class PostgresMessages(PostgresMessageReader, PostgresMessageWriter, Messages):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +27,7 @@ from .months import PostgresMonths
 _HERE = Path(__file__).parent
 _CHECKOUT = _HERE.parents[2] / "alembic"
 _PACKAGED = _HERE / "_alembic"
+_one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +127,16 @@ def as_sql(revision: str = "head", *, schema: str = "public") -> str:
     return made.output_buffer.getvalue()
 
 
-async def _run(dsn: str, schema: str, step: object) -> None:
-    """Alembic is synchronous and drives an event loop of its own: it gets a thread."""
+async def _run(dsn: str, schema: str, step: Callable[[Config], None]) -> None:
+    """Alembic is synchronous and drives an event loop of its own: it gets a thread, one at a time, for it keeps what it
+    works on in global names."""
+
+    def run() -> None:
+        with _one_at_a_time:
+            step(config(dsn, schema))
+
     try:
-        await asyncio.to_thread(step, config(dsn, schema))  # type: ignore[arg-type]  # a function of the config
+        await asyncio.to_thread(run)
     except DRIVER_ERRORS as error:
         raise translated(error, may_have_happened=False) from error
     except Exception as error:

@@ -55,6 +55,7 @@ async def _make(connection: asyncpg.Connection[asyncpg.Record], month: date) -> 
             asyncpg.DuplicateTableError,
             asyncpg.DuplicateObjectError,
             asyncpg.UniqueViolationError,
+            asyncpg.WrongObjectTypeError,
             asyncpg.DeadlockDetectedError,
         ):
             await asyncio.sleep(_PAUSE_SECONDS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from app.domain.ids import MessageId, RoomId
-from app.domain.messaging import Message
 from app.domain.reading import (
     Reading,
     ReadingReader,
@@ -17,24 +16,21 @@ from app.domain.rooms import Membership, Room
 
 from .codec import builder, columns, select, trusted
 from .errors import refusal
+from .packed import CELLS, message
 from .statements import Scope, Statements
 
 _ROOM_KNOWN = ("tenant_id", "deleted_at")
 _SEAT_KNOWN = ("tenant_id", "room_id", "user_id")
-_MESSAGE_KNOWN = ("tenant_id", "room_id")
 _room = builder(Room, without=_ROOM_KNOWN)
 _membership = builder(Membership, without=_SEAT_KNOWN)
-_message = builder(Message, without=_MESSAGE_KNOWN)
 _ROOM = columns(Room, _ROOM_KNOWN)
 _SEAT = columns(Membership, _SEAT_KNOWN)
-_MESSAGE = columns(Message, _MESSAGE_KNOWN)
 _FIRST_OF_SEAT = 1 + len(_ROOM)
 _FIRST_OF_MESSAGE = _FIRST_OF_SEAT + len(_SEAT)
-_MESSAGE_ID = _FIRST_OF_MESSAGE + _MESSAGE.index("id")
 
 _MY_ROOMS = select(
     "chat_my_rooms($1, $2)",
-    ", ".join(["unread", *(f"r_{name}" for name in _ROOM), *(f"s_{name}" for name in _SEAT), *_MESSAGE]),
+    ", ".join(["unread", *(f"r_{name}" for name in _ROOM), *(f"s_{name}" for name in _SEAT), CELLS]),
 )
 _MARK = select("chat_mark($1, $2, $3, $4, $5, $6, $7)", "refusal, mark_position, mark_message_id, mark_read_at")
 _MARK_ALL = select("chat_mark_all_read($1, $2, $3, $4)", "marked_room_id, mark_position, mark_message_id, mark_read_at")
@@ -55,11 +51,7 @@ class PostgresReadingReader(ReadingReader):
             seat = _membership(
                 cells[_FIRST_OF_SEAT:_FIRST_OF_MESSAGE], tenant_id=tenant_id, room_id=room.id, user_id=person
             )
-            last = (
-                None
-                if cells[_MESSAGE_ID] is None
-                else _message(cells[_FIRST_OF_MESSAGE:], tenant_id=tenant_id, room_id=room.id)
-            )
+            last = None if cells[_FIRST_OF_MESSAGE] is None else message(cells[_FIRST_OF_MESSAGE:], tenant_id, room.id)
             summaries.append(RoomSummary(room, seat, cells[0], last))
         return tuple(summaries)
 

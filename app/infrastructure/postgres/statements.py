@@ -72,6 +72,11 @@ class SingleStatements:
             try:
                 sent = True
                 return await proxy.driver_connection.fetch(sql, *arguments)  # type: ignore[union-attr,no-any-return]
+            except TimeoutError:  # an OSError too, but a good connection, which is cancelling the statement
+                raise
+            except BROKEN:
+                proxy.invalidate()
+                raise
             finally:
                 release(proxy)
         except DRIVER_ERRORS as error:
@@ -86,9 +91,13 @@ class SingleStatements:
         self._announce((event,))
 
 
+BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""Errors after which a connection is not to be used again, though it may not know yet that it is closed."""
+
+
 def release(proxy: Any) -> None:
     """Gives a connection back to its pool, without waiting: nothing is sent, asyncpg waits out a cancelled statement
     before it starts the next, and a broken connection is thrown away."""
-    if proxy.driver_connection is None or proxy.driver_connection.is_closed():
-        proxy.invalidate(soft=False)
+    if proxy.is_valid and proxy.driver_connection.is_closed():
+        proxy.invalidate()
     proxy.close()

@@ -89,6 +89,7 @@ class TransactionStatements:
                 if status != "COMMIT":  # the server had given the transaction up and says ROLLBACK
                     raise Unavailable("the transaction had been given up by the server")
         except DRIVER_ERRORS as error:
+            proxy.invalidate()
             raise OutcomeUnknown(reason=type(error).__name__) from error
         finally:
             if proxy is not None:

@@ -100,8 +100,9 @@ BEGIN
     IF p_actor IS NOT NULL THEN
         v_has_read_all := v_seat.maybe_unread = 0 AND v_seat.mark_is_visible;
         IF NOT v_has_read_all THEN
-            SELECT mu.unread = 0 INTO v_has_read_all FROM member_unread mu
-             WHERE mu.room_id = p_room AND mu.user_id = p_actor;
+            SELECT chat_unread_of(m, r) = 0 INTO v_has_read_all
+              FROM room_users m JOIN rooms r ON r.id = m.room_id
+             WHERE m.room_id = p_room AND m.user_id = p_actor;
         END IF;
     END IF;
 
@@ -135,7 +136,7 @@ END $$;
 
 CREATE FUNCTION chat_alter(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
     p_room uuid, p_message uuid, p_is_edit boolean, p_content text, p_expected_version bigint,
-    OUT altered message_rows, OUT event_revision bigint)
+    OUT altered chat_message, OUT event_revision bigint)
 LANGUAGE plpgsql VOLATILE AS $$
 -- Edit and delete: the same rules but for who may and what is written.
 DECLARE
@@ -148,8 +149,8 @@ BEGIN
 
     SELECT r.status, r.revision INTO v_room
       FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
-    IF NOT FOUND THEN altered.refusal := 'room_not_found'; RETURN; END IF;
-    IF v_room.status <> 'active' THEN altered.refusal := 'room_not_active'; RETURN; END IF;
+    IF NOT FOUND THEN altered.content := 'room_not_found'; RETURN; END IF;
+    IF v_room.status <> 'active' THEN altered.content := 'room_not_active'; RETURN; END IF;
 
     SELECT * INTO v_message FROM messages m
      WHERE m.room_id = p_room AND m.id = p_message AND m.deleted_at IS NULL;
@@ -159,26 +160,26 @@ BEGIN
           INTO v_seat
           FROM room_users m JOIN users u ON u.id = m.user_id
          WHERE m.room_id = p_room AND m.user_id = p_actor FOR NO KEY UPDATE OF m;
-        IF NOT FOUND OR v_seat.status NOT IN ('active', 'muted') THEN altered.refusal := 'not_a_member'; RETURN; END IF;
-        IF v_seat.is_barred THEN altered.refusal := 'account_inactive'; RETURN; END IF;
+        IF NOT FOUND OR v_seat.status NOT IN ('active', 'muted') THEN altered.content := 'not_a_member'; RETURN; END IF;
+        IF v_seat.is_barred THEN altered.content := 'account_inactive'; RETURN; END IF;
         IF p_is_edit AND ((v_seat.status = 'muted' AND (v_seat.muted_until IS NULL OR v_seat.muted_until > p_now))
                           OR NOT v_seat.can_send_messages OR v_seat.role = 'observer') THEN
-            altered.refusal := 'silenced'; RETURN;
+            altered.content := 'silenced'; RETURN;
         END IF;
         v_is_moderator := v_seat.role IN ('owner', 'admin', 'moderator');
         IF (NOT v_seat.can_see_history AND v_message.position <= v_seat.visible_from)
            OR (v_seat.role = 'guest' AND v_message.message_type = 'robot' AND NOT v_message.is_robot_visible_to_guests)
         THEN
-            altered.refusal := 'message_not_found'; RETURN;
+            altered.content := 'message_not_found'; RETURN;
         END IF;
     END IF;
-    IF v_message.id IS NULL THEN altered.refusal := 'message_not_found'; RETURN; END IF;
+    IF v_message.id IS NULL THEN altered.content := 'message_not_found'; RETURN; END IF;
 
     IF p_is_edit THEN
-        IF v_message.user_id IS DISTINCT FROM p_actor THEN altered.refusal := 'not_the_author'; RETURN; END IF;
-        IF p_expected_version <> v_message.version THEN altered.refusal := 'stale_version'; RETURN; END IF;
+        IF v_message.user_id IS DISTINCT FROM p_actor THEN altered.content := 'not_the_author'; RETURN; END IF;
+        IF p_expected_version <> v_message.version THEN altered.content := 'stale_version'; RETURN; END IF;
         IF p_content = '' AND v_message.message_type NOT IN ('image', 'file') THEN
-            altered.refusal := 'empty_content'; RETURN;
+            altered.content := 'empty_content'; RETURN;
         END IF;
         UPDATE messages m
            SET content = p_content, is_edited = true, edited_at = p_now, version = m.version + 1
@@ -186,7 +187,7 @@ BEGIN
         RETURNING m.* INTO v_message;
     ELSE
         IF NOT v_is_moderator AND v_message.user_id IS DISTINCT FROM p_actor THEN
-            altered.refusal := 'not_the_author'; RETURN;
+            altered.content := 'not_the_author'; RETURN;
         END IF;
         UPDATE messages m SET deleted_at = p_now, version = m.version + 1
          WHERE m.room_id = p_room AND m.id = p_message
@@ -198,44 +199,51 @@ BEGIN
     INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
     VALUES (p_room, event_revision, p_tenant, CASE WHEN p_is_edit THEN 'message.edited' ELSE 'message.deleted' END,
             p_message, p_actor, p_correlation, p_now);
-    SELECT * INTO altered FROM message_rows m WHERE m.room_id = p_room AND m.id = p_message;
+    altered.id := v_message.id;
+    altered.position := v_message.position;
+    altered.user_id := v_message.user_id;
+    altered.content := chat_content_of(v_message);
+    altered.created_at := v_message.created_at;
+    altered.rest := chat_rest_of(v_message);
 END $$;
 
 CREATE FUNCTION chat_find_message(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid, p_deleted boolean)
-RETURNS SETOF message_rows
+RETURNS SETOF chat_message
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v record;
-    v_row message_rows;
+    v_row chat_message;
 BEGIN
     SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
     IF v.refusal IS NULL THEN
         RETURN QUERY
-            SELECT * FROM message_rows m
+            SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+              FROM messages m
              WHERE m.room_id = p_room AND m.id = p_message AND m.position > v.first_visible
                AND (p_deleted OR m.deleted_at IS NULL)
                AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
         IF FOUND THEN RETURN; END IF;
     END IF;
-    v_row.refusal := coalesce(v.refusal, 'message_not_found');
+    v_row.content := coalesce(v.refusal, 'message_not_found');
     RETURN NEXT v_row;
 END $$;
 
 CREATE FUNCTION chat_history(p_tenant uuid, p_actor uuid, p_room uuid, p_anchor uuid, p_is_newer boolean,
                              p_limit integer, p_deleted boolean)
-RETURNS SETOF message_rows
+RETURNS SETOF chat_message
 LANGUAGE plpgsql VOLATILE AS $$
 -- Up to p_limit messages before or after p_anchor, nearest first. Ordered by id: an ordered walk over the months that
 -- stops early, whatever the number of messages. The seat is looked up inside the statement, and whether it is a guest's
 -- only where a robot's message comes up; who finds nothing is asked why.
 DECLARE
     v record;
-    v_row message_rows;
+    v_row chat_message;
 BEGIN
     PERFORM set_config('app.tenant_id', p_tenant::text, true), set_config('app.actor_id', p_actor::text, true);
     IF p_is_newer THEN
         RETURN QUERY
-            SELECT * FROM message_rows m
+            SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+              FROM messages m
              WHERE m.room_id = p_room AND m.id > p_anchor
                AND m.id > (SELECT s.floor_id FROM reading_seats s
                             WHERE s.room_id = p_room AND s.user_id = p_actor AND s.tenant_id = p_tenant)
@@ -245,7 +253,8 @@ BEGIN
              ORDER BY m.id LIMIT p_limit;
     ELSE
         RETURN QUERY
-            SELECT * FROM message_rows m
+            SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+              FROM messages m
              WHERE m.room_id = p_room AND m.id < p_anchor
                AND m.id > (SELECT s.floor_id FROM reading_seats s
                             WHERE s.room_id = p_room AND s.user_id = p_actor AND s.tenant_id = p_tenant)
@@ -258,16 +267,18 @@ BEGIN
 
     SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
     IF v.refusal IS NOT NULL THEN
-        v_row.refusal := v.refusal;
+        v_row.content := v.refusal;
         RETURN NEXT v_row;
     ELSIF p_actor IS NULL AND p_is_newer THEN  -- the application, which has no seat and needs none
         RETURN QUERY
-            SELECT * FROM message_rows m
+            SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+              FROM messages m
              WHERE m.room_id = p_room AND m.id > p_anchor AND (p_deleted OR m.deleted_at IS NULL)
              ORDER BY m.id LIMIT p_limit;
     ELSIF p_actor IS NULL THEN
         RETURN QUERY
-            SELECT * FROM message_rows m
+            SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+              FROM messages m
              WHERE m.room_id = p_room AND m.id < p_anchor AND (p_deleted OR m.deleted_at IS NULL)
              ORDER BY m.id DESC LIMIT p_limit;
     END IF;
@@ -275,21 +286,23 @@ END $$;
 
 CREATE FUNCTION chat_history_of_types(p_tenant uuid, p_actor uuid, p_room uuid, p_anchor uuid, p_is_newer boolean,
                                       p_limit integer, p_deleted boolean, p_types text[])
-RETURNS SETOF message_rows
-LANGUAGE plpgsql VOLATILE AS $$
+RETURNS SETOF chat_message
+-- Planned for its values: the index by type serves only who wants no deleted messages.
+LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_custom_plan AS $$
 -- As chat_history, of some types: each type is walked by its own index, then the walks are merged.
 DECLARE
     v record;
-    v_row message_rows;
+    v_row chat_message;
 BEGIN
     SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
     IF v.refusal IS NOT NULL THEN
-        v_row.refusal := v.refusal;
+        v_row.content := v.refusal;
         RETURN NEXT v_row;
     ELSIF p_is_newer THEN
         RETURN QUERY
             SELECT found.* FROM unnest(p_types) AS wanted (kind) CROSS JOIN LATERAL (
-                SELECT * FROM message_rows m
+                SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+                  FROM messages m
                  WHERE m.room_id = p_room AND m.message_type = wanted.kind AND m.id > greatest(p_anchor, v.floor_id)
                    AND (p_deleted OR m.deleted_at IS NULL)
                    AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
@@ -298,7 +311,8 @@ BEGIN
     ELSE
         RETURN QUERY
             SELECT found.* FROM unnest(p_types) AS wanted (kind) CROSS JOIN LATERAL (
-                SELECT * FROM message_rows m
+                SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+                  FROM messages m
                  WHERE m.room_id = p_room AND m.message_type = wanted.kind AND m.id < p_anchor AND m.id > v.floor_id
                    AND (p_deleted OR m.deleted_at IS NULL)
                    AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
@@ -309,12 +323,12 @@ END $$;
 
 CREATE FUNCTION chat_history_around(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid, p_before integer,
                                     p_from integer)
-RETURNS SETOF message_rows
+RETURNS SETOF chat_message
 LANGUAGE plpgsql VOLATILE AS $$
 -- Up to p_before messages before a message, nearest first, then up to p_from from the message on.
 DECLARE
     v record;
-    v_row message_rows;
+    v_row chat_message;
 BEGIN
     SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
     IF v.refusal IS NULL THEN
@@ -324,17 +338,19 @@ BEGIN
         IF NOT FOUND THEN v.refusal := 'message_not_found'; END IF;
     END IF;
     IF v.refusal IS NOT NULL THEN
-        v_row.refusal := v.refusal;
+        v_row.content := v.refusal;
         RETURN NEXT v_row;
         RETURN;
     END IF;
     RETURN QUERY
-        SELECT * FROM message_rows m
+        SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+              FROM messages m
          WHERE m.room_id = p_room AND m.id < p_message AND m.id > v.floor_id AND m.deleted_at IS NULL
            AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
          ORDER BY m.id DESC LIMIT p_before;
     RETURN QUERY
-        SELECT * FROM message_rows m
+        SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+              FROM messages m
          WHERE m.room_id = p_room AND m.id >= p_message AND m.deleted_at IS NULL
            AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
          ORDER BY m.id LIMIT p_from;
@@ -342,34 +358,37 @@ END $$;
 
 CREATE FUNCTION chat_thread(p_tenant uuid, p_actor uuid, p_room uuid, p_thread uuid, p_anchor uuid,
                             p_is_newer boolean, p_limit integer)
-RETURNS SETOF message_rows
+RETURNS SETOF chat_message
 LANGUAGE plpgsql VOLATILE AS $$
 -- The thread's first message, then up to p_limit answers before or after p_anchor, nearest first.
 DECLARE
     v record;
-    v_row message_rows;
+    v_row chat_message;
 BEGIN
     SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
     IF v.refusal IS NULL THEN
         RETURN QUERY
-            SELECT * FROM message_rows m
+            SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+              FROM messages m
              WHERE m.room_id = p_room AND m.id = p_thread AND m.thread_id IS NULL AND m.position > v.first_visible
                AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
         IF NOT FOUND THEN v.refusal := 'thread_not_found'; END IF;
     END IF;
     IF v.refusal IS NOT NULL THEN
-        v_row.refusal := v.refusal;
+        v_row.content := v.refusal;
         RETURN NEXT v_row;
     ELSIF p_is_newer THEN
         RETURN QUERY
-            SELECT * FROM message_rows m
+            SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+              FROM messages m
              WHERE m.room_id = p_room AND m.thread_id = p_thread AND m.id > greatest(p_anchor, v.floor_id, p_thread)
                AND m.deleted_at IS NULL
                AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
              ORDER BY m.id LIMIT p_limit;
     ELSE
         RETURN QUERY
-            SELECT * FROM message_rows m
+            SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+              FROM messages m
              WHERE m.room_id = p_room AND m.thread_id = p_thread AND m.id < p_anchor
                AND m.id > greatest(v.floor_id, p_thread) AND m.deleted_at IS NULL
                AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)

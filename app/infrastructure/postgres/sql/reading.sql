@@ -6,12 +6,11 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT mu.room_id, mu.unread
+        SELECT s.room_id, chat_unread_of(s, r)
           FROM room_users s JOIN rooms r ON r.id = s.room_id
-          JOIN member_unread mu ON mu.room_id = s.room_id AND mu.user_id = s.user_id
          WHERE s.user_id = p_actor AND s.status IN ('active', 'muted') AND r.tenant_id = p_tenant
            AND r.deleted_at IS NULL
-         ORDER BY mu.room_id;
+         ORDER BY s.room_id;
 END $$;
 
 CREATE FUNCTION chat_unread_recount(p_tenant uuid, p_actor uuid)
@@ -43,16 +42,13 @@ RETURNS TABLE (
     s_muted_until timestamptz, s_last_read_position bigint, s_last_read_message_id uuid, s_last_read_at timestamptz,
     s_delivered_position bigint, s_created_at timestamptz, s_updated_at timestamptz,
     -- the newest message the member may see
-    id uuid, "position" bigint, user_id uuid, message_type text, content text, metadata text, delivery_status text,
-    robot_id uuid, robot_response_to uuid, is_robot_visible_to_guests boolean, reply_to_message_id uuid, thread_id uuid,
-    is_edited boolean, edited_at timestamptz, version bigint, created_at timestamptz, updated_at timestamptz,
-    deleted_at timestamptz
+    id uuid, "position" bigint, user_id uuid, content text, created_at timestamptz, rest chat_message_rest
 )
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT mu.unread,
+        SELECT chat_unread_of(s, r),
                r.id, r.name::text, r.description::text, r.room_type, r.status, r.is_private, r.guest_access_allowed,
                r.max_participants, r.created_by, r.parent_room_id, r.escalation_level, r.issue_id::text,
                r.issue_description::text, r.external_id::text, r.settings::text, r.last_position, r.last_message_id,
@@ -60,14 +56,12 @@ BEGIN
                s.role, s.status, s.can_send_messages, s.can_invite_others, s.can_see_history, s.visible_from,
                s.notify_level, s.joined_at, s.left_at, s.muted_until, s.last_read_position, s.last_read_message_id,
                s.last_read_at, s.delivered_position, s.created_at, s.updated_at,
-               l.id, l.position, l.user_id, l.message_type, l.content, l.metadata, l.delivery_status, l.robot_id,
-               l.robot_response_to, l.is_robot_visible_to_guests, l.reply_to_message_id, l.thread_id, l.is_edited,
-               l.edited_at, l.version, l.created_at, l.updated_at, l.deleted_at
+               l.id, l.position, l.user_id, l.content, l.created_at, l.rest
           FROM room_users s
           JOIN rooms r ON r.id = s.room_id
-          JOIN member_unread mu ON mu.room_id = s.room_id AND mu.user_id = s.user_id
           LEFT JOIN LATERAL (
-              SELECT * FROM message_rows m
+              SELECT m.id, m.position, m.user_id, chat_content_of(m) AS content, m.created_at, chat_rest_of(m) AS rest
+                FROM messages m
                WHERE m.room_id = s.room_id AND m.id <= r.last_message_id AND m.deleted_at IS NULL
                  AND (s.can_see_history OR m.position > s.visible_from)
                  AND NOT (s.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
