@@ -385,7 +385,7 @@ async def test_a_page_costs_what_it_shows(chat: Chat) -> None:
         looked += 1
         return get(table, key)
 
-    committed.get = counting  # type: ignore[method-assign]
+    committed.get = counting  # type: ignore[method-assign]  # stands in front of the real one
     reader = chat.store.reader(chat.ann).messages
     newest = await reader.find_by_room(chat.room.id, limit=50)
     older = await reader.find_by_room(chat.room.id, before=newest.older, limit=50)

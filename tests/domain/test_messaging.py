@@ -222,7 +222,7 @@ SEND = SendFacts(
     response_to=None,
     robot_is_known=False,
 )
-BY_ROBOT = {"message_type": MessageType.ROBOT, "content": "hi"}
+BY_ROBOT: dict[str, Any] = {"message_type": MessageType.ROBOT, "content": "hi"}
 IN_THREAD = Draft(content="hi", thread_id=M1, reply_to_message_id=M2)
 
 # In the order of the table: what breaks each rule, later ones left whole.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ class CancelledAt:
     def __await__(self) -> Generator[Any, Any, Any]:
         task = asyncio.current_task()
         assert task is not None
-        resume: Callable[[], Any] = lambda: self._steps.send(None)  # noqa: E731 - takes turns with the one below
+        resume: Callable[[], Any] = partial(self._steps.send, None)
         while True:
             try:
                 awaited = resume()
@@ -47,9 +48,9 @@ class CancelledAt:
                 self._strike(task, awaited)
             try:
                 yield awaited
-                resume = lambda: self._steps.send(None)  # noqa: E731
+                resume = partial(self._steps.send, None)
             except BaseException as error:  # noqa: BLE001 - handed on to what runs inside
-                resume = lambda error=error: self._steps.throw(error)  # type: ignore[misc]  # noqa: E731
+                resume = partial(self._steps.throw, error)
 
     def _strike(self, task: asyncio.Task[Any], awaited: Any) -> None:
         self.has_struck = True

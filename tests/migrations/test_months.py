@@ -11,6 +11,7 @@ import pytest
 
 from app.domain.actors import Actor
 from app.domain.errors import Invalid
+from app.domain.ids import RoomId
 from app.domain.messaging import MonthMissing
 from app.infrastructure.local.ids import TimeOrderedIds
 from app.infrastructure.postgres import migrations
@@ -24,14 +25,14 @@ from tests.migrations.filling import contents, open_store
 pytestmark = [pytest.mark.postgres, pytest.mark.spec("2.6")]
 
 
-async def _seat(connection: Connection) -> tuple[Actor, object]:
+async def _seat(connection: Connection) -> tuple[Actor, RoomId]:
     """Somebody who may write, and where."""
     row = await connection.fetchrow(
         "SELECT m.user_id, m.room_id FROM room_users m JOIN rooms r ON r.id = m.room_id"
         " WHERE r.room_type = 'group' AND m.role = 'owner' LIMIT 1"
     )
     assert row is not None
-    return Actor(user_id=row["user_id"]), row["room_id"]
+    return Actor(user_id=row["user_id"]), RoomId(row["room_id"])
 
 
 async def test_missing_months_are_named_oldest_first(migrated_connection: Connection) -> None:
@@ -115,7 +116,7 @@ async def test_making_a_month_stalls_nobody_behind_a_long_writer(
             slowest = 0.0
             while time.monotonic() < end:
                 begun = time.monotonic()
-                await store.once(actor).messages.send(room_id, builders.draft())  # type: ignore[arg-type]
+                await store.once(actor).messages.send(room_id, builders.draft())
                 slowest = max(slowest, time.monotonic() - begun)
             return slowest
 
@@ -138,14 +139,14 @@ async def test_a_send_into_a_missing_month_is_refused_and_writes_nothing(
     before = await contents(filled_connection)
     async with open_store(filled_url) as store:
         with pytest.raises(MonthMissing):
-            await store.once(actor).messages.send(room_id, builders.draft())  # type: ignore[arg-type]
+            await store.once(actor).messages.send(room_id, builders.draft())
         async with store.unit_of_work(actor) as uow:
             with pytest.raises(MonthMissing):
-                await uow.messages.send(room_id, builders.draft())  # type: ignore[arg-type]
+                await uow.messages.send(room_id, builders.draft())
         assert await contents(filled_connection) == before
         # The tables stand there by their names, so making the month attaches them again.
         assert await store.months.ensure(today.date(), today.date()) == 1
-        await store.once(actor).messages.send(room_id, builders.draft())  # type: ignore[arg-type]
+        await store.once(actor).messages.send(room_id, builders.draft())
     assert await filled_connection.fetchval("SELECT count(*) FROM messages") == len(
         await filled_connection.fetch(f"SELECT FROM messages_{today:%Y_%m}")
     )

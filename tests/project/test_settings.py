@@ -106,7 +106,7 @@ def test_defaults() -> None:
 def test_settings_cannot_be_changed() -> None:
     settings = Settings()
     with pytest.raises(Exception, match="frozen"):
-        settings.pool_size = 3  # type: ignore[misc]
+        settings.pool_size = 3  # type: ignore[misc]  # what is tested
     assert settings.pool_size == 20
 
 
@@ -420,7 +420,8 @@ def test_behind_pgbouncer_only_what_a_pooler_takes() -> None:
     fine = "postgresql://db?sslmode=disable&application_name=x&target_session_attrs=any&connect_timeout=3"
     Settings(pgbouncer=True, database_url=fine)
     (problem,) = problems_of(pgbouncer=True, database_schema="chat")
-    assert "CHAT_DATABASE_SCHEMA" in problem and "CHAT_PGBOUNCER" in problem
+    assert "CHAT_DATABASE_SCHEMA" in problem
+    assert "CHAT_PGBOUNCER" in problem
     for option in ("options=-csearch_path%3Dx", "statement_timeout=5s"):
         Settings(database_url=f"{fine}&{option}")
         assert "CHAT_PGBOUNCER" in problems_of(pgbouncer=True, database_url=f"{fine}&{option}")[0]

@@ -16,6 +16,8 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
+from pydantic import BaseModel
+
 from app.domain.documents import Document
 from app.domain.values import Value
 
@@ -50,16 +52,20 @@ def converters(model: type[Value], names: Iterable[str]) -> tuple[tuple[str, Cal
 
 
 def trusted(model: type[V], fields: dict[str, Any]) -> V:
-    """A value with these very fields, all of them, not validated again. The dict becomes the value's own."""
+    """A value with these very fields, all of them, not validated again."""
     value = _new(model)
-    _put(value, "__dict__", fields)
-    _put(value, "__pydantic_fields_set__", _NOTHING_SET)
-    _put(value, "__pydantic_extra__", None)
-    _put(value, "__pydantic_private__", None)
+    value.__dict__.update(fields)
+    _put_fields_set(value, _NOTHING_SET)
+    _put_extra(value, None)
+    _put_private(value, None)
     return value
 
 
-_new, _put = object.__new__, object.__setattr__
+_new = object.__new__
+# The slots themselves: pydantic's own __setattr__ refuses on a frozen value, and object's looks each name up.
+_put_fields_set = BaseModel.__dict__["__pydantic_fields_set__"].__set__
+_put_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
+_put_private = BaseModel.__dict__["__pydantic_private__"].__set__
 _NOTHING_SET: frozenset[str] = frozenset()
 
 

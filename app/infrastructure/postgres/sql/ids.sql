@@ -30,3 +30,11 @@ BEGIN
     END IF;
     RETURN (lpad(to_hex(('x' || left(v_hex, 12))::bit(48)::bigint + 1), 12, '0') || '70008000000000000000')::uuid;
 END $$;
+
+CREATE FUNCTION chat_id_shifted(p_id uuid, p_days integer) RETURNS uuid
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    -- The lowest id of a day so many days before or after an id's own moment.
+    SELECT (lpad(to_hex(greatest(0, least(281474976710655,
+                ('x' || left(replace(p_id::text, '-', ''), 12))::bit(48)::bigint + p_days * 86400000::bigint))), 12, '0')
+            || '70008000000000000000')::uuid
+$$;

@@ -233,54 +233,68 @@ CREATE FUNCTION chat_history(p_tenant uuid, p_actor uuid, p_room uuid, p_anchor 
 RETURNS SETOF chat_message
 LANGUAGE plpgsql VOLATILE AS $$
 -- Up to p_limit messages before or after p_anchor, nearest first. Ordered by id: an ordered walk over the months that
--- stops early, whatever the number of messages. The seat is looked up inside the statement, and whether it is a guest's
--- only where a robot's message comes up; who finds nothing is asked why.
+-- stops early, whatever the number of messages. To make ready a walk over every month takes longer than to read a page
+-- from a few, so first only those are asked that should hold a page, by how far apart the room's messages are on the
+-- whole; the others only for what is still missing.
 DECLARE
     v record;
     v_row chat_message;
+    v_days integer;
+    v_from uuid;
+    v_near uuid;
+    v_found integer;
 BEGIN
     PERFORM set_config('app.tenant_id', p_tenant::text, true), set_config('app.actor_id', p_actor::text, true);
-    IF p_is_newer THEN
-        RETURN QUERY
-            SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
-              FROM messages m
-             WHERE m.room_id = p_room AND m.id > p_anchor
-               AND m.id > (SELECT s.floor_id FROM reading_seats s
-                            WHERE s.room_id = p_room AND s.user_id = p_actor AND s.tenant_id = p_tenant)
-               AND (p_deleted OR m.deleted_at IS NULL)
-               AND (m.message_type <> 'robot' OR m.is_robot_visible_to_guests
-                    OR NOT (SELECT s.is_guest FROM reading_seats s WHERE s.room_id = p_room AND s.user_id = p_actor))
-             ORDER BY m.id LIMIT p_limit;
-    ELSE
-        RETURN QUERY
-            SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
-              FROM messages m
-             WHERE m.room_id = p_room AND m.id < p_anchor
-               AND m.id > (SELECT s.floor_id FROM reading_seats s
-                            WHERE s.room_id = p_room AND s.user_id = p_actor AND s.tenant_id = p_tenant)
-               AND (p_deleted OR m.deleted_at IS NULL)
-               AND (m.message_type <> 'robot' OR m.is_robot_visible_to_guests
-                    OR NOT (SELECT s.is_guest FROM reading_seats s WHERE s.room_id = p_room AND s.user_id = p_actor))
-             ORDER BY m.id DESC LIMIT p_limit;
+    SELECT s.floor_id, s.is_guest, s.last_message_id, s.last_position, s.created_at INTO v
+      FROM reading_seats s WHERE s.room_id = p_room AND s.user_id = p_actor AND s.tenant_id = p_tenant;
+    IF NOT FOUND THEN
+        SELECT w.refusal, w.floor_id, w.is_guest, r.last_message_id, r.last_position, r.created_at INTO v
+          FROM chat_view_of(p_tenant, p_actor, p_room) w LEFT JOIN rooms r ON r.id = p_room;
+        IF v.refusal IS NOT NULL THEN
+            v_row.content := v.refusal;
+            RETURN NEXT v_row;
+            RETURN;
+        END IF;
     END IF;
-    IF FOUND THEN RETURN; END IF;
+    IF v.last_message_id IS NULL THEN RETURN; END IF;
+    v_days := least(36500, 7 + 2 * p_limit * greatest(0, extract(epoch FROM now() - v.created_at)) / 86400 / v.last_position);
 
-    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
-    IF v.refusal IS NOT NULL THEN
-        v_row.content := v.refusal;
-        RETURN NEXT v_row;
-    ELSIF p_actor IS NULL AND p_is_newer THEN  -- the application, which has no seat and needs none
+    IF p_is_newer THEN
+        v_from := greatest(p_anchor, v.floor_id);
+        v_near := chat_id_shifted(v_from, v_days);
         RETURN QUERY
             SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
               FROM messages m
-             WHERE m.room_id = p_room AND m.id > p_anchor AND (p_deleted OR m.deleted_at IS NULL)
+             WHERE m.room_id = p_room AND m.id > v_from AND m.id < v_near AND (p_deleted OR m.deleted_at IS NULL)
+               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
              ORDER BY m.id LIMIT p_limit;
-    ELSIF p_actor IS NULL THEN
+        GET DIAGNOSTICS v_found = ROW_COUNT;
+        IF v_found < p_limit AND v_near <= v.last_message_id THEN
+            RETURN QUERY
+            SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+              FROM messages m
+             WHERE m.room_id = p_room AND m.id >= v_near AND m.id > v_from AND (p_deleted OR m.deleted_at IS NULL)
+               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+             ORDER BY m.id LIMIT p_limit - v_found;
+        END IF;
+    ELSE
+        v_from := least(p_anchor, chat_uuid_after(v.last_message_id));
+        v_near := chat_id_shifted(v_from, -v_days);
         RETURN QUERY
             SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
               FROM messages m
-             WHERE m.room_id = p_room AND m.id < p_anchor AND (p_deleted OR m.deleted_at IS NULL)
+             WHERE m.room_id = p_room AND m.id < v_from AND m.id >= v_near AND m.id > v.floor_id AND (p_deleted OR m.deleted_at IS NULL)
+               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
              ORDER BY m.id DESC LIMIT p_limit;
+        GET DIAGNOSTICS v_found = ROW_COUNT;
+        IF v_found < p_limit AND v_near > v.floor_id THEN
+            RETURN QUERY
+            SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+              FROM messages m
+             WHERE m.room_id = p_room AND m.id < v_near AND m.id < v_from AND m.id > v.floor_id AND (p_deleted OR m.deleted_at IS NULL)
+               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+             ORDER BY m.id DESC LIMIT p_limit - v_found;
+        END IF;
     END IF;
 END $$;
 

@@ -88,8 +88,9 @@ SELECT u.room_id, u.user_id,
   FROM room_users u;
 
 -- Who may look into which room, and what is hidden from them there: messages up to `floor_id`, and robots' from guests.
+-- With what tells how far apart its messages are.
 CREATE VIEW reading_seats WITH (security_invoker = true) AS
-SELECT s.room_id, s.user_id, r.tenant_id, s.role = 'guest' AS is_guest,
+SELECT s.room_id, s.user_id, r.tenant_id, r.last_message_id, r.last_position, r.created_at, s.role = 'guest' AS is_guest,
        CASE WHEN s.can_see_history THEN 0 ELSE s.visible_from END AS first_visible,
        CASE WHEN s.can_see_history OR s.visible_from_id IS NULL THEN '00000000-0000-0000-0000-000000000000'
             ELSE s.visible_from_id END AS floor_id
