@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Self
 
 from asyncpg.connection import LoggedQuery
+from asyncpg.introspection import INTRO_LOOKUP_TYPES
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -24,7 +25,10 @@ KEY = "the same key again"
 
 
 class Ledger:
-    """The statements that asyncpg sends on the connections of an engine, each as it was sent."""
+    """The statements that asyncpg sends on the connections of an engine, each as it was sent.
+
+    What asyncpg itself asks, once a connection, about types it does not know is left out.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._sent: list[str] = []
@@ -34,13 +38,14 @@ class Ledger:
             connection.driver_connection.add_query_logger(self._note)
 
     def _note(self, logged: LoggedQuery) -> None:
-        self._sent.append(logged.query)
+        if logged.query != INTRO_LOOKUP_TYPES and "set_config('jit'" not in logged.query:
+            self._sent.append(logged.query)
 
     @asynccontextmanager
     async def counted(self) -> AsyncIterator[list[str]]:
         """The statements sent inside the block, once it has ended."""
         await asyncio.sleep(0)  # asyncpg tells of a statement one turn of the loop after it
-        self._sent = sent = []
+        sent = self._sent = list[str]()
         yield sent
         await asyncio.sleep(0)
         self._sent = []

@@ -235,7 +235,8 @@ LANGUAGE plpgsql VOLATILE AS $$
 -- Up to p_limit messages before or after p_anchor, nearest first. Ordered by id: an ordered walk over the months that
 -- stops early, whatever the number of messages. To make ready a walk over every month takes longer than to read a page
 -- from a few, so first only those are asked that should hold a page, by how far apart the room's messages are on the
--- whole; the others only for what is still missing.
+-- whole; the others only for what is still missing. What makes a row of a message stands outside the walk, or it would
+-- be made ready once for every month.
 DECLARE
     v record;
     v_row chat_message;
@@ -263,37 +264,53 @@ BEGIN
         v_from := greatest(p_anchor, v.floor_id);
         v_near := chat_id_shifted(v_from, v_days);
         RETURN QUERY
-            SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
-              FROM messages m
-             WHERE m.room_id = p_room AND m.id > v_from AND m.id < v_near AND (p_deleted OR m.deleted_at IS NULL)
-               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
-             ORDER BY m.id LIMIT p_limit;
+            SELECT x.id, x.position, x.user_id, CASE WHEN x.deleted_at IS NULL THEN x.content::text ELSE '' END,
+                   x.created_at,
+                   chat_rest(x.message_type, x.metadata, x.delivery_status, x.robot_id, x.robot_response_to,
+                             x.is_robot_visible_to_guests, x.reply_to_message_id, x.thread_id, x.is_edited,
+                             x.edited_at, x.version, x.created_at, x.updated_at, x.deleted_at)
+              FROM (SELECT * FROM messages m
+                   WHERE m.room_id = p_room AND m.id > v_from AND m.id < v_near AND (p_deleted OR m.deleted_at IS NULL)
+                     AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+                   ORDER BY m.id LIMIT p_limit) x;
         GET DIAGNOSTICS v_found = ROW_COUNT;
         IF v_found < p_limit AND v_near <= v.last_message_id THEN
             RETURN QUERY
-            SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
-              FROM messages m
-             WHERE m.room_id = p_room AND m.id >= v_near AND m.id > v_from AND (p_deleted OR m.deleted_at IS NULL)
-               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
-             ORDER BY m.id LIMIT p_limit - v_found;
+            SELECT x.id, x.position, x.user_id, CASE WHEN x.deleted_at IS NULL THEN x.content::text ELSE '' END,
+                   x.created_at,
+                   chat_rest(x.message_type, x.metadata, x.delivery_status, x.robot_id, x.robot_response_to,
+                             x.is_robot_visible_to_guests, x.reply_to_message_id, x.thread_id, x.is_edited,
+                             x.edited_at, x.version, x.created_at, x.updated_at, x.deleted_at)
+              FROM (SELECT * FROM messages m
+                   WHERE m.room_id = p_room AND m.id >= v_near AND m.id > v_from AND (p_deleted OR m.deleted_at IS NULL)
+                     AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+                   ORDER BY m.id LIMIT p_limit - v_found) x;
         END IF;
     ELSE
         v_from := least(p_anchor, chat_uuid_after(v.last_message_id));
         v_near := chat_id_shifted(v_from, -v_days);
         RETURN QUERY
-            SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
-              FROM messages m
-             WHERE m.room_id = p_room AND m.id < v_from AND m.id >= v_near AND m.id > v.floor_id AND (p_deleted OR m.deleted_at IS NULL)
-               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
-             ORDER BY m.id DESC LIMIT p_limit;
+            SELECT x.id, x.position, x.user_id, CASE WHEN x.deleted_at IS NULL THEN x.content::text ELSE '' END,
+                   x.created_at,
+                   chat_rest(x.message_type, x.metadata, x.delivery_status, x.robot_id, x.robot_response_to,
+                             x.is_robot_visible_to_guests, x.reply_to_message_id, x.thread_id, x.is_edited,
+                             x.edited_at, x.version, x.created_at, x.updated_at, x.deleted_at)
+              FROM (SELECT * FROM messages m
+                   WHERE m.room_id = p_room AND m.id < v_from AND m.id >= v_near AND m.id > v.floor_id AND (p_deleted OR m.deleted_at IS NULL)
+                     AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+                   ORDER BY m.id DESC LIMIT p_limit) x;
         GET DIAGNOSTICS v_found = ROW_COUNT;
         IF v_found < p_limit AND v_near > v.floor_id THEN
             RETURN QUERY
-            SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
-              FROM messages m
-             WHERE m.room_id = p_room AND m.id < v_near AND m.id < v_from AND m.id > v.floor_id AND (p_deleted OR m.deleted_at IS NULL)
-               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
-             ORDER BY m.id DESC LIMIT p_limit - v_found;
+            SELECT x.id, x.position, x.user_id, CASE WHEN x.deleted_at IS NULL THEN x.content::text ELSE '' END,
+                   x.created_at,
+                   chat_rest(x.message_type, x.metadata, x.delivery_status, x.robot_id, x.robot_response_to,
+                             x.is_robot_visible_to_guests, x.reply_to_message_id, x.thread_id, x.is_edited,
+                             x.edited_at, x.version, x.created_at, x.updated_at, x.deleted_at)
+              FROM (SELECT * FROM messages m
+                   WHERE m.room_id = p_room AND m.id < v_near AND m.id < v_from AND m.id > v.floor_id AND (p_deleted OR m.deleted_at IS NULL)
+                     AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+                   ORDER BY m.id DESC LIMIT p_limit - v_found) x;
         END IF;
     END IF;
 END $$;

@@ -56,20 +56,24 @@ BEGIN
                s.role, s.status, s.can_send_messages, s.can_invite_others, s.can_see_history, s.visible_from,
                s.notify_level, s.joined_at, s.left_at, s.muted_until, s.last_read_position, s.last_read_message_id,
                s.last_read_at, s.delivered_position, s.created_at, s.updated_at,
-               l.id, l.position, l.user_id, l.content, l.created_at, l.rest
+               x.id, x.position, x.user_id, x.content::text, x.created_at,
+               CASE WHEN x.id IS NOT NULL THEN
+                   chat_rest(x.message_type, x.metadata, x.delivery_status, x.robot_id, x.robot_response_to,
+                             x.is_robot_visible_to_guests, x.reply_to_message_id, x.thread_id, x.is_edited,
+                             x.edited_at, x.version, x.created_at, x.updated_at, x.deleted_at)
+               END
           FROM room_users s
           JOIN rooms r ON r.id = s.room_id
           LEFT JOIN LATERAL (
-              SELECT m.id, m.position, m.user_id, chat_content_of(m) AS content, m.created_at, chat_rest_of(m) AS rest
-                FROM messages m
+              SELECT * FROM messages m
                WHERE m.room_id = s.room_id AND m.id <= r.last_message_id AND m.deleted_at IS NULL
                  AND (s.can_see_history OR m.position > s.visible_from)
                  AND NOT (s.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
                ORDER BY m.id DESC LIMIT 1
-          ) l ON true
+          ) x ON true
          WHERE s.user_id = p_actor AND s.status IN ('active', 'muted') AND r.tenant_id = p_tenant
            AND r.deleted_at IS NULL
-         ORDER BY l.id DESC NULLS LAST, r.id;
+         ORDER BY x.id DESC NULLS LAST, r.id;
 END $$;
 
 CREATE FUNCTION chat_readers(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid)

@@ -18,18 +18,29 @@ LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN m.deleted_at IS NULL THEN m.content::text ELSE '' END
 $$;
 
+CREATE FUNCTION chat_rest(
+    p_message_type text, p_metadata jsonb, p_delivery_status text, p_robot_id uuid, p_robot_response_to uuid,
+    p_is_robot_visible_to_guests boolean, p_reply_to_message_id uuid, p_thread_id uuid, p_is_edited boolean,
+    p_edited_at timestamptz, p_version bigint, p_created_at timestamptz, p_updated_at timestamptz,
+    p_deleted_at timestamptz) RETURNS chat_message_rest
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN p_message_type = 'text' AND p_metadata = '{}' AND p_delivery_status = 'delivered'
+                 AND p_robot_id IS NULL AND p_robot_response_to IS NULL AND NOT p_is_robot_visible_to_guests
+                 AND p_reply_to_message_id IS NULL AND p_thread_id IS NULL AND NOT p_is_edited
+                 AND p_edited_at IS NULL AND p_version = 1 AND p_updated_at = p_created_at AND p_deleted_at IS NULL
+           THEN NULL
+           ELSE ROW(p_message_type, CASE WHEN p_deleted_at IS NULL THEN p_metadata::text ELSE '{}' END,
+                    p_delivery_status, p_robot_id, p_robot_response_to, p_is_robot_visible_to_guests,
+                    p_reply_to_message_id, p_thread_id, p_is_edited, p_edited_at, p_version, p_updated_at,
+                    p_deleted_at)::chat_message_rest
+           END
+$$;
+
 CREATE FUNCTION chat_rest_of(m messages) RETURNS chat_message_rest
 LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN m.message_type = 'text' AND m.metadata = '{}' AND m.delivery_status = 'delivered'
-                 AND m.robot_id IS NULL AND m.robot_response_to IS NULL AND NOT m.is_robot_visible_to_guests
-                 AND m.reply_to_message_id IS NULL AND m.thread_id IS NULL AND NOT m.is_edited
-                 AND m.edited_at IS NULL AND m.version = 1 AND m.updated_at = m.created_at AND m.deleted_at IS NULL
-           THEN NULL
-           ELSE ROW(m.message_type, CASE WHEN m.deleted_at IS NULL THEN m.metadata::text ELSE '{}' END,
-                    m.delivery_status, m.robot_id, m.robot_response_to, m.is_robot_visible_to_guests,
-                    m.reply_to_message_id, m.thread_id, m.is_edited, m.edited_at, m.version, m.updated_at,
-                    m.deleted_at)::chat_message_rest
-           END
+    SELECT chat_rest(m.message_type, m.metadata, m.delivery_status, m.robot_id, m.robot_response_to,
+                     m.is_robot_visible_to_guests, m.reply_to_message_id, m.thread_id, m.is_edited, m.edited_at,
+                     m.version, m.created_at, m.updated_at, m.deleted_at)
 $$;
 
 -- What the counters of a seat include and must not: messages after a place that were deleted, or are hidden from a
