@@ -41,7 +41,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    _run("DROP VIEW member_unread_recount, reading_seats CASCADE")
+    _run("DROP VIEW member_rooms, member_unread_recount, reading_seats CASCADE")
     _run(
         "DROP TABLE room_events, message_keys, message_read_receipts, messages, room_users, rooms, user_status,"
         " user_settings, users, tenants CASCADE"

@@ -37,10 +37,16 @@ def builder(model: type[V], without: tuple[str, ...] = ()) -> Builder[V]:
     convert = converters(model, names)
 
     def build(cells: Iterable[Any], /, **known: Any) -> V:
-        known.update(zip(names, cells, strict=False))  # a record may go on with columns that are not the value's
+        value = _new(model)
+        fields = value.__dict__
+        fields.update(known)
+        fields.update(zip(names, cells, strict=False))  # a record may go on with columns that are not the value's
         for name, converter in convert:
-            known[name] = converter(known[name])
-        return trusted(model, known)
+            fields[name] = converter(fields[name])
+        _put_fields_set(value, _NOTHING_SET)
+        _put_extra(value, None)
+        _put_private(value, None)
+        return value
 
     return build
 

@@ -100,9 +100,8 @@ BEGIN
     IF p_actor IS NOT NULL THEN
         v_has_read_all := v_seat.maybe_unread = 0 AND v_seat.mark_is_visible;
         IF NOT v_has_read_all THEN
-            SELECT chat_unread_of(m, r) = 0 INTO v_has_read_all
-              FROM room_users m JOIN rooms r ON r.id = m.room_id
-             WHERE m.room_id = p_room AND m.user_id = p_actor;
+            SELECT w.unread = 0 INTO v_has_read_all FROM member_rooms w
+             WHERE w.room_id = p_room AND w.user_id = p_actor;
         END IF;
     END IF;
 

@@ -6,11 +6,9 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT s.room_id, chat_unread_of(s, r)
-          FROM room_users s JOIN rooms r ON r.id = s.room_id
-         WHERE s.user_id = p_actor AND s.status IN ('active', 'muted') AND r.tenant_id = p_tenant
-           AND r.deleted_at IS NULL
-         ORDER BY s.room_id;
+        SELECT w.room_id, w.unread FROM member_rooms w
+         WHERE w.user_id = p_actor AND w.s_status IN ('active', 'muted') AND w.tenant_id = p_tenant
+         ORDER BY w.room_id;
 END $$;
 
 CREATE FUNCTION chat_unread_recount(p_tenant uuid, p_actor uuid)
@@ -48,32 +46,30 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT chat_unread_of(s, r),
-               r.id, r.name::text, r.description::text, r.room_type, r.status, r.is_private, r.guest_access_allowed,
-               r.max_participants, r.created_by, r.parent_room_id, r.escalation_level, r.issue_id::text,
-               r.issue_description::text, r.external_id::text, r.settings::text, r.last_position, r.last_message_id,
-               r.revision, r.version, r.created_at, r.updated_at,
-               s.role, s.status, s.can_send_messages, s.can_invite_others, s.can_see_history, s.visible_from,
-               s.notify_level, s.joined_at, s.left_at, s.muted_until, s.last_read_position, s.last_read_message_id,
-               s.last_read_at, s.delivered_position, s.created_at, s.updated_at,
+        SELECT w.unread,
+               w.room_id, w.r_name, w.r_description, w.r_room_type, w.r_status, w.r_is_private,
+               w.r_guest_access_allowed, w.r_max_participants, w.r_created_by, w.r_parent_room_id, w.r_escalation_level,
+               w.r_issue_id, w.r_issue_description, w.r_external_id, w.r_settings, w.r_last_position,
+               w.r_last_message_id, w.r_revision, w.r_version, w.r_created_at, w.r_updated_at,
+               w.s_role, w.s_status, w.s_can_send_messages, w.s_can_invite_others, w.s_can_see_history,
+               w.s_visible_from, w.s_notify_level, w.s_joined_at, w.s_left_at, w.s_muted_until, w.s_last_read_position,
+               w.s_last_read_message_id, w.s_last_read_at, w.s_delivered_position, w.s_created_at, w.s_updated_at,
                x.id, x.position, x.user_id, x.content::text, x.created_at,
                CASE WHEN x.id IS NOT NULL THEN
                    chat_rest(x.message_type, x.metadata, x.delivery_status, x.robot_id, x.robot_response_to,
                              x.is_robot_visible_to_guests, x.reply_to_message_id, x.thread_id, x.is_edited,
                              x.edited_at, x.version, x.created_at, x.updated_at, x.deleted_at)
                END
-          FROM room_users s
-          JOIN rooms r ON r.id = s.room_id
+          FROM member_rooms w
           LEFT JOIN LATERAL (
               SELECT * FROM messages m
-               WHERE m.room_id = s.room_id AND m.id <= r.last_message_id AND m.deleted_at IS NULL
-                 AND (s.can_see_history OR m.position > s.visible_from)
-                 AND NOT (s.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+               WHERE m.room_id = w.room_id AND m.id <= w.r_last_message_id AND m.deleted_at IS NULL
+                 AND (w.s_can_see_history OR m.position > w.s_visible_from)
+                 AND NOT (w.s_role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
                ORDER BY m.id DESC LIMIT 1
           ) x ON true
-         WHERE s.user_id = p_actor AND s.status IN ('active', 'muted') AND r.tenant_id = p_tenant
-           AND r.deleted_at IS NULL
-         ORDER BY x.id DESC NULLS LAST, r.id;
+         WHERE w.user_id = p_actor AND w.s_status IN ('active', 'muted') AND w.tenant_id = p_tenant
+         ORDER BY x.id DESC NULLS LAST, w.room_id;
 END $$;
 
 CREATE FUNCTION chat_readers(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid)

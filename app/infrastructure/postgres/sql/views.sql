@@ -43,50 +43,50 @@ LANGUAGE sql IMMUTABLE AS $$
                      m.version, m.created_at, m.updated_at, m.deleted_at)
 $$;
 
--- What the counters of a seat include and must not: messages after a place that were deleted, or are hidden from a
--- guest. A function and not a subquery of the view, so that a seat with nothing unread does not even make it ready.
-CREATE FUNCTION chat_uncounted(p_room uuid, p_after uuid, p_user uuid, p_is_guest boolean) RETURNS bigint
+-- What a guest is not shown, after a place: a function, so that its walk is made ready for guests only.
+CREATE FUNCTION chat_hidden_from_guest(p_room uuid, p_after uuid, p_user uuid) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    v_deleted bigint;
-    v_hidden bigint := 0;
 BEGIN
-    SELECT count(*) INTO v_deleted FROM messages m
-     WHERE m.room_id = p_room AND m.id > p_after AND m.deleted_at IS NOT NULL AND m.message_type <> 'system'
-       AND m.user_id IS DISTINCT FROM p_user;
-    IF p_is_guest THEN
-        SELECT count(*) INTO v_hidden FROM messages m
-         WHERE m.room_id = p_room AND m.id > p_after AND m.message_type = 'robot'
-           AND NOT m.is_robot_visible_to_guests AND m.deleted_at IS NULL AND m.user_id IS DISTINCT FROM p_user;
-    END IF;
-    RETURN v_deleted + v_hidden;
+    RETURN (SELECT count(*) FROM messages m
+             WHERE m.room_id = p_room AND m.id > p_after AND m.message_type = 'robot'
+               AND NOT m.is_robot_visible_to_guests AND m.deleted_at IS NULL AND m.user_id IS DISTINCT FROM p_user);
 END $$;
 
--- Unread of a seat by counters (docs/decisions/0006): countable messages after the place reading starts from, less the
--- member's own, less what has been deleted or is hidden from guests. That place is the read mark, or the join where older
--- history is hidden and the mark was set before it. Single expressions, so that the planner puts them into the query.
-CREATE FUNCTION chat_starts_at_mark(s room_users) RETURNS boolean
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT s.can_see_history OR s.last_read_position >= s.visible_from
-$$;
-
-CREATE FUNCTION chat_maybe_unread(s room_users, r rooms) RETURNS bigint
-LANGUAGE sql IMMUTABLE AS $$
-    -- Exact but for what was deleted or is hidden since: zero means none.
-    SELECT r.last_countable - s.own_sent
-         - CASE WHEN chat_starts_at_mark(s) THEN s.read_countable - s.read_own
-                ELSE s.visible_countable - s.visible_own END
-$$;
-
-CREATE FUNCTION chat_unread_of(s room_users, r rooms) RETURNS bigint
-LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN chat_maybe_unread(s, r) = 0 THEN 0
-                ELSE chat_maybe_unread(s, r) - chat_uncounted(s.room_id,
-                         coalesce(CASE WHEN chat_starts_at_mark(s) THEN s.last_read_message_id ELSE s.visible_from_id END,
-                                  '00000000-0000-0000-0000-000000000000'),
-                         s.user_id, s.role = 'guest')
-           END
-$$;
+-- Every seat with its room and its unread by counters (docs/decisions/0006): countable messages after the place reading
+-- starts from, less the member's own, less what has been deleted or is hidden from guests since. That place is the read
+-- mark, or the join where older history is hidden and the mark was set before it.
+CREATE VIEW member_rooms WITH (security_invoker = true) AS
+SELECT s.room_id, s.user_id, r.tenant_id,
+       CASE WHEN place.unread = 0 THEN 0 ELSE place.unread
+            - (SELECT count(*) FROM messages m
+                WHERE m.room_id = s.room_id AND m.id > place.after_id AND m.deleted_at IS NOT NULL
+                  AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM s.user_id)
+            - CASE WHEN s.role = 'guest' THEN chat_hidden_from_guest(s.room_id, place.after_id, s.user_id) ELSE 0 END
+       END AS unread,
+       r.name::text AS r_name, r.description::text AS r_description, r.room_type AS r_room_type, r.status AS r_status,
+       r.is_private AS r_is_private, r.guest_access_allowed AS r_guest_access_allowed,
+       r.max_participants AS r_max_participants, r.created_by AS r_created_by, r.parent_room_id AS r_parent_room_id,
+       r.escalation_level AS r_escalation_level, r.issue_id::text AS r_issue_id,
+       r.issue_description::text AS r_issue_description, r.external_id::text AS r_external_id,
+       r.settings::text AS r_settings, r.last_position AS r_last_position, r.last_message_id AS r_last_message_id,
+       r.revision AS r_revision, r.version AS r_version, r.created_at AS r_created_at, r.updated_at AS r_updated_at,
+       s.role AS s_role, s.status AS s_status, s.can_send_messages AS s_can_send_messages,
+       s.can_invite_others AS s_can_invite_others, s.can_see_history AS s_can_see_history,
+       s.visible_from AS s_visible_from, s.notify_level AS s_notify_level, s.joined_at AS s_joined_at,
+       s.left_at AS s_left_at, s.muted_until AS s_muted_until, s.last_read_position AS s_last_read_position,
+       s.last_read_message_id AS s_last_read_message_id, s.last_read_at AS s_last_read_at,
+       s.delivered_position AS s_delivered_position, s.created_at AS s_created_at, s.updated_at AS s_updated_at
+  FROM room_users s
+  JOIN rooms r ON r.id = s.room_id
+  CROSS JOIN LATERAL (
+      SELECT r.last_countable - s.own_sent
+             - CASE WHEN s.can_see_history OR s.last_read_position >= s.visible_from
+                    THEN s.read_countable - s.read_own ELSE s.visible_countable - s.visible_own END AS unread,
+             coalesce(CASE WHEN s.can_see_history OR s.last_read_position >= s.visible_from
+                           THEN s.last_read_message_id ELSE s.visible_from_id END,
+                      '00000000-0000-0000-0000-000000000000') AS after_id
+  ) place
+ WHERE r.deleted_at IS NULL;
 
 -- The same by SPEC's sentence, message by message: what the counters are proved against.
 CREATE VIEW member_unread_recount WITH (security_invoker = true) AS
