@@ -17,7 +17,7 @@ it: the factories below put their closing on the application's `AsyncExitStack`;
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 from dependency_injector import containers, providers
@@ -79,7 +79,7 @@ def _postgres(settings: Settings, exits: Exits, clock: Clock, ids: Ids, announce
         pgbouncer=settings.pgbouncer,
     )
     engine = create_engine(settings.database_dsn, options)
-    store = PostgresStore(engine, clock=clock, ids=ids, announcer=announcer)
+    store = PostgresStore(engine, clock, ids, announcer, lock_timeout_seconds=settings.lock_timeout_seconds)
     exits.push_async_callback(store.aclose)
     return store
 
@@ -137,15 +137,16 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
     """
     parts = Container() if container is None else container
     parts.reset_singletons()
-    async with parts.exits() as exits:
-        if settings is not None:
-            exits.enter_context(parts.config.override(settings))
-        yield Chat(
-            identity=parts.identity(),
-            rooms=parts.rooms(),
-            messages=parts.messages(),
-            reading=parts.reading(),
-            imports=parts.imports(),
-            events=parts.bus(),
-            store=parts.store(),
-        )
+    async with parts.exits():
+        # Only while the parts are made: the container may be opened again, with other settings.
+        with nullcontext() if settings is None else parts.config.override(settings):
+            chat = Chat(
+                identity=parts.identity(),
+                rooms=parts.rooms(),
+                messages=parts.messages(),
+                reading=parts.reading(),
+                imports=parts.imports(),
+                events=parts.bus(),
+                store=parts.store(),
+            )
+        yield chat

@@ -17,7 +17,7 @@ from .access import Permission, allows
 from .documents import EMPTY, Document
 from .errors import ChatError, Conflict, Forbidden, Invalid, NotFound, Unavailable
 from .identity import AccountInactive, AccountType, UserNotFound
-from .ids import DEFAULT_TENANT, MessageId, RoomId, TenantId, UserId, ulid
+from .ids import DEFAULT_TENANT, MessageId, RoomId, TenantId, UserId
 from .pages import Cursor, Page
 from .rooms import Membership, NotAMember, Role, RoomNotActive, RoomNotFound, RoomStatus, StaleVersion
 from .text import NAMEABLE, STORABLE
@@ -378,7 +378,7 @@ DELETE_RULES: tuple[Rule[AlterFacts], ...] = (
 
 def listing(room_id: RoomId, thread_id: MessageId | None = None) -> str:
     """What a history cursor is good for: one room, or one thread of it."""
-    return f"history:{ulid(room_id)}:{ulid(thread_id) if thread_id else ''}"
+    return f"history:{room_id.hex}:{thread_id.hex if thread_id else ''}"
 
 
 # ── ports ─────────────────────────────────────────────────────────────────────────────────────────────────────────

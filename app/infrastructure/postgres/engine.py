@@ -73,6 +73,7 @@ def _server_settings(options: PoolOptions) -> dict[str, str]:
         # call would look at every month.
         "plan_cache_mode": "force_generic_plan",
         "idle_session_timeout": f"{round((options.idle_seconds + _SERVER_GRACE_SECONDS) * 1000)}ms",
+        "idle_in_transaction_session_timeout": "60s",  # a unit of work that hangs gives its locks back
         "lock_timeout": f"{round(options.lock_seconds * 1000)}ms",
     }
     if options.schema is not None:

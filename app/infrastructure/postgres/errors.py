@@ -6,7 +6,7 @@ import asyncio
 
 import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.domain import errors
@@ -21,6 +21,7 @@ DRIVER_ERRORS = (
     asyncio.TimeoutError,
     PoolTimeout,
     DBAPIError,
+    InvalidRequestError,
     AsyncAdapt_asyncpg_dbapi.Error,
 )
 """All that asyncpg and the pool raise when something is wrong with the server, the connection or a value. The last two
@@ -53,6 +54,8 @@ def translated(error: BaseException, *, may_have_happened: bool) -> ChatError:
     """The domain error for a driver error; `may_have_happened` when the statement would have been its own commit."""
     while isinstance(error, DBAPIError | AsyncAdapt_asyncpg_dbapi.Error) and error.__cause__ is not None:
         error = error.__cause__
+    if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):  # refused by the driver's encoder
+        return Invalid("input: a value does not fit its type", field="input", reason="a value does not fit its type")
     if isinstance(error, PoolTimeout):
         return PoolExhausted()
     if isinstance(error, asyncpg.PostgresError) and error.sqlstate is not None:

@@ -8,6 +8,7 @@ from app.domain.identity import (
     Profile,
     StatusWriter,
     Tenant,
+    TenantNotFound,
     TenantReader,
     Tenants,
     User,
@@ -124,6 +125,8 @@ class PostgresStatusWriter(StatusWriter):
 
 class PostgresUsers(PostgresUserReader, PostgresStatusWriter, Users):
     async def create(self, account: Account) -> None:
+        if not self._scope.owns(account.tenant_id):
+            raise TenantNotFound(tenant_id=str(account.tenant_id))
         (code,) = await self._statements.row("SELECT chat_create_user($1, $2)", as_json(account), self._scope.now)
         if code is not None:
             raise refusal(code)
@@ -135,6 +138,8 @@ class PostgresUsers(PostgresUserReader, PostgresStatusWriter, Users):
         return _account(found[0].values())
 
     async def save(self, account: Account) -> Account:
+        if not self._scope.owns(account.tenant_id):
+            raise UserNotFound(user_id=str(account.id))
         code, *cells = await self._statements.row(_SAVE, as_json(account))
         if code is not None:
             raise refusal(code)

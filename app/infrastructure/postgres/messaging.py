@@ -12,6 +12,7 @@ from app.domain.messaging import (
     Draft,
     Edit,
     Message,
+    MessageNotFound,
     MessageReader,
     Messages,
     MessageType,
@@ -28,6 +29,7 @@ from .packed import CELLS, message, messages
 from .statements import Row, Scope, Statements
 
 _FIND = select("chat_find_message($1, $2, $3, $4, $5)", CELLS)
+_REPEATED = select("chat_repeated($1, $2)", CELLS)
 _HISTORY = select("chat_history($1, $2, $3, $4, $5, $6, $7)", CELLS)
 _HISTORY_OF_TYPES = select("chat_history_of_types($1, $2, $3, $4, $5, $6, $7, $8)", CELLS)
 _AROUND = select("chat_history_around($1, $2, $3, $4, $5, $6)", CELLS)
@@ -161,9 +163,10 @@ class PostgresMessageWriter(MessageWriter):
 
     async def _first(self, room_id: RoomId, message_id: MessageId) -> Message:
         """What a repeated key was answered with: found whoever asks, for they have sent it."""
-        (row,) = await self._statements.rows(_FIND, self._scope.actor.tenant_id, None, room_id, message_id, True)
-        _unless_refused(row)
-        return message(row, self._scope.actor.tenant_id, room_id)
+        found = await self._statements.rows(_REPEATED, room_id, message_id)
+        if not found:
+            raise MessageNotFound(message_id=str(message_id))
+        return message(found[0], self._scope.actor.tenant_id, room_id)
 
     async def edit(
         self, room_id: RoomId, message_id: MessageId, content: str, *, expected_version: int | None = None

@@ -25,8 +25,9 @@ from .errors import DRIVER_ERRORS, translated
 from .months import PostgresMonths
 
 _HERE = Path(__file__).parent
-_CHECKOUT = _HERE.parents[2] / "alembic"
-_PACKAGED = _HERE / "_alembic"
+# A wheel carries the scripts inside the package. Only without them is this a checkout: beside an installed package,
+# `alembic` is the library.
+_SCRIPTS = _HERE / "_alembic" if (_HERE / "_alembic").is_dir() else _HERE.parents[2] / "alembic"
 _one_at_a_time = threading.Lock()
 
 
@@ -46,7 +47,7 @@ class Status:
 def config(dsn: str | None, schema: str = "public") -> Config:
     """Alembic's configuration for a database, with the scripts of this version."""
     made = Config()
-    made.set_main_option("script_location", str(_CHECKOUT if _CHECKOUT.is_dir() else _PACKAGED))
+    made.set_main_option("script_location", str(_SCRIPTS))
     made.attributes["dsn"] = dsn
     made.attributes["schema"] = schema
     return made

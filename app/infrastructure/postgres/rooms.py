@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.domain.identity import User
+from app.domain.identity import TenantNotFound, User
 from app.domain.ids import NO_ID, RoomId, UserId, ulid
 from app.domain.pages import Cursor, Page, Way, checked_limit, cut, id_at, opened
 from app.domain.rooms import (
@@ -12,6 +12,7 @@ from app.domain.rooms import (
     Occupancy,
     Participant,
     Room,
+    RoomNotFound,
     RoomReader,
     Rooms,
     RoomType,
@@ -112,26 +113,41 @@ def _row_of(room: Room, members: tuple[UserId, ...] = ()) -> dict[str, Any]:
 
 class PostgresRooms(PostgresRoomReader, Rooms):
     async def create(self, room: Room, memberships: tuple[Membership, ...]) -> None:
+        self._require_own(room)
         (code,) = await self._statements.row(
-            "SELECT chat_create_room($1, $2)", as_json(room, _row_of(room)), _seats(memberships)
+            "SELECT chat_create_room($1, $2)", as_json(room, _row_of(room)), self._seats(memberships)
         )
         if code is not None:
             raise refusal(code)
 
     async def open_direct(self, room: Room, memberships: tuple[Membership, ...]) -> tuple[Room, bool]:
+        self._require_own(room)
         members = tuple(membership.user_id for membership in memberships)
         code, is_new, *cells = await self._statements.row(
-            _OPEN_DIRECT, as_json(room, _row_of(room, members)), _seats(memberships)
+            _OPEN_DIRECT, as_json(room, _row_of(room, members)), self._seats(memberships)
         )
         if code is not None:
             raise refusal(code)
         return _room(cells), is_new
 
     async def save(self, room: Room) -> Room:
+        if not self._scope.owns(room.tenant_id):
+            raise RoomNotFound(room_id=str(room.id))
         code, *cells = await self._statements.row(_SAVE, as_json(room, _row_of(room)))
         if code is not None:
             raise refusal(code)
         return _room(cells)
+
+    def _require_own(self, room: Room) -> None:
+        if not self._scope.owns(room.tenant_id):
+            raise TenantNotFound(tenant_id=str(room.tenant_id))
+
+    def _seat_row(self) -> dict[str, Any]:
+        """The store's own columns of a seat; its tenant is the actor's, so a room of another is not found."""
+        return {**_NEW_SEAT, "visible_from_id": None, "tenant_id": self._scope.actor.tenant_id}
+
+    def _seats(self, memberships: tuple[Membership, ...]) -> str:
+        return as_json_array((membership, self._seat_row()) for membership in memberships)
 
     async def hold(self, room_id: RoomId, subject: UserId) -> Occupancy:
         actor = self._scope.actor
@@ -150,17 +166,11 @@ class PostgresRooms(PostgresRoomReader, Rooms):
         )
 
     async def take_seat(self, membership: Membership) -> None:
-        (code,) = await self._statements.row(
-            "SELECT chat_take_seat($1)", as_json(membership, {"visible_from_id": None, **_NEW_SEAT})
-        )
+        (code,) = await self._statements.row("SELECT chat_take_seat($1)", as_json(membership, self._seat_row()))
         if code is not None:
             raise refusal(code)
 
     async def save_membership(self, membership: Membership) -> None:
-        (code,) = await self._statements.row("SELECT chat_save_membership($1)", as_json(membership))
+        (code,) = await self._statements.row("SELECT chat_save_membership($1)", as_json(membership, self._seat_row()))
         if code is not None:
             raise refusal(code)
-
-
-def _seats(memberships: tuple[Membership, ...]) -> str:
-    return as_json_array((membership, {"visible_from_id": None, **_NEW_SEAT}) for membership in memberships)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.domain.actors import Actor
 from app.domain.errors import Invalid, Misuse
 from app.domain.events import RoomEvent
-from app.domain.ids import UserId
+from app.domain.ids import TenantId, UserId
 
 from .errors import DRIVER_ERRORS, translated
 
@@ -36,6 +36,10 @@ class Scope:
         """The first four arguments of every writing function."""
         actor = self.actor
         return actor.tenant_id, actor.user_id, actor.correlation_id, self.now
+
+    def owns(self, tenant_id: TenantId) -> bool:
+        """Whether a row is the acting tenant's to write."""
+        return tenant_id == self.actor.tenant_id
 
     def person(self) -> UserId:
         """The acting user, or `Invalid` for verbs that only a person can use."""
@@ -72,8 +76,8 @@ class SingleStatements:
             try:
                 sent = True
                 return await proxy.driver_connection.fetch(sql, *arguments)  # type: ignore[union-attr,no-any-return]
-            except TimeoutError:  # an OSError too, but a good connection, which is cancelling the statement
-                raise
+            except (TimeoutError, ValueError):  # among the next ones too, but the connection is good: a statement that
+                raise  # is being cancelled, or a value that was never sent
             except BROKEN:
                 proxy.invalidate()
                 raise
@@ -98,6 +102,7 @@ BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 def release(proxy: Any) -> None:
     """Gives a connection back to its pool, without waiting: nothing is sent, asyncpg waits out a cancelled statement
     before it starts the next, and a broken connection is thrown away."""
-    if proxy.is_valid and proxy.driver_connection.is_closed():
-        proxy.invalidate()
+    connection = proxy.driver_connection if proxy.is_valid else None
+    if connection is not None and (connection.is_closed() or connection.is_in_transaction()):
+        proxy.invalidate()  # an open transaction would swallow the next caller's commit
     proxy.close()

@@ -10,7 +10,7 @@ from typing import Any, Self
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.actors import Actor
-from app.domain.errors import ChatError, Misuse, OutcomeUnknown, Unavailable
+from app.domain.errors import Misuse, Unavailable
 from app.domain.events import Change, RoomEvent
 from app.domain.rooms import RoomNotFound
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
@@ -24,6 +24,9 @@ from .messaging import PostgresMessageReader, PostgresMessages, PostgresMessageW
 from .reading import PostgresReading, PostgresReadingReader, PostgresReadingWriter
 from .rooms import PostgresRoomReader, PostgresRooms
 from .statements import Row, Scope, SingleStatements, release
+
+_ROLLBACK_SECONDS = 2
+"""How long a server may take to undo; one that takes longer undoes when it finds the connection gone."""
 
 Announce = Callable[[Sequence[RoomEvent]], None]
 
@@ -89,8 +92,8 @@ class TransactionStatements:
                 if status != "COMMIT":  # the server had given the transaction up and says ROLLBACK
                     raise Unavailable("the transaction had been given up by the server")
         except DRIVER_ERRORS as error:
-            proxy.invalidate()
-            raise OutcomeUnknown(reason=type(error).__name__) from error
+            # What the server refused did not happen; what it did not answer may have.
+            raise translated(error, may_have_happened=True) from error
         finally:
             if proxy is not None:
                 release(proxy)
@@ -101,7 +104,7 @@ class TransactionStatements:
         if proxy is None:
             return
         try:
-            await proxy.driver_connection.execute("ROLLBACK")
+            await proxy.driver_connection.execute("ROLLBACK", timeout=_ROLLBACK_SECONDS)
         except DRIVER_ERRORS:  # the server undoes what a lost connection leaves
             proxy.invalidate()
         finally:
@@ -173,7 +176,7 @@ class PostgresUnitOfWork(UnitOfWork):
         try:
             if self._changes:
                 await self._write_changes()
-        except ChatError:
+        except BaseException:
             await self._statements.rollback()
             raise
         await self._statements.commit()

@@ -57,17 +57,19 @@ BEGIN
                    WHERE b.kind <> 'system' AND b.n = ANY (v_new))
      WHERE r.id = p_room;
     INSERT INTO message_keys (tenant_id, room_id, user_id, client_key, message_id, body_hash, created_at)
-    SELECT p_tenant, p_room, b.user_id, b.key, f.id, '', p_now  -- no body: a key of the source is no sender's to repeat
+    SELECT p_tenant, p_room, b.user_id, b.key, f.id, '', p_now  -- no body: a key of the source, no sender's to repeat
       FROM unnest(v_new, message_ids) AS f (n, id)
       JOIN unnest(p_keys, p_users) WITH ORDINALITY AS b (key, user_id, n) USING (n);
     INSERT INTO messages (id, room_id, tenant_id, position, user_id, message_type, content, metadata,
                           reply_to_message_id, thread_id, created_at, updated_at, countable)
     SELECT f.id, p_room, p_tenant, v_room.last_position + f.nth, b.user_id, b.kind, b.content, b.metadata::jsonb,
            (SELECT k.message_id FROM message_keys k
-             WHERE k.room_id = p_room AND k.client_key = b.reply_key AND k.message_id < f.id
+             WHERE k.room_id = p_room AND k.client_key = b.reply_key AND k.body_hash = ''
+               AND k.message_id < f.id
              ORDER BY k.message_id LIMIT 1),
            (SELECT k.message_id FROM message_keys k
-             WHERE k.room_id = p_room AND k.client_key = b.thread_key AND k.message_id < f.id
+             WHERE k.room_id = p_room AND k.client_key = b.thread_key AND k.body_hash = ''
+               AND k.message_id < f.id
              ORDER BY k.message_id LIMIT 1),
            b.at, b.at,
            v_room.last_countable + count(*) FILTER (WHERE b.kind <> 'system') OVER (ORDER BY f.nth)

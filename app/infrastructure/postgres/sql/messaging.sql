@@ -206,6 +206,13 @@ BEGIN
     altered.rest := chat_rest_of(v_message);
 END $$;
 
+CREATE FUNCTION chat_repeated(p_room uuid, p_message uuid) RETURNS SETOF chat_message
+LANGUAGE sql STABLE AS $$
+    -- What a repeated key is answered with. Asks nobody's seat: who has the key has sent it.
+    SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+      FROM messages m WHERE m.room_id = p_room AND m.id = p_message
+$$;
+
 CREATE FUNCTION chat_find_message(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid, p_deleted boolean)
 RETURNS SETOF chat_message
 LANGUAGE plpgsql VOLATILE AS $$
@@ -244,7 +251,7 @@ DECLARE
     v_near uuid;
     v_found integer;
 BEGIN
-    PERFORM set_config('app.tenant_id', p_tenant::text, true), set_config('app.actor_id', p_actor::text, true);
+    PERFORM chat_read_as(p_tenant, p_actor);
     SELECT s.floor_id, s.is_guest, s.last_message_id, s.last_position, s.created_at INTO v
       FROM reading_seats s WHERE s.room_id = p_room AND s.user_id = p_actor AND s.tenant_id = p_tenant;
     IF NOT FOUND THEN
@@ -288,6 +295,9 @@ BEGIN
     ELSE
         v_from := least(p_anchor, chat_uuid_after(v.last_message_id));
         v_near := chat_id_shifted(v_from, -v_days);
+        IF v_near < chat_id_shifted(chat_first_id(v.created_at), v_days) THEN  -- not far from the room's beginning
+            v_near := v.floor_id;
+        END IF;
         RETURN QUERY
             SELECT x.id, x.position, x.user_id, CASE WHEN x.deleted_at IS NULL THEN x.content::text ELSE '' END,
                    x.created_at,

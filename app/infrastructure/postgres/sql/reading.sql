@@ -64,7 +64,7 @@ BEGIN
           LEFT JOIN LATERAL (
               SELECT * FROM messages m
                WHERE m.room_id = w.room_id AND m.id <= w.r_last_message_id AND m.deleted_at IS NULL
-                 AND (w.s_can_see_history OR m.position > w.s_visible_from)
+                 AND m.id > w.floor_id
                  AND NOT (w.s_role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
                ORDER BY m.id DESC LIMIT 1
           ) x ON true

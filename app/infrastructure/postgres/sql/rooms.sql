@@ -115,20 +115,21 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_constraint text;
 BEGIN
-    is_new := false;
-    SELECT r.* INTO room FROM rooms r
-     WHERE r.tenant_id = (p_room ->> 'tenant_id')::uuid AND r.direct_key = p_room ->> 'direct_key'
-       AND r.deleted_at IS NULL;
-    IF FOUND THEN RETURN NEXT; RETURN; END IF;
-    INSERT INTO rooms SELECT * FROM jsonb_populate_record(NULL::rooms, p_room)
-        ON CONFLICT (tenant_id, direct_key) WHERE deleted_at IS NULL DO NOTHING;
-    is_new := FOUND;
-    IF is_new THEN
-        INSERT INTO room_users SELECT * FROM jsonb_populate_recordset(NULL::room_users, p_memberships);
-    END IF;
-    SELECT r.* INTO room FROM rooms r
-     WHERE r.tenant_id = (p_room ->> 'tenant_id')::uuid AND r.direct_key = p_room ->> 'direct_key'
-       AND r.deleted_at IS NULL;
+    LOOP
+        is_new := false;
+        SELECT r.* INTO room FROM rooms r
+         WHERE r.tenant_id = (p_room ->> 'tenant_id')::uuid AND r.direct_key = p_room ->> 'direct_key'
+           AND r.deleted_at IS NULL;
+        EXIT WHEN FOUND;
+        INSERT INTO rooms SELECT * FROM jsonb_populate_record(NULL::rooms, p_room)
+            ON CONFLICT (tenant_id, direct_key) WHERE deleted_at IS NULL DO NOTHING
+        RETURNING * INTO room;
+        IF FOUND THEN
+            is_new := true;
+            INSERT INTO room_users SELECT * FROM jsonb_populate_recordset(NULL::room_users, p_memberships);
+            EXIT;
+        END IF;
+    END LOOP;
     RETURN NEXT;
 EXCEPTION WHEN foreign_key_violation THEN
     GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;

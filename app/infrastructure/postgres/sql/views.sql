@@ -72,7 +72,10 @@ SELECT s.room_id, s.user_id, r.tenant_id,
        r.revision AS r_revision, r.version AS r_version, r.created_at AS r_created_at, r.updated_at AS r_updated_at,
        s.role AS s_role, s.status AS s_status, s.can_send_messages AS s_can_send_messages,
        s.can_invite_others AS s_can_invite_others, s.can_see_history AS s_can_see_history,
-       s.visible_from AS s_visible_from, s.notify_level AS s_notify_level, s.joined_at AS s_joined_at,
+       s.visible_from AS s_visible_from,
+       CASE WHEN s.can_see_history OR s.visible_from_id IS NULL THEN '00000000-0000-0000-0000-000000000000'
+            ELSE s.visible_from_id END AS floor_id,
+       s.notify_level AS s_notify_level, s.joined_at AS s_joined_at,
        s.left_at AS s_left_at, s.muted_until AS s_muted_until, s.last_read_position AS s_last_read_position,
        s.last_read_message_id AS s_last_read_message_id, s.last_read_at AS s_last_read_at,
        s.delivered_position AS s_delivered_position, s.created_at AS s_created_at, s.updated_at AS s_updated_at
