@@ -1,4 +1,4 @@
-"""Who acts: the one explicit value handed to every unit of work (house rule 7)."""
+"""Who acts: the one explicit value handed to every unit of work."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def milliseconds(moment: datetime) -> int:
 
 
 class Ids(Protocol):
-    """Makes ids. Calls of one process rise; nobody else makes any (house rule 12)."""
+    """Makes ids. Calls of one process rise; nobody else makes any."""
 
     def __call__(self) -> UUID:
         """A new UUIDv7, above every one this port made before."""

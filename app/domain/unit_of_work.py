@@ -34,7 +34,7 @@ from .rooms import RoomReader, Rooms
 
 
 class Clock(Protocol):
-    """What time it is: aware UTC. Nobody else reads a clock (house rule 12)."""
+    """What time it is: aware UTC. Nobody else reads a clock."""
 
     def __call__(self) -> datetime: ...
 

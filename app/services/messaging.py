@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from app.domain.actors import Actor
-from app.domain.errors import Invalid
 from app.domain.ids import MessageId, RoomId
 from app.domain.messaging import (
     CONTENT_MAX,
@@ -152,8 +151,6 @@ class MessagingService:
 
         Raises `ThreadNotFound`, `Invalid` (also for both cursors), `InvalidCursor`.
         """
-        if before is not None and after is not None:
-            raise Invalid.field("cursor", "either before or after, not both")
         return await self._store.reader(actor).messages.find_thread(
             arguments.room_id(room_id),
             arguments.message_id(thread_id, "thread_id"),

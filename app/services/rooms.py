@@ -16,6 +16,7 @@ from app.domain.rooms import (
     MembershipStatus,
     NewRoom,
     NotAMember,
+    NotifyLevel,
     Occupancy,
     Participant,
     Role,
@@ -313,6 +314,21 @@ class RoomService:
                 return before
             await uow.rooms.save_membership(membership)
             uow.record(Change(room_id=wanted, kind=EventKind.MEMBER_CHANGED, user_id=subject))
+            await uow.commit()
+        return membership
+
+    @retrying
+    async def set_notify_level(self, actor: Actor, room_id: RoomId | str, level: NotifyLevel | str) -> Membership:
+        """Mutes or unmutes one's own notifications from a room: nobody else's matter, so in no log.
+
+        Raises `RoomNotFound`, `NotAMember`, `Invalid`.
+        """
+        wanted, person = arguments.room_id(room_id), arguments.person(actor)
+        asked = arguments.one_of(NotifyLevel, level, "level")
+        async with self._store.unit_of_work(actor) as uow:
+            occupancy, _ = await _held(uow, wanted, person)
+            membership = require_seated_subject(occupancy).changed(notify_level=asked)
+            await uow.rooms.save_membership(membership)
             await uow.commit()
         return membership
 

@@ -57,6 +57,8 @@ class SettingsError(Exception):
     No line repeats a value that was given: any of them may be a secret, or a secret in the wrong place.
     """
 
+    code: ClassVar[str] = "settings"
+
     def __init__(self, *problems: str) -> None:
         super().__init__(*problems)
         self.problems = problems

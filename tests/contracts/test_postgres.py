@@ -8,6 +8,7 @@ import pytest
 
 from app.testing.contracts.base import all_contracts
 from app.testing.contracts.events import EventsContract
+from app.testing.contracts.foreign import ForeignRowsContract
 from app.testing.contracts.identity import TenantsContract, UsersContract
 from app.testing.contracts.imports import ImportsContract, MissingMonthContract, MonthsContract
 from app.testing.contracts.messaging.alter import AlterContract
@@ -94,6 +95,9 @@ class TestUnread(UnreadContract): ...
 
 
 class TestImports(ImportsContract): ...
+
+
+class TestForeignRows(ForeignRowsContract): ...
 
 
 class TestMonths(MonthsContract): ...

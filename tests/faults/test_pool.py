@@ -14,6 +14,7 @@ from app.domain.errors import Contended, OutcomeUnknown, Unavailable
 from app.domain.messaging import Draft
 from app.infrastructure.postgres import engine as engine_module
 from app.infrastructure.postgres.errors import PoolExhausted
+from app.infrastructure.postgres.statements import release
 from tests.faults.conftest import Bench, checked_out
 
 pytestmark = [pytest.mark.postgres, pytest.mark.spec("9")]
@@ -175,3 +176,13 @@ async def _prove_unreachable(bench: Bench, url: str, within: float, **options: f
 async def _unit(bench: Bench, unit):  # type: ignore[no-untyped-def]  # what the store hands out
     async with unit as uow:
         await uow.rooms.find_by_id(bench.room_id)
+
+
+async def test_a_connection_left_in_a_transaction_is_not_used_again(bench: Bench) -> None:
+    async with bench.store(size=1) as store:
+        proxy = await store._engine.raw_connection()
+        await proxy.driver_connection.execute("BEGIN")  # type: ignore[union-attr]  # asyncpg's own
+        release(proxy)
+        draft = Draft(content="seen by all")
+        await bench.send(store, draft)
+        await bench.prove_one(store, draft)

@@ -320,3 +320,17 @@ async def test_a_direct_room_opened_by_both_at_once_is_one(world: World) -> None
     )
     assert len({room.id for room in opened}) == 1
     assert len(await world.chat.rooms.my_rooms(ann)) == 1
+
+
+async def test_muting_ones_own_notifications_is_nobody_elses_matter(world: World) -> None:
+    ann, bob = await world.persons("ann", "bob")
+    room = await world.room(ann)
+    with pytest.raises(rooms.NotAMember):
+        await world.chat.rooms.set_notify_level(bob, room.id, "none")
+    before = (await world.chat.rooms.get(ann, room.id)).revision
+    changed = await world.chat.rooms.set_notify_level(ann, room.id, "none")
+    assert changed.notify_level is (await seat_of(world, ann, room)).notify_level is rooms.NotifyLevel.NONE
+    assert (await world.chat.rooms.get(ann, room.id)).revision == before, "it is in no log"
+    with pytest.raises(Invalid) as refused:
+        await world.chat.rooms.set_notify_level(ann, room.id, "loud")
+    assert refused.value.details["field"] == "level"

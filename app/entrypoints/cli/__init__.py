@@ -55,7 +55,7 @@ def main() -> None:
     except Exception as error:
         if "--debug" in sys.argv[1:]:
             raise
-        message = " ".join(str(error).split()) or type(error).__name__
+        message = "; ".join(" ".join(line.split()) for line in str(error).splitlines()) or type(error).__name__
         code = getattr(error, "code", None) if type(error).__module__.startswith("app.") else None
         if isinstance(code, str):
             typer.echo(f"error: {message} [{code}]", err=True)

@@ -26,7 +26,7 @@ from app.container import open_app
 from app.domain.actors import Actor
 from app.domain.identity import TenantNotFound
 from app.domain.unit_of_work import Store
-from app.entrypoints.cli import environment
+from app.settings import Settings
 from app.entrypoints.cli.display import cell
 from app.services.imports.lines import LineFile
 from app.services.imports.records import Refusal, Report, SourceBroken
@@ -67,7 +67,7 @@ async def _zulip_jsonl(path: Path, tenant: str, name: str, refused: Path | None)
         file = stack.enter_context(LineFile.open(path))
         source = ZulipJsonl(file, name)
         note = _written_to(refused, stack)
-        async with open_app(environment.settings()) as chat:
+        async with open_app(Settings.load()) as chat:
             actor = await application_of(chat.store, tenant)
             with ProgressBar(file.bytes_total) as bar:
                 try:
@@ -90,7 +90,10 @@ def _written_to(path: Path | None, stack: ExitStack) -> Callable[[Refusal], None
     """Writes refusals as JSON lines, each one whole before the next batch is stored."""
     if path is None:
         return None
-    out = stack.enter_context(path.open("w", encoding="utf-8", buffering=1))
+    try:
+        out = stack.enter_context(path.open("w", encoding="utf-8", buffering=1))
+    except OSError as error:
+        raise typer.BadParameter(f"cannot write {path}: {error.strerror}", param_hint="--refused") from None
 
     def note(refusal: Refusal) -> None:
         out.write(json.dumps({"line": refusal.line, "reason": refusal.reason}) + "\n")
@@ -117,7 +120,7 @@ class ProgressBar:
     def __call__(self, report: Report) -> None:
         per_second = report.lines / max(time.monotonic() - self._begun, 1e-9)
         self._progress.update(
-            self._task, completed=report.bytes_read, rate=f"{per_second:,.0f} messages/s", refresh=True
+            self._task, completed=report.bytes_read, rate=f"{per_second:,.0f} lines/s", refresh=True
         )
 
     def __enter__(self) -> Self:
@@ -143,7 +146,7 @@ def show_report(console: Console, report: Report, seconds: float) -> None:
     table.add_row("accounts made", f"{report.accounts_created:,}")
     table.add_section()
     table.add_row("seconds", f"{seconds:,.1f}")
-    table.add_row("messages/s", f"{report.lines / max(seconds, 1e-9):,.0f}")
+    table.add_row("lines/s", f"{report.lines / max(seconds, 1e-9):,.0f}")
     console.print(table)
     if not report.first_refusals:
         return

@@ -16,7 +16,7 @@ from app.domain.errors import ChatError, Invalid
 from app.entrypoints.cli.display import cell
 from app.infrastructure.postgres import migrations
 from app.infrastructure.postgres.migrations import Status
-from app.settings import Settings, SettingsError
+from app.settings import Settings
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ def up(
     revision: Annotated[str, typer.Argument(help="A revision, or head for the newest.")] = "head",
 ) -> None:
     """Bring the schema up to a revision, and make storage for this month and those ahead."""
-    settings = _settings()
+    settings = Settings.load()
     dsn, schema = settings.database_dsn, settings.database_schema
     _show(_run(migrations.upgrade(dsn, revision, schema=schema, months_ahead=settings.months_ahead)))
 
@@ -45,7 +45,7 @@ def down(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Take the schema down to a revision. What the tables it removes hold is lost."""
-    settings = _settings()
+    settings = Settings.load()
     dsn, schema = settings.database_dsn, settings.database_schema
     if not yes:
         typer.confirm(f"Take the schema down to {revision}? What its tables hold is lost.", abort=True, err=True)
@@ -55,7 +55,7 @@ def down(
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """Tell which revision the database has; exit status 3 when it is not the newest."""
-    settings = _settings()
+    settings = Settings.load()
     found = _run(migrations.status(settings.database_dsn, schema=settings.database_schema))
     if as_json:
         facts = {
@@ -81,7 +81,7 @@ def sql(
 
     Months are no part of it, for they depend on the day: run `chatcore migrate months` afterwards.
     """
-    script = migrations.as_sql(schema=_settings(needs_database=False).database_schema)
+    script = migrations.as_sql(schema=Settings.load().database_schema)
     if out is None:
         typer.echo(script, nl=False)
         return
@@ -102,7 +102,7 @@ def months(
     ] = None,
 ) -> None:
     """Make what is missing of last month, this one and those ahead. Safe to run at any time, best once a day."""
-    settings = _settings()
+    settings = Settings.load()
     wanted = settings.months_ahead if ahead is None else ahead
     made = _run(migrations.ensure_months_ahead(settings.database_dsn, wanted, schema=settings.database_schema))
     typer.echo(f"months made: {made}")
@@ -114,16 +114,6 @@ class MigrateError(Exception):
     def __init__(self, reason: str, code: str) -> None:
         super().__init__(reason)
         self.code = code
-
-
-def _settings(*, needs_database: bool = True) -> Settings:
-    """The settings of the environment, with a database named in them if need be; every problem told in one line."""
-    try:
-        settings = Settings.load()
-        _ = needs_database and settings.database_dsn
-    except SettingsError as error:
-        raise MigrateError("; ".join(error.problems), "settings") from None
-    return settings
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

@@ -51,6 +51,8 @@ class MemoryImports(Imports):
                 await tx.lock(SEATS, (room_id, user_id))
             for entry in entries:
                 store(tx, entry.message, entry.source.key, _NO_BODY)
+                if tx.view.get(FIRST_OF_KEY, (room_id, entry.source.key)) is None:  # what later lines call it by
+                    tx.view.put(FIRST_OF_KEY, (room_id, entry.source.key), entry.message.id)
                 update = {"last_position": entry.message.position, "last_message_id": entry.message.id}
                 room = tx.log(room.model_copy(update=update), EventKind.MESSAGE_SENT, entry.message.id)
             _seat_authors(tx, room, entries)

@@ -39,7 +39,6 @@ from .identity import known_account
 from .rooms import locked_room, locked_seat, require_room, require_seat
 from .tables import (
     CLIENT_KEYS,
-    FIRST_OF_KEY,
     MESSAGES,
     ROOM_MESSAGES,
     ROOMS,
@@ -82,8 +81,6 @@ def store(tx: Transaction, message: Message, key: str, body_hash: bytes) -> None
     if message.thread_id is not None:
         tx.view.add(THREAD_MESSAGES, (room_id, message.thread_id), message.id)
     tx.view.put(CLIENT_KEYS, (room_id, message.user_id, key), UsedKey(message.id, body_hash))
-    if tx.view.get(FIRST_OF_KEY, (room_id, key)) is None:
-        tx.view.put(FIRST_OF_KEY, (room_id, key), message.id)
 
 
 # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,4 +1,4 @@
-"""The pool of connections, made from settings without connecting (house rule 11)."""
+"""The pool of connections, made from settings without connecting."""
 
 from __future__ import annotations
 

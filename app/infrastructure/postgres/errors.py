@@ -1,4 +1,4 @@
-"""Where driver errors become chatcore's (house rule 9): by SQLSTATE, never by text."""
+"""Where driver errors become chatcore's: by SQLSTATE, never by text."""
 
 from __future__ import annotations
 

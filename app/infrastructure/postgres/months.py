@@ -15,7 +15,7 @@ from app.domain.imports import Months
 from .errors import DRIVER_ERRORS, translated
 
 LOCK_TIMEOUT_MS = 100
-"""How long a step may keep others waiting behind it; it gives up and comes again instead (PROTOTYPE, 1)."""
+"""How long a step may keep others waiting behind it; it gives up and comes again instead."""
 _TRIES = 50
 _PAUSE_SECONDS = 0.1
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from app.container import Chat, open_app
 from app.domain.actors import Actor
-from app.entrypoints.cli import environment
+from app.settings import Settings
 from app.entrypoints.cli.demo import people, proofs, scenes, servers
 from app.entrypoints.cli.demo.conversation import conversation
 from app.entrypoints.cli.demo.proofs import Proof, Rate
@@ -49,7 +49,7 @@ def demo(
 
     Uses the server of DATABASE_URL when it is set, and there only a database named chatcore_demo, made anew each time.
     """
-    given = environment.settings()
+    given = Settings.load()
     # A terminal has its own width; a file or a pipe gets one at which the tables read well.
     console = Console() if Console().is_terminal else Console(width=_WIDTH)
     with servers.postgres(given, embedded.default_folder() / "demo", keep=keep) as place:
@@ -68,7 +68,7 @@ async def _demo(console: Console, place: servers.Place, data: Path | None, seed:
     dsn = await servers.fresh_database(place)
     console.print(f"Migrated in {time.perf_counter() - begun:.1f} s\n", style="dim")
     generated = conversation(seed) if data is None else b""
-    async with open_app(environment.settings(database_url=dsn, adapters="postgres")) as chat:
+    async with open_app(Settings.load(database_url=dsn, adapters="postgres")) as chat:
         application = Actor.system()
         first, seconds = await _import(chat, application, data, generated, "importing")
         show_report(console, first, seconds)

@@ -1,0 +1,74 @@
+"""What one tenant's actor writes is that tenant's: a row that says otherwise is refused before it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from app.domain.errors import ChatError
+from app.domain.identity import TenantNotFound, UserNotFound
+from app.domain.rooms import RoomNotFound, seated
+from app.domain.unit_of_work import UnitOfWork
+from app.testing import builders
+from app.testing.contracts.base import Contract
+from app.testing.world import NOBODY, World, user_of
+
+Write = Callable[[UnitOfWork, World], Awaitable[object]]
+
+
+async def _create_user(uow: UnitOfWork, other: World) -> None:
+    await uow.users.create(builders.account(tenant_id=other.tenant.id))
+
+
+async def _save_user(uow: UnitOfWork, other: World) -> None:
+    person = await other.person()
+    async with other.unit() as theirs:
+        held = await theirs.users.hold(user_of(person))
+    await uow.users.save(held.changed(display_name="not yours"))
+
+
+async def _create_room(uow: UnitOfWork, other: World) -> None:
+    await uow.rooms.create(builders.room(tenant_id=other.tenant.id), ())
+
+
+async def _open_direct(uow: UnitOfWork, other: World) -> None:
+    room = builders.room(tenant_id=other.tenant.id, room_type="direct")
+    person = await other.person()
+    await uow.rooms.open_direct(room, (builders.membership(room.id, user_of(person), other.tenant.id),))
+
+
+async def _save_room(uow: UnitOfWork, other: World) -> None:
+    room = await other.find_room(await other.room())
+    await uow.rooms.save(room.changed(name="not yours"))
+
+
+async def _take_seat(uow: UnitOfWork, other: World) -> None:
+    person = await other.person()
+    room_id = await other.room()
+    async with other.unit() as theirs:
+        held = await theirs.rooms.hold(room_id, NOBODY)
+    await uow.rooms.take_seat(seated(held, user_of(person), uow.now))
+
+
+WRITES: dict[str, tuple[Write, type[ChatError]]] = {
+    "users.create": (_create_user, TenantNotFound),
+    "users.save": (_save_user, UserNotFound),
+    "rooms.create": (_create_room, TenantNotFound),
+    "rooms.open_direct": (_open_direct, TenantNotFound),
+    "rooms.save": (_save_room, RoomNotFound),
+    "rooms.take_seat": (_take_seat, RoomNotFound),
+}
+
+
+class ForeignRowsContract(Contract):
+    """Writes whose values belong to another tenant than the actor."""
+
+    @pytest.mark.parametrize("write", WRITES)
+    async def test_a_row_of_another_tenant_is_refused(self, world: World, write: str) -> None:
+        call, refusal = WRITES[write]
+        other = await World.new(world.harness)
+        async with world.unit() as uow:
+            with pytest.raises(refusal):
+                await call(uow, other)
+            await uow.commit()
