@@ -38,6 +38,14 @@ BEGIN
     RETURN (lpad(to_hex(('x' || left(v_hex, 12))::bit(48)::bigint + 1), 12, '0') || '70008000000000000000')::uuid;
 END $$;
 
+CREATE FUNCTION chat_id_shifted(p_id uuid, p_days integer) RETURNS uuid
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    -- The lowest id of a day so many days before or after an id's own moment.
+    SELECT (lpad(to_hex(greatest(0, least(281474976710655,
+                ('x' || left(replace(p_id::text, '-', ''), 12))::bit(48)::bigint + p_days * 86400000::bigint))), 12, '0')
+            || '70008000000000000000')::uuid
+$$;
+
 -- The tables as of the first release, written out: later changes of the models do not change what this revision makes.
 
 CREATE TABLE tenants (
@@ -369,20 +377,27 @@ DECLARE
     v_new users := jsonb_populate_record(NULL::users, p_account);
     v_constraint text;
 BEGIN
-    UPDATE users u
-       SET email = v_new.email, email_key = v_new.email_key, username = v_new.username,
-           username_key = v_new.username_key, external_id = v_new.external_id, first_name = v_new.first_name,
-           last_name = v_new.last_name, display_name = v_new.display_name, avatar_url = v_new.avatar_url,
-           account_type = v_new.account_type, account_status = v_new.account_status,
-           is_email_verified = v_new.is_email_verified, password_hash = v_new.password_hash,
-           session_epoch = v_new.session_epoch, deleted_at = v_new.deleted_at
-     WHERE u.id = v_new.id AND u.tenant_id = v_new.tenant_id AND u.deleted_at IS NULL
-    RETURNING u.* INTO account;
-    IF NOT FOUND THEN refusal := 'user_not_found'; END IF;
-    RETURN NEXT;
-EXCEPTION WHEN unique_violation THEN
-    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
-    refusal := chat_refusal_of(v_constraint);
+    -- Outside the block that catches: what is locked inside it, an error gives up again.
+    PERFORM FROM users u
+      WHERE u.id = v_new.id AND u.tenant_id = v_new.tenant_id AND u.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        refusal := 'user_not_found';
+    ELSE
+        BEGIN
+            UPDATE users u
+               SET email = v_new.email, email_key = v_new.email_key, username = v_new.username,
+                   username_key = v_new.username_key, external_id = v_new.external_id, first_name = v_new.first_name,
+                   last_name = v_new.last_name, display_name = v_new.display_name, avatar_url = v_new.avatar_url,
+                   account_type = v_new.account_type, account_status = v_new.account_status,
+                   is_email_verified = v_new.is_email_verified, password_hash = v_new.password_hash,
+                   session_epoch = v_new.session_epoch, deleted_at = v_new.deleted_at
+             WHERE u.id = v_new.id
+            RETURNING u.* INTO account;
+        EXCEPTION WHEN unique_violation THEN
+            GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+            refusal := chat_refusal_of(v_constraint);
+        END;
+    END IF;
     RETURN NEXT;
 END $$;
 
@@ -449,39 +464,96 @@ END $$;
 
 -- Views the functions read through; inlined by the planner, under the rights of whoever asks.
 
--- A message as a reader gets it: of a deleted one its place, nothing it said. `refusal` is null in every row of the
--- view; a function that refuses returns one row with nothing else in it.
-CREATE VIEW message_rows WITH (security_invoker = true) AS
-SELECT NULL::text AS refusal, m.id, m.room_id, m.position, m.user_id, m.message_type,
-       CASE WHEN m.deleted_at IS NULL THEN m.content::text ELSE '' END AS content,
-       CASE WHEN m.deleted_at IS NULL THEN m.metadata::text ELSE '{}' END AS metadata,
-       m.delivery_status, m.robot_id, m.robot_response_to, m.is_robot_visible_to_guests, m.reply_to_message_id,
-       m.thread_id, m.is_edited, m.edited_at, m.version, m.created_at, m.updated_at, m.deleted_at
-  FROM messages m;
+-- A message as a reader gets it: what differs in every message, and the rest only where any of it is unusual. Most
+-- messages are plain text nobody has edited; their thirteen other columns would be most of a page's time. A function that
+-- refuses returns one row without an id, and the code of the refusal for content.
+CREATE TYPE chat_message_rest AS (
+    message_type text, metadata text, delivery_status text, robot_id uuid, robot_response_to uuid,
+    is_robot_visible_to_guests boolean, reply_to_message_id uuid, thread_id uuid, is_edited boolean,
+    edited_at timestamptz, version bigint, updated_at timestamptz, deleted_at timestamptz
+);
+CREATE TYPE chat_message AS (
+    id uuid, "position" bigint, user_id uuid, content text, created_at timestamptz, rest chat_message_rest
+);
 
--- Unread of every seat by counters (docs/decisions/0006): countable messages after the place reading starts from, less
--- the member's own, less what has been deleted or is hidden from guests. That place is the read mark, or the join where
--- older history is hidden and the mark was set before it.
-CREATE VIEW member_unread WITH (security_invoker = true) AS
-SELECT s.room_id, s.user_id,
-       CASE WHEN s.unread = 0 THEN 0 ELSE s.unread
+CREATE FUNCTION chat_content_of(m messages) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    -- Of a deleted message its place is shown, nothing it said.
+    SELECT CASE WHEN m.deleted_at IS NULL THEN m.content::text ELSE '' END
+$$;
+
+CREATE FUNCTION chat_rest(
+    p_message_type text, p_metadata jsonb, p_delivery_status text, p_robot_id uuid, p_robot_response_to uuid,
+    p_is_robot_visible_to_guests boolean, p_reply_to_message_id uuid, p_thread_id uuid, p_is_edited boolean,
+    p_edited_at timestamptz, p_version bigint, p_created_at timestamptz, p_updated_at timestamptz,
+    p_deleted_at timestamptz) RETURNS chat_message_rest
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN p_message_type = 'text' AND p_metadata = '{}' AND p_delivery_status = 'delivered'
+                 AND p_robot_id IS NULL AND p_robot_response_to IS NULL AND NOT p_is_robot_visible_to_guests
+                 AND p_reply_to_message_id IS NULL AND p_thread_id IS NULL AND NOT p_is_edited
+                 AND p_edited_at IS NULL AND p_version = 1 AND p_updated_at = p_created_at AND p_deleted_at IS NULL
+           THEN NULL
+           ELSE ROW(p_message_type, CASE WHEN p_deleted_at IS NULL THEN p_metadata::text ELSE '{}' END,
+                    p_delivery_status, p_robot_id, p_robot_response_to, p_is_robot_visible_to_guests,
+                    p_reply_to_message_id, p_thread_id, p_is_edited, p_edited_at, p_version, p_updated_at,
+                    p_deleted_at)::chat_message_rest
+           END
+$$;
+
+CREATE FUNCTION chat_rest_of(m messages) RETURNS chat_message_rest
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT chat_rest(m.message_type, m.metadata, m.delivery_status, m.robot_id, m.robot_response_to,
+                     m.is_robot_visible_to_guests, m.reply_to_message_id, m.thread_id, m.is_edited, m.edited_at,
+                     m.version, m.created_at, m.updated_at, m.deleted_at)
+$$;
+
+-- What a guest is not shown, after a place: a function, so that its walk is made ready for guests only.
+CREATE FUNCTION chat_hidden_from_guest(p_room uuid, p_after uuid, p_user uuid) RETURNS bigint
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT count(*) FROM messages m
+             WHERE m.room_id = p_room AND m.id > p_after AND m.message_type = 'robot'
+               AND NOT m.is_robot_visible_to_guests AND m.deleted_at IS NULL AND m.user_id IS DISTINCT FROM p_user);
+END $$;
+
+-- Every seat with its room and its unread by counters (docs/decisions/0006): countable messages after the place reading
+-- starts from, less the member's own, less what has been deleted or is hidden from guests since. That place is the read
+-- mark, or the join where older history is hidden and the mark was set before it.
+CREATE VIEW member_rooms WITH (security_invoker = true) AS
+SELECT s.room_id, s.user_id, r.tenant_id,
+       CASE WHEN place.unread = 0 THEN 0 ELSE place.unread
             - (SELECT count(*) FROM messages m
-                WHERE m.room_id = s.room_id AND m.id > s.start_id AND m.deleted_at IS NOT NULL
+                WHERE m.room_id = s.room_id AND m.id > place.after_id AND m.deleted_at IS NOT NULL
                   AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM s.user_id)
-            - CASE WHEN s.role <> 'guest' THEN 0 ELSE
-              (SELECT count(*) FROM messages m
-                WHERE m.room_id = s.room_id AND m.id > s.start_id AND m.message_type = 'robot'
-                  AND NOT m.is_robot_visible_to_guests AND m.deleted_at IS NULL
-                  AND m.user_id IS DISTINCT FROM s.user_id) END
-       END AS unread
-  FROM (SELECT u.room_id, u.user_id, u.role,
-               coalesce(CASE WHEN u.can_see_history OR u.last_read_position >= u.visible_from
-                             THEN u.last_read_message_id ELSE u.visible_from_id END,
-                        '00000000-0000-0000-0000-000000000000') AS start_id,
-               r.last_countable - u.own_sent
-               - CASE WHEN u.can_see_history OR u.last_read_position >= u.visible_from
-                      THEN u.read_countable - u.read_own ELSE u.visible_countable - u.visible_own END AS unread
-          FROM room_users u JOIN rooms r ON r.id = u.room_id) s;
+            - CASE WHEN s.role = 'guest' THEN chat_hidden_from_guest(s.room_id, place.after_id, s.user_id) ELSE 0 END
+       END AS unread,
+       r.name::text AS r_name, r.description::text AS r_description, r.room_type AS r_room_type, r.status AS r_status,
+       r.is_private AS r_is_private, r.guest_access_allowed AS r_guest_access_allowed,
+       r.max_participants AS r_max_participants, r.created_by AS r_created_by, r.parent_room_id AS r_parent_room_id,
+       r.escalation_level AS r_escalation_level, r.issue_id::text AS r_issue_id,
+       r.issue_description::text AS r_issue_description, r.external_id::text AS r_external_id,
+       r.settings::text AS r_settings, r.last_position AS r_last_position, r.last_message_id AS r_last_message_id,
+       r.revision AS r_revision, r.version AS r_version, r.created_at AS r_created_at, r.updated_at AS r_updated_at,
+       s.role AS s_role, s.status AS s_status, s.can_send_messages AS s_can_send_messages,
+       s.can_invite_others AS s_can_invite_others, s.can_see_history AS s_can_see_history,
+       s.visible_from AS s_visible_from,
+       CASE WHEN s.can_see_history OR s.visible_from_id IS NULL THEN '00000000-0000-0000-0000-000000000000'
+            ELSE s.visible_from_id END AS floor_id,
+       s.notify_level AS s_notify_level, s.joined_at AS s_joined_at,
+       s.left_at AS s_left_at, s.muted_until AS s_muted_until, s.last_read_position AS s_last_read_position,
+       s.last_read_message_id AS s_last_read_message_id, s.last_read_at AS s_last_read_at,
+       s.delivered_position AS s_delivered_position, s.created_at AS s_created_at, s.updated_at AS s_updated_at
+  FROM room_users s
+  JOIN rooms r ON r.id = s.room_id
+  CROSS JOIN LATERAL (
+      SELECT r.last_countable - s.own_sent
+             - CASE WHEN s.can_see_history OR s.last_read_position >= s.visible_from
+                    THEN s.read_countable - s.read_own ELSE s.visible_countable - s.visible_own END AS unread,
+             coalesce(CASE WHEN s.can_see_history OR s.last_read_position >= s.visible_from
+                           THEN s.last_read_message_id ELSE s.visible_from_id END,
+                      '00000000-0000-0000-0000-000000000000') AS after_id
+  ) place
+ WHERE r.deleted_at IS NULL;
 
 -- The same by SPEC's sentence, message by message: what the counters are proved against.
 CREATE VIEW member_unread_recount WITH (security_invoker = true) AS
@@ -492,6 +564,16 @@ SELECT u.room_id, u.user_id,
            AND (u.can_see_history OR m.position > u.visible_from)
            AND NOT (u.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)) AS unread
   FROM room_users u;
+
+-- Who may look into which room, and what is hidden from them there: messages up to `floor_id`, and robots' from guests.
+-- With what tells how far apart its messages are.
+CREATE VIEW reading_seats WITH (security_invoker = true) AS
+SELECT s.room_id, s.user_id, r.tenant_id, r.last_message_id, r.last_position, r.created_at, s.role = 'guest' AS is_guest,
+       CASE WHEN s.can_see_history THEN 0 ELSE s.visible_from END AS first_visible,
+       CASE WHEN s.can_see_history OR s.visible_from_id IS NULL THEN '00000000-0000-0000-0000-000000000000'
+            ELSE s.visible_from_id END AS floor_id
+  FROM room_users s JOIN rooms r ON r.id = s.room_id
+ WHERE s.status IN ('active', 'muted') AND r.deleted_at IS NULL;
 
 -- Rooms and seats (app/domain/rooms.py). A refusal is the code of a domain error.
 
@@ -538,13 +620,8 @@ BEGIN
     floor_id := '00000000-0000-0000-0000-000000000000';
     is_guest := false;
     IF p_actor IS NOT NULL THEN
-        SELECT CASE WHEN m.can_see_history THEN 0 ELSE m.visible_from END,
-               CASE WHEN m.can_see_history OR m.visible_from_id IS NULL THEN floor_id ELSE m.visible_from_id END,
-               m.role = 'guest',
-               CASE WHEN m.status NOT IN ('active', 'muted') THEN 'not_a_member' END
-          INTO first_visible, floor_id, is_guest, refusal
-          FROM room_users m JOIN rooms r ON r.id = m.room_id
-         WHERE m.room_id = p_room AND m.user_id = p_actor AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+        SELECT s.first_visible, s.floor_id, s.is_guest INTO first_visible, floor_id, is_guest
+          FROM reading_seats s WHERE s.room_id = p_room AND s.user_id = p_actor AND s.tenant_id = p_tenant;
         IF FOUND THEN RETURN; END IF;
         refusal := 'not_a_member';
     END IF;
@@ -610,19 +687,26 @@ END $$;
 CREATE FUNCTION chat_open_direct_room(p_room jsonb, p_memberships jsonb)
 RETURNS TABLE (refusal text, is_new boolean, room rooms)
 LANGUAGE plpgsql VOLATILE AS $$
--- The unique key of the pair decides: whoever comes second waits, then reads what the first has made.
+-- The unique key of the pair decides: whoever comes second waits, then reads what the first has made. Looked up first,
+-- because an insert would also wait for whoever is writing to the room they have.
 DECLARE
     v_constraint text;
 BEGIN
-    INSERT INTO rooms SELECT * FROM jsonb_populate_record(NULL::rooms, p_room)
-        ON CONFLICT (tenant_id, direct_key) WHERE deleted_at IS NULL DO NOTHING;
-    is_new := FOUND;
-    IF is_new THEN
-        INSERT INTO room_users SELECT * FROM jsonb_populate_recordset(NULL::room_users, p_memberships);
-    END IF;
-    SELECT r.* INTO room FROM rooms r
-     WHERE r.tenant_id = (p_room ->> 'tenant_id')::uuid AND r.direct_key = p_room ->> 'direct_key'
-       AND r.deleted_at IS NULL;
+    LOOP
+        is_new := false;
+        SELECT r.* INTO room FROM rooms r
+         WHERE r.tenant_id = (p_room ->> 'tenant_id')::uuid AND r.direct_key = p_room ->> 'direct_key'
+           AND r.deleted_at IS NULL;
+        EXIT WHEN FOUND;
+        INSERT INTO rooms SELECT * FROM jsonb_populate_record(NULL::rooms, p_room)
+            ON CONFLICT (tenant_id, direct_key) WHERE deleted_at IS NULL DO NOTHING
+        RETURNING * INTO room;
+        IF FOUND THEN
+            is_new := true;
+            INSERT INTO room_users SELECT * FROM jsonb_populate_recordset(NULL::room_users, p_memberships);
+            EXIT;
+        END IF;
+    END LOOP;
     RETURN NEXT;
 EXCEPTION WHEN foreign_key_violation THEN
     GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
@@ -637,6 +721,7 @@ DECLARE
     v_new rooms := jsonb_populate_record(NULL::rooms, p_room);
     v_constraint text;
 BEGIN
+    -- Outside the block that catches: what is locked inside it, an error gives up again.
     SELECT r.* INTO room FROM rooms r
      WHERE r.id = v_new.id AND r.tenant_id = v_new.tenant_id AND r.deleted_at IS NULL FOR NO KEY UPDATE;
     IF NOT FOUND OR ((room).parent_room_id IS DISTINCT FROM v_new.parent_room_id AND NOT chat_has_parent(v_new)) THEN
@@ -644,20 +729,22 @@ BEGIN
     ELSIF (room).version <> v_new.version THEN
         refusal := 'stale_version';
     ELSE
-        UPDATE rooms r
-           SET name = v_new.name, name_key = v_new.name_key, description = v_new.description, status = v_new.status,
-               is_private = v_new.is_private, guest_access_allowed = v_new.guest_access_allowed,
-               max_participants = v_new.max_participants, parent_room_id = v_new.parent_room_id,
-               escalation_level = v_new.escalation_level, issue_id = v_new.issue_id,
-               issue_description = v_new.issue_description, external_id = v_new.external_id,
-               settings = v_new.settings, deleted_at = v_new.deleted_at, version = v_new.version + 1
-         WHERE r.id = v_new.id
-        RETURNING r.* INTO room;
+        BEGIN
+            UPDATE rooms r
+               SET name = v_new.name, name_key = v_new.name_key, description = v_new.description,
+                   status = v_new.status, is_private = v_new.is_private,
+                   guest_access_allowed = v_new.guest_access_allowed, max_participants = v_new.max_participants,
+                   parent_room_id = v_new.parent_room_id, escalation_level = v_new.escalation_level,
+                   issue_id = v_new.issue_id, issue_description = v_new.issue_description,
+                   external_id = v_new.external_id, settings = v_new.settings, deleted_at = v_new.deleted_at,
+                   version = v_new.version + 1
+             WHERE r.id = v_new.id
+            RETURNING r.* INTO room;
+        EXCEPTION WHEN unique_violation THEN
+            GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+            refusal := chat_refusal_of(v_constraint);
+        END;
     END IF;
-    RETURN NEXT;
-EXCEPTION WHEN unique_violation OR foreign_key_violation THEN
-    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
-    refusal := chat_refusal_of(v_constraint);
     RETURN NEXT;
 END $$;
 
@@ -772,7 +859,9 @@ DECLARE
     v_has_read_all boolean := false;
     v_now_millis bigint;
 BEGIN
-    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    PERFORM set_config('app.tenant_id', p_tenant::text, true),  -- as chat_act, without the call
+            set_config('app.actor_id', coalesce(p_actor::text, ''), true),
+            set_config('app.correlation_id', p_correlation, true), set_config('app.now', p_now::text, true);
     is_repeat := false;
 
     SELECT r.status, r.last_position, r.last_message_id, r.last_countable, r.revision INTO v_room
@@ -851,8 +940,8 @@ BEGIN
     IF p_actor IS NOT NULL THEN
         v_has_read_all := v_seat.maybe_unread = 0 AND v_seat.mark_is_visible;
         IF NOT v_has_read_all THEN
-            SELECT mu.unread = 0 INTO v_has_read_all FROM member_unread mu
-             WHERE mu.room_id = p_room AND mu.user_id = p_actor;
+            SELECT w.unread = 0 INTO v_has_read_all FROM member_rooms w
+             WHERE w.room_id = p_room AND w.user_id = p_actor;
         END IF;
     END IF;
 
@@ -886,7 +975,7 @@ END $$;
 
 CREATE FUNCTION chat_alter(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
     p_room uuid, p_message uuid, p_is_edit boolean, p_content text, p_expected_version bigint,
-    OUT altered message_rows, OUT event_revision bigint)
+    OUT altered chat_message, OUT event_revision bigint)
 LANGUAGE plpgsql VOLATILE AS $$
 -- Edit and delete: the same rules but for who may and what is written.
 DECLARE
@@ -899,8 +988,8 @@ BEGIN
 
     SELECT r.status, r.revision INTO v_room
       FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
-    IF NOT FOUND THEN altered.refusal := 'room_not_found'; RETURN; END IF;
-    IF v_room.status <> 'active' THEN altered.refusal := 'room_not_active'; RETURN; END IF;
+    IF NOT FOUND THEN altered.content := 'room_not_found'; RETURN; END IF;
+    IF v_room.status <> 'active' THEN altered.content := 'room_not_active'; RETURN; END IF;
 
     SELECT * INTO v_message FROM messages m
      WHERE m.room_id = p_room AND m.id = p_message AND m.deleted_at IS NULL;
@@ -910,26 +999,26 @@ BEGIN
           INTO v_seat
           FROM room_users m JOIN users u ON u.id = m.user_id
          WHERE m.room_id = p_room AND m.user_id = p_actor FOR NO KEY UPDATE OF m;
-        IF NOT FOUND OR v_seat.status NOT IN ('active', 'muted') THEN altered.refusal := 'not_a_member'; RETURN; END IF;
-        IF v_seat.is_barred THEN altered.refusal := 'account_inactive'; RETURN; END IF;
+        IF NOT FOUND OR v_seat.status NOT IN ('active', 'muted') THEN altered.content := 'not_a_member'; RETURN; END IF;
+        IF v_seat.is_barred THEN altered.content := 'account_inactive'; RETURN; END IF;
         IF p_is_edit AND ((v_seat.status = 'muted' AND (v_seat.muted_until IS NULL OR v_seat.muted_until > p_now))
                           OR NOT v_seat.can_send_messages OR v_seat.role = 'observer') THEN
-            altered.refusal := 'silenced'; RETURN;
+            altered.content := 'silenced'; RETURN;
         END IF;
         v_is_moderator := v_seat.role IN ('owner', 'admin', 'moderator');
         IF (NOT v_seat.can_see_history AND v_message.position <= v_seat.visible_from)
            OR (v_seat.role = 'guest' AND v_message.message_type = 'robot' AND NOT v_message.is_robot_visible_to_guests)
         THEN
-            altered.refusal := 'message_not_found'; RETURN;
+            altered.content := 'message_not_found'; RETURN;
         END IF;
     END IF;
-    IF v_message.id IS NULL THEN altered.refusal := 'message_not_found'; RETURN; END IF;
+    IF v_message.id IS NULL THEN altered.content := 'message_not_found'; RETURN; END IF;
 
     IF p_is_edit THEN
-        IF v_message.user_id IS DISTINCT FROM p_actor THEN altered.refusal := 'not_the_author'; RETURN; END IF;
-        IF p_expected_version <> v_message.version THEN altered.refusal := 'stale_version'; RETURN; END IF;
+        IF v_message.user_id IS DISTINCT FROM p_actor THEN altered.content := 'not_the_author'; RETURN; END IF;
+        IF p_expected_version <> v_message.version THEN altered.content := 'stale_version'; RETURN; END IF;
         IF p_content = '' AND v_message.message_type NOT IN ('image', 'file') THEN
-            altered.refusal := 'empty_content'; RETURN;
+            altered.content := 'empty_content'; RETURN;
         END IF;
         UPDATE messages m
            SET content = p_content, is_edited = true, edited_at = p_now, version = m.version + 1
@@ -937,7 +1026,7 @@ BEGIN
         RETURNING m.* INTO v_message;
     ELSE
         IF NOT v_is_moderator AND v_message.user_id IS DISTINCT FROM p_actor THEN
-            altered.refusal := 'not_the_author'; RETURN;
+            altered.content := 'not_the_author'; RETURN;
         END IF;
         UPDATE messages m SET deleted_at = p_now, version = m.version + 1
          WHERE m.room_id = p_room AND m.id = p_message
@@ -949,75 +1038,152 @@ BEGIN
     INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
     VALUES (p_room, event_revision, p_tenant, CASE WHEN p_is_edit THEN 'message.edited' ELSE 'message.deleted' END,
             p_message, p_actor, p_correlation, p_now);
-    SELECT * INTO altered FROM message_rows m WHERE m.room_id = p_room AND m.id = p_message;
+    altered.id := v_message.id;
+    altered.position := v_message.position;
+    altered.user_id := v_message.user_id;
+    altered.content := chat_content_of(v_message);
+    altered.created_at := v_message.created_at;
+    altered.rest := chat_rest_of(v_message);
 END $$;
 
+CREATE FUNCTION chat_repeated(p_room uuid, p_message uuid) RETURNS SETOF chat_message
+LANGUAGE sql STABLE AS $$
+    -- What a repeated key is answered with. Asks nobody's seat: who has the key has sent it.
+    SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+      FROM messages m WHERE m.room_id = p_room AND m.id = p_message
+$$;
+
 CREATE FUNCTION chat_find_message(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid, p_deleted boolean)
-RETURNS SETOF message_rows
+RETURNS SETOF chat_message
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v record;
-    v_row message_rows;
+    v_row chat_message;
 BEGIN
     SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
     IF v.refusal IS NULL THEN
         RETURN QUERY
-            SELECT * FROM message_rows m
+            SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+              FROM messages m
              WHERE m.room_id = p_room AND m.id = p_message AND m.position > v.first_visible
                AND (p_deleted OR m.deleted_at IS NULL)
                AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
         IF FOUND THEN RETURN; END IF;
     END IF;
-    v_row.refusal := coalesce(v.refusal, 'message_not_found');
+    v_row.content := coalesce(v.refusal, 'message_not_found');
     RETURN NEXT v_row;
 END $$;
 
 CREATE FUNCTION chat_history(p_tenant uuid, p_actor uuid, p_room uuid, p_anchor uuid, p_is_newer boolean,
                              p_limit integer, p_deleted boolean)
-RETURNS SETOF message_rows
+RETURNS SETOF chat_message
 LANGUAGE plpgsql VOLATILE AS $$
 -- Up to p_limit messages before or after p_anchor, nearest first. Ordered by id: an ordered walk over the months that
--- stops early, whatever the number of messages.
+-- stops early, whatever the number of messages. To make ready a walk over every month takes longer than to read a page
+-- from a few, so first only those are asked that should hold a page, by how far apart the room's messages are on the
+-- whole; the others only for what is still missing. What makes a row of a message stands outside the walk, or it would
+-- be made ready once for every month.
 DECLARE
     v record;
-    v_row message_rows;
+    v_row chat_message;
+    v_days integer;
+    v_from uuid;
+    v_near uuid;
+    v_found integer;
 BEGIN
-    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
-    IF v.refusal IS NOT NULL THEN
-        v_row.refusal := v.refusal;
-        RETURN NEXT v_row;
-    ELSIF p_is_newer THEN
+    PERFORM set_config('app.tenant_id', p_tenant::text, true),  -- as chat_read_as, without the call
+            set_config('app.actor_id', coalesce(p_actor::text, ''), true);
+    SELECT s.floor_id, s.is_guest, s.last_message_id, s.last_position, s.created_at INTO v
+      FROM reading_seats s WHERE s.room_id = p_room AND s.user_id = p_actor AND s.tenant_id = p_tenant;
+    IF NOT FOUND THEN
+        SELECT w.refusal, w.floor_id, w.is_guest, r.last_message_id, r.last_position, r.created_at INTO v
+          FROM chat_view_of(p_tenant, p_actor, p_room) w LEFT JOIN rooms r ON r.id = p_room;
+        IF v.refusal IS NOT NULL THEN
+            v_row.content := v.refusal;
+            RETURN NEXT v_row;
+            RETURN;
+        END IF;
+    END IF;
+    IF v.last_message_id IS NULL THEN RETURN; END IF;
+    v_days := least(36500, 7 + 2 * p_limit * greatest(0, extract(epoch FROM now() - v.created_at)) / 86400 / v.last_position);
+
+    IF p_is_newer THEN
+        v_from := greatest(p_anchor, v.floor_id);
+        v_near := chat_id_shifted(v_from, v_days);
         RETURN QUERY
-            SELECT * FROM message_rows m
-             WHERE m.room_id = p_room AND m.id > greatest(p_anchor, v.floor_id) AND (p_deleted OR m.deleted_at IS NULL)
-               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
-             ORDER BY m.id LIMIT p_limit;
+            SELECT x.id, x.position, x.user_id, CASE WHEN x.deleted_at IS NULL THEN x.content::text ELSE '' END,
+                   x.created_at,
+                   chat_rest(x.message_type, x.metadata, x.delivery_status, x.robot_id, x.robot_response_to,
+                             x.is_robot_visible_to_guests, x.reply_to_message_id, x.thread_id, x.is_edited,
+                             x.edited_at, x.version, x.created_at, x.updated_at, x.deleted_at)
+              FROM (SELECT * FROM messages m
+                   WHERE m.room_id = p_room AND m.id > v_from AND m.id < v_near AND (p_deleted OR m.deleted_at IS NULL)
+                     AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+                   ORDER BY m.id LIMIT p_limit) x;
+        GET DIAGNOSTICS v_found = ROW_COUNT;
+        IF v_found < p_limit AND v_near <= v.last_message_id THEN
+            RETURN QUERY
+            SELECT x.id, x.position, x.user_id, CASE WHEN x.deleted_at IS NULL THEN x.content::text ELSE '' END,
+                   x.created_at,
+                   chat_rest(x.message_type, x.metadata, x.delivery_status, x.robot_id, x.robot_response_to,
+                             x.is_robot_visible_to_guests, x.reply_to_message_id, x.thread_id, x.is_edited,
+                             x.edited_at, x.version, x.created_at, x.updated_at, x.deleted_at)
+              FROM (SELECT * FROM messages m
+                   WHERE m.room_id = p_room AND m.id >= v_near AND m.id > v_from AND (p_deleted OR m.deleted_at IS NULL)
+                     AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+                   ORDER BY m.id LIMIT p_limit - v_found) x;
+        END IF;
     ELSE
+        v_from := p_anchor;
+        v_near := chat_id_shifted(least(p_anchor, v.last_message_id), -v_days);
+        IF v_near < chat_id_shifted(chat_first_id(v.created_at), v_days) THEN  -- not far from the room's beginning
+            v_near := v.floor_id;
+        END IF;
         RETURN QUERY
-            SELECT * FROM message_rows m
-             WHERE m.room_id = p_room AND m.id < p_anchor AND m.id > v.floor_id AND (p_deleted OR m.deleted_at IS NULL)
-               AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
-             ORDER BY m.id DESC LIMIT p_limit;
+            SELECT x.id, x.position, x.user_id, CASE WHEN x.deleted_at IS NULL THEN x.content::text ELSE '' END,
+                   x.created_at,
+                   chat_rest(x.message_type, x.metadata, x.delivery_status, x.robot_id, x.robot_response_to,
+                             x.is_robot_visible_to_guests, x.reply_to_message_id, x.thread_id, x.is_edited,
+                             x.edited_at, x.version, x.created_at, x.updated_at, x.deleted_at)
+              FROM (SELECT * FROM messages m
+                   WHERE m.room_id = p_room AND m.id < v_from AND m.id >= v_near AND m.id > v.floor_id AND (p_deleted OR m.deleted_at IS NULL)
+                     AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+                   ORDER BY m.id DESC LIMIT p_limit) x;
+        GET DIAGNOSTICS v_found = ROW_COUNT;
+        IF v_found < p_limit AND v_near > v.floor_id THEN
+            RETURN QUERY
+            SELECT x.id, x.position, x.user_id, CASE WHEN x.deleted_at IS NULL THEN x.content::text ELSE '' END,
+                   x.created_at,
+                   chat_rest(x.message_type, x.metadata, x.delivery_status, x.robot_id, x.robot_response_to,
+                             x.is_robot_visible_to_guests, x.reply_to_message_id, x.thread_id, x.is_edited,
+                             x.edited_at, x.version, x.created_at, x.updated_at, x.deleted_at)
+              FROM (SELECT * FROM messages m
+                   WHERE m.room_id = p_room AND m.id < v_near AND m.id < v_from AND m.id > v.floor_id AND (p_deleted OR m.deleted_at IS NULL)
+                     AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+                   ORDER BY m.id DESC LIMIT p_limit - v_found) x;
+        END IF;
     END IF;
 END $$;
 
 CREATE FUNCTION chat_history_of_types(p_tenant uuid, p_actor uuid, p_room uuid, p_anchor uuid, p_is_newer boolean,
                                       p_limit integer, p_deleted boolean, p_types text[])
-RETURNS SETOF message_rows
-LANGUAGE plpgsql VOLATILE AS $$
+RETURNS SETOF chat_message
+-- Planned for its values: the index by type serves only who wants no deleted messages.
+LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_custom_plan AS $$
 -- As chat_history, of some types: each type is walked by its own index, then the walks are merged.
 DECLARE
     v record;
-    v_row message_rows;
+    v_row chat_message;
 BEGIN
     SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
     IF v.refusal IS NOT NULL THEN
-        v_row.refusal := v.refusal;
+        v_row.content := v.refusal;
         RETURN NEXT v_row;
     ELSIF p_is_newer THEN
         RETURN QUERY
             SELECT found.* FROM unnest(p_types) AS wanted (kind) CROSS JOIN LATERAL (
-                SELECT * FROM message_rows m
+                SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+                  FROM messages m
                  WHERE m.room_id = p_room AND m.message_type = wanted.kind AND m.id > greatest(p_anchor, v.floor_id)
                    AND (p_deleted OR m.deleted_at IS NULL)
                    AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
@@ -1026,7 +1192,8 @@ BEGIN
     ELSE
         RETURN QUERY
             SELECT found.* FROM unnest(p_types) AS wanted (kind) CROSS JOIN LATERAL (
-                SELECT * FROM message_rows m
+                SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+                  FROM messages m
                  WHERE m.room_id = p_room AND m.message_type = wanted.kind AND m.id < p_anchor AND m.id > v.floor_id
                    AND (p_deleted OR m.deleted_at IS NULL)
                    AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
@@ -1037,12 +1204,12 @@ END $$;
 
 CREATE FUNCTION chat_history_around(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid, p_before integer,
                                     p_from integer)
-RETURNS SETOF message_rows
+RETURNS SETOF chat_message
 LANGUAGE plpgsql VOLATILE AS $$
 -- Up to p_before messages before a message, nearest first, then up to p_from from the message on.
 DECLARE
     v record;
-    v_row message_rows;
+    v_row chat_message;
 BEGIN
     SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
     IF v.refusal IS NULL THEN
@@ -1052,17 +1219,19 @@ BEGIN
         IF NOT FOUND THEN v.refusal := 'message_not_found'; END IF;
     END IF;
     IF v.refusal IS NOT NULL THEN
-        v_row.refusal := v.refusal;
+        v_row.content := v.refusal;
         RETURN NEXT v_row;
         RETURN;
     END IF;
     RETURN QUERY
-        SELECT * FROM message_rows m
+        SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+              FROM messages m
          WHERE m.room_id = p_room AND m.id < p_message AND m.id > v.floor_id AND m.deleted_at IS NULL
            AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
          ORDER BY m.id DESC LIMIT p_before;
     RETURN QUERY
-        SELECT * FROM message_rows m
+        SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+              FROM messages m
          WHERE m.room_id = p_room AND m.id >= p_message AND m.deleted_at IS NULL
            AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
          ORDER BY m.id LIMIT p_from;
@@ -1070,34 +1239,37 @@ END $$;
 
 CREATE FUNCTION chat_thread(p_tenant uuid, p_actor uuid, p_room uuid, p_thread uuid, p_anchor uuid,
                             p_is_newer boolean, p_limit integer)
-RETURNS SETOF message_rows
+RETURNS SETOF chat_message
 LANGUAGE plpgsql VOLATILE AS $$
 -- The thread's first message, then up to p_limit answers before or after p_anchor, nearest first.
 DECLARE
     v record;
-    v_row message_rows;
+    v_row chat_message;
 BEGIN
     SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
     IF v.refusal IS NULL THEN
         RETURN QUERY
-            SELECT * FROM message_rows m
+            SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+              FROM messages m
              WHERE m.room_id = p_room AND m.id = p_thread AND m.thread_id IS NULL AND m.position > v.first_visible
                AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
         IF NOT FOUND THEN v.refusal := 'thread_not_found'; END IF;
     END IF;
     IF v.refusal IS NOT NULL THEN
-        v_row.refusal := v.refusal;
+        v_row.content := v.refusal;
         RETURN NEXT v_row;
     ELSIF p_is_newer THEN
         RETURN QUERY
-            SELECT * FROM message_rows m
+            SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+              FROM messages m
              WHERE m.room_id = p_room AND m.thread_id = p_thread AND m.id > greatest(p_anchor, v.floor_id, p_thread)
                AND m.deleted_at IS NULL
                AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
              ORDER BY m.id LIMIT p_limit;
     ELSE
         RETURN QUERY
-            SELECT * FROM message_rows m
+            SELECT m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+              FROM messages m
              WHERE m.room_id = p_room AND m.thread_id = p_thread AND m.id < p_anchor
                AND m.id > greatest(v.floor_id, p_thread) AND m.deleted_at IS NULL
                AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
@@ -1113,12 +1285,9 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT mu.room_id, mu.unread
-          FROM room_users s JOIN rooms r ON r.id = s.room_id
-          JOIN member_unread mu ON mu.room_id = s.room_id AND mu.user_id = s.user_id
-         WHERE s.user_id = p_actor AND s.status IN ('active', 'muted') AND r.tenant_id = p_tenant
-           AND r.deleted_at IS NULL
-         ORDER BY mu.room_id;
+        SELECT w.room_id, w.unread FROM member_rooms w
+         WHERE w.user_id = p_actor AND w.s_status IN ('active', 'muted') AND w.tenant_id = p_tenant
+         ORDER BY w.room_id;
 END $$;
 
 CREATE FUNCTION chat_unread_recount(p_tenant uuid, p_actor uuid)
@@ -1150,39 +1319,36 @@ RETURNS TABLE (
     s_muted_until timestamptz, s_last_read_position bigint, s_last_read_message_id uuid, s_last_read_at timestamptz,
     s_delivered_position bigint, s_created_at timestamptz, s_updated_at timestamptz,
     -- the newest message the member may see
-    id uuid, "position" bigint, user_id uuid, message_type text, content text, metadata text, delivery_status text,
-    robot_id uuid, robot_response_to uuid, is_robot_visible_to_guests boolean, reply_to_message_id uuid, thread_id uuid,
-    is_edited boolean, edited_at timestamptz, version bigint, created_at timestamptz, updated_at timestamptz,
-    deleted_at timestamptz
+    id uuid, "position" bigint, user_id uuid, content text, created_at timestamptz, rest chat_message_rest
 )
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT mu.unread,
-               r.id, r.name::text, r.description::text, r.room_type, r.status, r.is_private, r.guest_access_allowed,
-               r.max_participants, r.created_by, r.parent_room_id, r.escalation_level, r.issue_id::text,
-               r.issue_description::text, r.external_id::text, r.settings::text, r.last_position, r.last_message_id,
-               r.revision, r.version, r.created_at, r.updated_at,
-               s.role, s.status, s.can_send_messages, s.can_invite_others, s.can_see_history, s.visible_from,
-               s.notify_level, s.joined_at, s.left_at, s.muted_until, s.last_read_position, s.last_read_message_id,
-               s.last_read_at, s.delivered_position, s.created_at, s.updated_at,
-               l.id, l.position, l.user_id, l.message_type, l.content, l.metadata, l.delivery_status, l.robot_id,
-               l.robot_response_to, l.is_robot_visible_to_guests, l.reply_to_message_id, l.thread_id, l.is_edited,
-               l.edited_at, l.version, l.created_at, l.updated_at, l.deleted_at
-          FROM room_users s
-          JOIN rooms r ON r.id = s.room_id
-          JOIN member_unread mu ON mu.room_id = s.room_id AND mu.user_id = s.user_id
+        SELECT w.unread,
+               w.room_id, w.r_name, w.r_description, w.r_room_type, w.r_status, w.r_is_private,
+               w.r_guest_access_allowed, w.r_max_participants, w.r_created_by, w.r_parent_room_id, w.r_escalation_level,
+               w.r_issue_id, w.r_issue_description, w.r_external_id, w.r_settings, w.r_last_position,
+               w.r_last_message_id, w.r_revision, w.r_version, w.r_created_at, w.r_updated_at,
+               w.s_role, w.s_status, w.s_can_send_messages, w.s_can_invite_others, w.s_can_see_history,
+               w.s_visible_from, w.s_notify_level, w.s_joined_at, w.s_left_at, w.s_muted_until, w.s_last_read_position,
+               w.s_last_read_message_id, w.s_last_read_at, w.s_delivered_position, w.s_created_at, w.s_updated_at,
+               x.id, x.position, x.user_id, x.content::text, x.created_at,
+               CASE WHEN x.id IS NOT NULL THEN
+                   chat_rest(x.message_type, x.metadata, x.delivery_status, x.robot_id, x.robot_response_to,
+                             x.is_robot_visible_to_guests, x.reply_to_message_id, x.thread_id, x.is_edited,
+                             x.edited_at, x.version, x.created_at, x.updated_at, x.deleted_at)
+               END
+          FROM member_rooms w
           LEFT JOIN LATERAL (
-              SELECT * FROM message_rows m
-               WHERE m.room_id = s.room_id AND m.id <= r.last_message_id AND m.deleted_at IS NULL
-                 AND (s.can_see_history OR m.position > s.visible_from)
-                 AND NOT (s.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+              SELECT * FROM messages m
+               WHERE m.room_id = w.room_id AND m.id <= w.r_last_message_id AND m.deleted_at IS NULL
+                 AND m.id > w.floor_id
+                 AND NOT (w.s_role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
                ORDER BY m.id DESC LIMIT 1
-          ) l ON true
-         WHERE s.user_id = p_actor AND s.status IN ('active', 'muted') AND r.tenant_id = p_tenant
-           AND r.deleted_at IS NULL
-         ORDER BY l.id DESC NULLS LAST, r.id;
+          ) x ON true
+         WHERE w.user_id = p_actor AND w.s_status IN ('active', 'muted') AND w.tenant_id = p_tenant
+         ORDER BY x.id DESC NULLS LAST, w.room_id;
 END $$;
 
 CREATE FUNCTION chat_readers(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid)
@@ -1312,7 +1478,7 @@ END $$;
 
 -- Messages written elsewhere (app/domain/imports.py).
 
-CREATE FUNCTION chat_take_in(p_tenant uuid, p_correlation text, p_now timestamptz, p_room uuid,
+CREATE FUNCTION chat_take_in(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
     p_ids uuid[], p_keys text[], p_users uuid[], p_contents text[], p_types text[], p_metadata text[],
     p_reply_keys text[], p_thread_keys text[], p_times timestamptz[],
     OUT refusal text, OUT stored bigint, OUT repeated bigint, OUT first_revision bigint, OUT message_ids uuid[])
@@ -1323,12 +1489,15 @@ DECLARE
     v_new bigint[];  -- which of the batch are new, by their place in it
     v_last uuid;
     v_place bigint;
-    v_constraint text;
 BEGIN
-    PERFORM chat_act(p_tenant, NULL, p_correlation, p_now);
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
     SELECT r.last_position, r.last_message_id, r.last_countable, r.revision INTO v_room
       FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
     IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
+    -- Asked, not left to the foreign key: an error would give up the lock on the room.
+    PERFORM FROM (SELECT DISTINCT a.id FROM unnest(p_users) AS a (id)) author
+      WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = author.id AND u.tenant_id = p_tenant);
+    IF FOUND THEN refusal := 'user_not_found'; RETURN; END IF;
 
     SELECT array_agg(fresh.n ORDER BY fresh.n) INTO v_new
       FROM (SELECT DISTINCT ON (b.user_id, b.key) b.n
@@ -1366,23 +1535,27 @@ BEGIN
                    WHERE b.kind <> 'system' AND b.n = ANY (v_new))
      WHERE r.id = p_room;
     INSERT INTO message_keys (tenant_id, room_id, user_id, client_key, message_id, body_hash, created_at)
-    SELECT p_tenant, p_room, b.user_id, b.key, f.id, '', p_now  -- no body: a key of the source is no sender's to repeat
+    SELECT p_tenant, p_room, b.user_id, b.key, f.id, '', p_now  -- no body: a key of the source, no sender's to repeat
       FROM unnest(v_new, message_ids) AS f (n, id)
       JOIN unnest(p_keys, p_users) WITH ORDINALITY AS b (key, user_id, n) USING (n);
     INSERT INTO messages (id, room_id, tenant_id, position, user_id, message_type, content, metadata,
                           reply_to_message_id, thread_id, created_at, updated_at, countable)
     SELECT f.id, p_room, p_tenant, v_room.last_position + f.nth, b.user_id, b.kind, b.content, b.metadata::jsonb,
            (SELECT k.message_id FROM message_keys k
-             WHERE k.room_id = p_room AND k.client_key = b.reply_key AND k.message_id < f.id LIMIT 1),
+             WHERE k.room_id = p_room AND k.client_key = b.reply_key AND k.body_hash = ''
+               AND k.message_id < f.id
+             ORDER BY k.message_id LIMIT 1),
            (SELECT k.message_id FROM message_keys k
-             WHERE k.room_id = p_room AND k.client_key = b.thread_key AND k.message_id < f.id LIMIT 1),
+             WHERE k.room_id = p_room AND k.client_key = b.thread_key AND k.body_hash = ''
+               AND k.message_id < f.id
+             ORDER BY k.message_id LIMIT 1),
            b.at, b.at,
            v_room.last_countable + count(*) FILTER (WHERE b.kind <> 'system') OVER (ORDER BY f.nth)
       FROM unnest(v_new, message_ids) WITH ORDINALITY AS f (n, id, nth)
       JOIN unnest(p_users, p_contents, p_types, p_metadata, p_reply_keys, p_thread_keys, p_times)
            WITH ORDINALITY AS b (user_id, content, kind, metadata, reply_key, thread_key, at, n) USING (n);
-    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, correlation_id, created_at)
-    SELECT p_room, v_room.revision + f.nth, p_tenant, 'message.sent', f.id, p_correlation, p_now
+    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
+    SELECT p_room, v_room.revision + f.nth, p_tenant, 'message.sent', f.id, p_actor, p_correlation, p_now
       FROM unnest(message_ids) WITH ORDINALITY AS f (id, nth);
 
     -- Each author has read up to their own last message.
@@ -1404,9 +1577,6 @@ BEGIN
              WHERE x.room_id = p_room AND x.id >= message_ids[1] AND x.position > v_room.last_position
              GROUP BY x.user_id) own
      WHERE m.room_id = p_room AND m.user_id = own.user_id;
-EXCEPTION WHEN foreign_key_violation THEN
-    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
-    refusal := chat_refusal_of(v_constraint);
 END $$;
 
 -- Months (SPEC 2.6): one leaf per calendar month (UTC) of every partitioned table.

@@ -48,8 +48,10 @@ class Imports(Protocol):
         replaced by the next one above it: the source's time stays in `created_at`. Every author takes a seat
         (as `member`, from their first message's time) and has read up to their own last message.
         Neither the room's limit of participants nor its status holds an import up, and the seats taken are in no log:
-        who reads the log sees the members by their messages. Each message stored is a MESSAGE_SENT in the room's log. Its key is good for repeating the import only: a
-        send with it is `ClientKeyReused`. Raises `RoomNotFound`, `UserNotFound`, `MonthMissing`.
+        who reads the log sees the members by their messages. Each message stored is a MESSAGE_SENT in the room's log.
+        Its key is good for repeating the import only: a send with it is `ClientKeyReused`.
+
+        Raises `RoomNotFound`, `UserNotFound`, `MonthMissing`.
         """
         ...
 

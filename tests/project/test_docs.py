@@ -258,7 +258,7 @@ def test_what_does_not_exist_is_found() -> None:
         "README.md#nowhere",
     ]
     assert missing_files("`app/domain/<area>.py`, `app/domain/nowhere.py`") == ["app/domain/nowhere.py"]
-    assert missing_functions("`chat_send`, `chat_brew`, `member_unread`") == ["chat_brew"]
+    assert missing_functions("`chat_send`, `chat_brew`, `member_rooms`") == ["chat_brew"]
 
 
 # ── errors ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -281,6 +281,7 @@ def test_every_error_of_the_sources_has_a_row_with_what_to_do() -> None:
 NO_ROW: Final = {
     "error",  # the root, which nobody raises
     "engine_unavailable",  # outside the tree, told above it
+    "settings",  # the application does not start at all
 }
 
 

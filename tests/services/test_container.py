@@ -51,7 +51,8 @@ async def test_memory_is_a_whole_application() -> None:
 async def test_one_part_is_exchanged_in_one_line() -> None:
     container, clock = Container(), StandingClock()
     container.clock.override(clock)
-    async with open_app(MEMORY, container=container) as chat:
+    container.config.override(MEMORY)
+    async with open_app(container=container) as chat:
         assert (await a_guest(chat)).created_at == clock.time
         clock.go_on()
         assert (await a_guest(chat, "bob")).created_at == clock.time
@@ -191,3 +192,13 @@ async def test_opening_on_postgresql_connects_to_nothing() -> None:
     with pytest.raises(SettingsError, match="DATABASE_URL"):
         async with open_app(Settings()):
             pytest.fail("nothing was opened")
+
+
+async def test_settings_of_one_application_are_not_the_next_ones() -> None:
+    container = Container()
+    container.config.override(MEMORY)
+    short = Settings(adapters="memory", message_max_length=5)
+    async with open_app(short, container=container), open_app(container=container) as chat:
+        ann = await a_guest(chat)
+        room = await chat.rooms.create(Actor(user_id=ann.id), NewRoom(name="Lounge"))
+        await chat.messages.send(Actor(user_id=ann.id), room.id, Draft(content="longer than five"))

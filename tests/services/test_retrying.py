@@ -145,6 +145,7 @@ WRITES: dict[type, dict[str, tuple[Any, ...]]] = {
         "add": (ROOM, OTHER),
         "remove": (ROOM, OTHER),
         "change_role": (ROOM, OTHER, "member"),
+        "set_notify_level": (ROOM, "none"),
     },
     MessagingService: {
         "send": (ROOM, Draft(content="hi")),

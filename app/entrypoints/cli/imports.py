@@ -26,11 +26,11 @@ from app.container import open_app
 from app.domain.actors import Actor
 from app.domain.identity import TenantNotFound
 from app.domain.unit_of_work import Store
-from app.settings import Settings
 from app.entrypoints.cli.display import cell
 from app.services.imports.lines import LineFile
 from app.services.imports.records import Refusal, Report, SourceBroken
 from app.services.imports.zulip import ZulipJsonl
+from app.settings import Settings
 
 app = typer.Typer(help="Take in chat from other systems. A second import adds nothing twice.", no_args_is_help=True)
 
@@ -119,9 +119,7 @@ class ProgressBar:
 
     def __call__(self, report: Report) -> None:
         per_second = report.lines / max(time.monotonic() - self._begun, 1e-9)
-        self._progress.update(
-            self._task, completed=report.bytes_read, rate=f"{per_second:,.0f} lines/s", refresh=True
-        )
+        self._progress.update(self._task, completed=report.bytes_read, rate=f"{per_second:,.0f} lines/s", refresh=True)
 
     def __enter__(self) -> Self:
         self._begun = time.monotonic()

@@ -43,9 +43,7 @@ def builder(model: type[V], without: tuple[str, ...] = ()) -> Builder[V]:
         fields.update(zip(names, cells, strict=False))  # a record may go on with columns that are not the value's
         for name, converter in convert:
             fields[name] = converter(fields[name])
-        _put_fields_set(value, _NOTHING_SET)
-        _put_extra(value, None)
-        _put_private(value, None)
+        finish(value)
         return value
 
     return build
@@ -61,10 +59,15 @@ def trusted(model: type[V], fields: dict[str, Any]) -> V:
     """A value with these very fields, all of them, not validated again."""
     value = _new(model)
     value.__dict__.update(fields)
+    finish(value)
+    return value
+
+
+def finish(value: Value) -> None:
+    """Gives a value whose fields were set directly what pydantic expects beside them."""
     _put_fields_set(value, _NOTHING_SET)
     _put_extra(value, None)
     _put_private(value, None)
-    return value
 
 
 _new = object.__new__

@@ -12,7 +12,7 @@ from typing import Any, Final
 from app.domain.ids import RoomId, TenantId
 from app.domain.messaging import Message
 
-from .codec import converters, trusted
+from .codec import converters, finish
 
 REST: Final = (
     "message_type",
@@ -40,23 +40,31 @@ _CONVERT: Final = converters(Message, REST)
 
 def message(cells: Iterable[Any], tenant_id: TenantId, room_id: RoomId) -> Message:
     """A message from its packed cells."""
-    return messages((cells,), tenant_id, room_id)[0]
+    return _made({**_TEMPLATE, "tenant_id": tenant_id, "room_id": room_id}, cells)
 
 
 def messages(rows: Iterable[Iterable[Any]], tenant_id: TenantId, room_id: RoomId) -> list[Message]:
     """Messages of one room from their packed cells."""
     blank = {**_TEMPLATE, "tenant_id": tenant_id, "room_id": room_id}
-    made = []
-    for message_id, position, user_id, content, created_at, rest in rows:
-        fields = blank.copy()
-        fields["id"] = message_id
-        fields["position"] = position
-        fields["user_id"] = user_id
-        fields["content"] = content
-        fields["created_at"] = fields["updated_at"] = created_at
-        if rest is not None:
-            fields.update(zip(REST, rest, strict=True))
-            for name, converter in _CONVERT:
-                fields[name] = converter(fields[name])
-        made.append(trusted(Message, fields))
-    return made
+    return [_made(blank, cells) for cells in rows]
+
+
+def _made(blank: dict[str, Any], cells: Iterable[Any]) -> Message:
+    message_id, position, user_id, content, created_at, rest = cells
+    value = _new(Message)
+    fields = value.__dict__
+    fields.update(blank)
+    fields["id"] = message_id
+    fields["position"] = position
+    fields["user_id"] = user_id
+    fields["content"] = content
+    fields["created_at"] = fields["updated_at"] = created_at
+    if rest is not None:
+        fields.update(zip(REST, rest, strict=True))
+        for name, converter in _CONVERT:
+            fields[name] = converter(fields[name])
+    finish(value)
+    return value
+
+
+_new = object.__new__

@@ -46,13 +46,13 @@ class PostgresReadingReader(ReadingReader):
         tenant_id = self._scope.actor.tenant_id
         summaries = []
         for row in await self._statements.rows(_MY_ROOMS, tenant_id, person):
-            cells = tuple(row.values())
-            room = _room(cells[1:_FIRST_OF_SEAT], tenant_id=tenant_id, deleted_at=None)
+            room = _room(row[1:_FIRST_OF_SEAT], tenant_id=tenant_id, deleted_at=None)
             seat = _membership(
-                cells[_FIRST_OF_SEAT:_FIRST_OF_MESSAGE], tenant_id=tenant_id, room_id=room.id, user_id=person
+                row[_FIRST_OF_SEAT:_FIRST_OF_MESSAGE], tenant_id=tenant_id, room_id=room.id, user_id=person
             )
-            last = None if cells[_FIRST_OF_MESSAGE] is None else message(cells[_FIRST_OF_MESSAGE:], tenant_id, room.id)
-            summaries.append(RoomSummary(room, seat, cells[0], last))
+            newest = row[_FIRST_OF_MESSAGE:]
+            last = None if newest[0] is None else message(newest, tenant_id, room.id)
+            summaries.append(RoomSummary(room, seat, row[0], last))
         return tuple(summaries)
 
     async def unread(self) -> tuple[Unread, ...]:

@@ -174,7 +174,14 @@ class Own(Driver):
 
     async def page(self, user_id: UUID, room_id: UUID, before: UUID | None) -> object:
         return await self._rows(
-            "SELECT * FROM chat_history($1, $2, $3, $4, $5, $6, $7)", DEFAULT_TENANT, user_id, room_id, before or _HIGHEST, False, 51, False
+            "SELECT * FROM chat_history($1, $2, $3, $4, $5, $6, $7)",
+            DEFAULT_TENANT,
+            user_id,
+            room_id,
+            before or _HIGHEST,
+            False,
+            51,
+            False,
         )
 
     async def my_rooms(self, user_id: UUID) -> object:

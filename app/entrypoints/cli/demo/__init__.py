@@ -14,7 +14,6 @@ from rich.table import Table
 
 from app.container import Chat, open_app
 from app.domain.actors import Actor
-from app.settings import Settings
 from app.entrypoints.cli.demo import people, proofs, scenes, servers
 from app.entrypoints.cli.demo.conversation import conversation
 from app.entrypoints.cli.demo.proofs import Proof, Rate
@@ -24,6 +23,7 @@ from app.infrastructure import embedded
 from app.services.imports.lines import LineFile
 from app.services.imports.records import Report
 from app.services.imports.zulip import ZulipJsonl
+from app.settings import Settings
 
 FAILED = 1
 _WIDTH = 100

@@ -21,7 +21,9 @@ DECLARE
     v_has_read_all boolean := false;
     v_now_millis bigint;
 BEGIN
-    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    PERFORM set_config('app.tenant_id', p_tenant::text, true),  -- as chat_act, without the call
+            set_config('app.actor_id', coalesce(p_actor::text, ''), true),
+            set_config('app.correlation_id', p_correlation, true), set_config('app.now', p_now::text, true);
     is_repeat := false;
 
     SELECT r.status, r.last_position, r.last_message_id, r.last_countable, r.revision INTO v_room
@@ -251,7 +253,8 @@ DECLARE
     v_near uuid;
     v_found integer;
 BEGIN
-    PERFORM chat_read_as(p_tenant, p_actor);
+    PERFORM set_config('app.tenant_id', p_tenant::text, true),  -- as chat_read_as, without the call
+            set_config('app.actor_id', coalesce(p_actor::text, ''), true);
     SELECT s.floor_id, s.is_guest, s.last_message_id, s.last_position, s.created_at INTO v
       FROM reading_seats s WHERE s.room_id = p_room AND s.user_id = p_actor AND s.tenant_id = p_tenant;
     IF NOT FOUND THEN
@@ -293,8 +296,8 @@ BEGIN
                    ORDER BY m.id LIMIT p_limit - v_found) x;
         END IF;
     ELSE
-        v_from := least(p_anchor, chat_uuid_after(v.last_message_id));
-        v_near := chat_id_shifted(v_from, -v_days);
+        v_from := p_anchor;
+        v_near := chat_id_shifted(least(p_anchor, v.last_message_id), -v_days);
         IF v_near < chat_id_shifted(chat_first_id(v.created_at), v_days) THEN  -- not far from the room's beginning
             v_near := v.floor_id;
         END IF;
