@@ -1502,8 +1502,11 @@ BEGIN
     SELECT array_agg(fresh.n ORDER BY fresh.n) INTO v_new
       FROM (SELECT DISTINCT ON (b.user_id, b.key) b.n
               FROM unnest(p_keys, p_users) WITH ORDINALITY AS b (key, user_id, n)
-             WHERE NOT EXISTS (SELECT FROM message_keys k
-                                WHERE k.room_id = p_room AND k.client_key = b.key AND k.user_id = b.user_id)
+             -- Looked up one by one, and by the key: a plan made while the table was small would read all of it later, or
+             -- all keys of a user, whom IS NOT DISTINCT FROM hides from the planner.
+             WHERE (SELECT k.message_id FROM message_keys k
+                     WHERE k.room_id = p_room AND k.client_key = b.key
+                       AND k.user_id IS NOT DISTINCT FROM b.user_id) IS NULL
              ORDER BY b.user_id, b.key, b.n) fresh;
     stored := coalesce(cardinality(v_new), 0);
     repeated := cardinality(p_keys) - stored;
