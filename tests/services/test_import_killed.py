@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 
 from app.infrastructure.postgres import migrations
+from app.services.imports.importer import BATCH_LINES
 from tests.conftest import DatabaseServer
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.spec("3.13")]
@@ -100,7 +101,7 @@ async def test_killed_and_started_again_it_ends_as_if_nothing_had_happened(
             assert process.returncode == -signal.SIGKILL, "it ended before it could be killed: give it more lines"
             left.append(await count(killed))
         assert 0 < left[0] < left[1] < LINES
-        assert [number % 1000 for number in left] == [0, 0], "a batch is stored whole or not at all"
+        assert [number % BATCH_LINES for number in left] == [0, 0], "a batch is stored whole or not at all"
         for url in (killed, undisturbed):
             process = await importing(file, url)
             out, errors = await process.communicate()

@@ -37,7 +37,7 @@ BEGIN
     message_id := p_id;
     IF p_id <= v_last THEN message_id := chat_uuid_after(v_last); END IF;
     IF v_maybe_unread <> 0 THEN
-        SELECT mu.unread INTO v_maybe_unread FROM member_unread mu WHERE mu.room_id = p_room AND mu.user_id = p_actor;
+        SELECT mu.unread INTO v_maybe_unread FROM member_rooms mu WHERE mu.room_id = p_room AND mu.user_id = p_actor;
     END IF;
 
     UPDATE rooms r SET last_position = message_position, last_message_id = send.message_id, revision = event_revision,
