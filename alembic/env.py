@@ -51,7 +51,7 @@ async def run_online() -> None:
 
 if context.is_offline_mode():
     # Named parameters, or every percent sign of a function would come out doubled.
-    context.configure(  # type: ignore[call-arg]
+    context.configure(  # type: ignore[call-arg]  # the options are alembic's, by name
         dialect_name="postgresql", dialect_opts={"paramstyle": "named"}, literal_binds=True, **options()
     )  # type: ignore[arg-type]
     with context.begin_transaction():

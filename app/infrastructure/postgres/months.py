@@ -30,7 +30,7 @@ class PostgresMonths(Months):
         try:
             proxy = await self._engine.raw_connection()
             try:
-                connection: asyncpg.Connection[asyncpg.Record] = proxy.driver_connection  # type: ignore[assignment]
+                connection: asyncpg.Connection[asyncpg.Record] = proxy.driver_connection  # type: ignore[assignment]  # asyncpg's
                 missing = await connection.fetch("SELECT chat_missing_months($1, $2)", first, last)
                 for (month,) in missing:
                     await _make(connection, month)

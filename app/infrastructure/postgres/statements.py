@@ -75,7 +75,7 @@ class SingleStatements:
             proxy = await self._engine.raw_connection()
             try:
                 sent = True
-                return await proxy.driver_connection.fetch(sql, *arguments)  # type: ignore[union-attr,no-any-return]
+                return await proxy.driver_connection.fetch(sql, *arguments)  # type: ignore[union-attr,no-any-return]  # asyncpg's own
             except (TimeoutError, ValueError):  # among the next ones too, but the connection is good: a statement that
                 raise  # is being cancelled, or a value that was never sent
             except BROKEN:

@@ -51,7 +51,7 @@ class TransactionStatements:
         try:
             if self._proxy is None:
                 await self._begin()
-            return await self._proxy.driver_connection.fetch(sql, *arguments)  # type: ignore[no-any-return]
+            return await self._proxy.driver_connection.fetch(sql, *arguments)  # type: ignore[no-any-return]  # asyncpg's own
         except DRIVER_ERRORS as error:
             self.has_failed = True
             raise translated(error, may_have_happened=False) from error
