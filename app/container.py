@@ -33,6 +33,7 @@ from app.infrastructure.local.passwords import BcryptPasswords
 from app.infrastructure.memory.store import MemoryStore
 from app.services.identity import IdentityService
 from app.services.imports.importer import ImportService
+from app.services.members import MemberService
 from app.services.messaging import MessagingService
 from app.services.reading import ReadingService
 from app.services.rooms import RoomService
@@ -104,6 +105,7 @@ class Container(containers.DeclarativeContainer):
     # A new service gets a provider here and a field of `Chat`.
     identity = providers.Singleton(IdentityService, store=store, ids=ids, passwords=passwords)
     rooms = providers.Singleton(RoomService, store=store, ids=ids)
+    members = providers.Singleton(MemberService, store=store)
     messages = providers.Singleton(MessagingService, store=store, message_max_length=config.provided.message_max_length)
     reading = providers.Singleton(ReadingService, store=store)
     imports = providers.Singleton(ImportService, store=store, ids=ids, clock=clock)
@@ -115,6 +117,7 @@ class Chat:
 
     identity: IdentityService
     rooms: RoomService
+    members: MemberService
     messages: MessagingService
     reading: ReadingService
     imports: ImportService
@@ -143,6 +146,7 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
             chat = Chat(
                 identity=parts.identity(),
                 rooms=parts.rooms(),
+                members=parts.members(),
                 messages=parts.messages(),
                 reading=parts.reading(),
                 imports=parts.imports(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from .errors import Forbidden
-from .rooms import Membership, Role, Seat
+from .rooms.members import Membership, Role, Seat
 
 
 class Permission(StrEnum):

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from .ids import DEFAULT_TENANT, MessageId, RoomId, TenantId, UserId
-from .messaging import Message, MessageType, may_see
-from .rooms import Membership, Room
+from .messaging import Message, MessageType
+from .messaging.rules import may_see
+from .rooms import Room
+from .rooms.members import Membership
 from .values import Moment, Value
 
 # ── types ─────────────────────────────────────────────────────────────────────────────────────────────────────────

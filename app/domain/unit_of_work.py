@@ -28,9 +28,9 @@ from .actors import Actor
 from .events import Change
 from .identity import StatusWriter, TenantReader, Tenants, UserReader, Users
 from .imports import Imports, Months
-from .messaging import MessageReader, Messages, MessageWriter
+from .messaging.ports import MessageReader, Messages, MessageWriter
 from .reading import Reading, ReadingReader, ReadingWriter
-from .rooms import RoomReader, Rooms
+from .rooms.ports import RoomReader, Rooms
 
 
 class Clock(Protocol):

@@ -16,17 +16,8 @@ from app.domain.imports import ImportedMessage, Taken
 from app.domain.messaging import Draft, Message, MessageType, Sent, Thread
 from app.domain.pages import Page
 from app.domain.reading import ReadMark, counts_as_unread
-from app.domain.rooms import (
-    Membership,
-    MembershipStatus,
-    NotifyLevel,
-    Occupancy,
-    Role,
-    Room,
-    RoomNotFound,
-    RoomStatus,
-    seated,
-)
+from app.domain.rooms import Room, RoomNotFound, RoomStatus
+from app.domain.rooms.members import Membership, MembershipStatus, NotifyLevel, Occupancy, Role, seated
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
 
 from .sides import Act, Side

@@ -12,7 +12,8 @@ from app.domain.identity import Account, AccountStatus, AccountType, Tenant
 from app.domain.ids import DEFAULT_TENANT, RoomId, TenantId, UserId
 from app.domain.imports import ImportedMessage
 from app.domain.messaging import Draft, Message, MessageType
-from app.domain.rooms import Membership, NewRoom, Role, Room, RoomType
+from app.domain.rooms import NewRoom, Room, RoomType
+from app.domain.rooms.members import Membership, Role
 
 from .harness import START, ManualClock, ManualIds
 

@@ -25,7 +25,8 @@ from app.domain.events import Change, EventKind
 from app.domain.identity import AccountType
 from app.domain.ids import RoomId, UserId
 from app.domain.pages import MAX_LIMIT
-from app.domain.rooms import Role, Room
+from app.domain.rooms import Room
+from app.domain.rooms.members import Role
 from app.domain.unit_of_work import UnitOfWork
 
 from . import acts, builders

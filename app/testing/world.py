@@ -15,7 +15,8 @@ from app.domain.ids import MessageId, RoomId, UserId
 from app.domain.messaging import Message
 from app.domain.pages import MAX_LIMIT
 from app.domain.reading import counts_as_unread
-from app.domain.rooms import Membership, MembershipStatus, Role, Room, seated
+from app.domain.rooms import Room
+from app.domain.rooms.members import Membership, MembershipStatus, Role, seated
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
 
 from . import builders

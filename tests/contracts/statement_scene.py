@@ -16,7 +16,8 @@ from app.domain.actors import Actor
 from app.domain.ids import MessageId, RoomId
 from app.domain.imports import ImportedMessage
 from app.domain.messaging import Message, MessageType
-from app.domain.rooms import Membership, Role, Room, RoomType
+from app.domain.rooms import Room, RoomType
+from app.domain.rooms.members import Membership, Role
 from app.testing import builders
 from app.testing.harness import Harness
 from app.testing.world import World, user_of

@@ -7,7 +7,8 @@ import pytest
 
 from app.domain.access import NotAllowed, Permission, allows, require, require_over
 from app.domain.ids import RoomId, UserId
-from app.domain.rooms import Membership, Role, Room, Seat
+from app.domain.rooms import Room
+from app.domain.rooms.members import Membership, Role, Seat
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ROOM = Room(id=RoomId(UUID(int=9)), name="Lounge", created_at=NOW, updated_at=NOW)

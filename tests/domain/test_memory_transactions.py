@@ -18,7 +18,8 @@ from app.domain.identity import Account, AccountType, OnlineStatus
 from app.domain.ids import RoomId, UserId
 from app.domain.imports import ImportedMessage
 from app.domain.messaging import Draft, MessageNotFound, MessageType
-from app.domain.rooms import Membership, Role, Room, RoomNotFound, StaleVersion
+from app.domain.rooms import Room, RoomNotFound, StaleVersion
+from app.domain.rooms.members import Membership, Role
 from app.infrastructure.memory.store import MemoryStore
 
 T = TypeVar("T")

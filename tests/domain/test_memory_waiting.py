@@ -10,7 +10,7 @@ from app.domain.actors import Actor
 from app.domain.errors import Contended, Misuse
 from app.domain.events import Change, EventKind
 from app.domain.identity import EmailTaken, UsernameTaken
-from app.domain.rooms import MembershipStatus
+from app.domain.rooms.members import MembershipStatus
 from app.infrastructure.memory.locks import Locks
 from tests.domain.test_memory_transactions import Chat, account, say, started, turns, user_id_of
 

@@ -15,9 +15,11 @@ from app.domain.errors import ChatError, Invalid
 from app.domain.identity import AccountInactive, AccountType, UserNotFound
 from app.domain.ids import MessageId, RoomId, UserId
 from app.domain.imports import ImportedMessage
-from app.domain.messaging import AlterFacts, Draft, Message, MessageType, SendFacts, judge, may_see
+from app.domain.messaging import Draft, Message, MessageType, rules
+from app.domain.messaging.rules import AlterFacts, SendFacts, judge, may_see
 from app.domain.reading import counts_as_unread
-from app.domain.rooms import Membership, NotAMember, RoomNotActive, RoomNotFound, RoomStatus, StaleVersion
+from app.domain.rooms import RoomNotActive, RoomNotFound, RoomStatus, StaleVersion
+from app.domain.rooms.members import Membership, NotAMember
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 TIMES: dict[str, Any] = {"created_at": NOW, "updated_at": NOW}
@@ -246,14 +248,14 @@ BROKEN_SENDS: tuple[tuple[dict[str, Any], type[ChatError]], ...] = (
 
 
 def test_the_send_table_is_tested_row_by_row_in_its_order() -> None:
-    judge(messaging.SEND_RULES, SEND)
-    assert [refusal for _, refusal in BROKEN_SENDS] == [rule.refusal for rule in messaging.SEND_RULES]
+    judge(rules.SEND_RULES, SEND)
+    assert [refusal for _, refusal in BROKEN_SENDS] == [rule.refusal for rule in rules.SEND_RULES]
 
 
 @pytest.mark.parametrize(("broken", "refusal"), BROKEN_SENDS, ids=lambda value: getattr(value, "__name__", ""))
 def test_a_broken_rule_names_the_refusal(broken: dict[str, Any], refusal: type[ChatError]) -> None:
     with pytest.raises(refusal):
-        judge(messaging.SEND_RULES, replace(SEND, **broken))
+        judge(rules.SEND_RULES, replace(SEND, **broken))
 
 
 @pytest.mark.parametrize("first", range(len(BROKEN_SENDS)))
@@ -262,7 +264,7 @@ def test_of_two_broken_rules_the_first_speaks(first: int, second: int) -> None:
     (broken, refusal), (later, _) = BROKEN_SENDS[first], BROKEN_SENDS[second]
     if first < second and not broken.keys() & later.keys():
         with pytest.raises(refusal):
-            judge(messaging.SEND_RULES, replace(SEND, **later, **broken))
+            judge(rules.SEND_RULES, replace(SEND, **later, **broken))
 
 
 @pytest.mark.parametrize("kind", MessageType)
@@ -280,21 +282,21 @@ def test_who_sends_which_type(kind: MessageType, sender: str) -> None:
         account_type={"person": AccountType.MEMBER, "robot": AccountType.ROBOT}.get(sender),
     )
     if sender in allowed:
-        judge(messaging.SEND_RULES, facts)
+        judge(rules.SEND_RULES, facts)
     else:
         with pytest.raises(messaging.WrongMessageType):
-            judge(messaging.SEND_RULES, facts)
+            judge(rules.SEND_RULES, facts)
 
 
 @pytest.mark.parametrize("target", [None, a_message(deleted_at=NOW), a_message(position=1)])
 def test_what_is_missing_deleted_or_hidden_is_not_answered(target: Message | None) -> None:
     member = a_membership(can_see_history=False, visible_from=1)
     seen = replace(SEND, membership=member, draft=IN_THREAD, thread=a_message(), reply_to=a_message())
-    judge(messaging.SEND_RULES, seen)
+    judge(rules.SEND_RULES, seen)
     with pytest.raises(messaging.ThreadNotFound):
-        judge(messaging.SEND_RULES, replace(seen, thread=target))
+        judge(rules.SEND_RULES, replace(seen, thread=target))
     with pytest.raises(messaging.ReplyTargetNotFound):
-        judge(messaging.SEND_RULES, replace(seen, reply_to=target))
+        judge(rules.SEND_RULES, replace(seen, reply_to=target))
 
 
 ALTER = AlterFacts(
@@ -322,54 +324,54 @@ BROKEN_EDITS: tuple[tuple[dict[str, Any], type[ChatError]], ...] = (
 
 
 def test_the_edit_table_is_tested_row_by_row_in_its_order() -> None:
-    judge(messaging.EDIT_RULES, ALTER)
-    judge(messaging.EDIT_RULES, replace(ALTER, expected_version=None))
-    judge(messaging.EDIT_RULES, replace(ALTER, content="", message=a_message(message_type="image", version=2)))
-    assert [refusal for _, refusal in BROKEN_EDITS] == [rule.refusal for rule in messaging.EDIT_RULES]
+    judge(rules.EDIT_RULES, ALTER)
+    judge(rules.EDIT_RULES, replace(ALTER, expected_version=None))
+    judge(rules.EDIT_RULES, replace(ALTER, content="", message=a_message(message_type="image", version=2)))
+    assert [refusal for _, refusal in BROKEN_EDITS] == [rule.refusal for rule in rules.EDIT_RULES]
 
 
 @pytest.mark.parametrize(("broken", "refusal"), BROKEN_EDITS, ids=lambda value: getattr(value, "__name__", ""))
 def test_a_broken_edit_names_the_refusal(broken: dict[str, Any], refusal: type[ChatError]) -> None:
     with pytest.raises(refusal):
-        judge(messaging.EDIT_RULES, replace(ALTER, **broken))
+        judge(rules.EDIT_RULES, replace(ALTER, **broken))
 
 
 @pytest.mark.parametrize(("broken", "refusal"), BROKEN_EDITS[:-2], ids=lambda value: getattr(value, "__name__", ""))
 def test_a_broken_delete_names_the_refusal(broken: dict[str, Any], refusal: type[ChatError]) -> None:
     facts = replace(ALTER, **broken)
     if refusal is messaging.Silenced:  # a silenced member may still take back what they said
-        judge(messaging.DELETE_RULES, facts)
+        judge(rules.DELETE_RULES, facts)
     else:
         with pytest.raises(refusal):
-            judge(messaging.DELETE_RULES, facts)
+            judge(rules.DELETE_RULES, facts)
 
 
 @pytest.mark.parametrize("role", ["owner", "admin", "moderator", "member", "observer", "guest"])
 def test_moderators_delete_what_others_wrote_and_nobody_edits_it(role: str) -> None:
     facts = replace(ALTER, membership=a_membership(role=role), message=a_message(user_id=BOB))
     if role in {"owner", "admin", "moderator"}:
-        judge(messaging.DELETE_RULES, facts)
+        judge(rules.DELETE_RULES, facts)
     else:
         with pytest.raises(messaging.NotTheAuthor):
-            judge(messaging.DELETE_RULES, facts)
+            judge(rules.DELETE_RULES, facts)
     if role != "observer":
         with pytest.raises(messaging.NotTheAuthor):
-            judge(messaging.EDIT_RULES, facts)
+            judge(rules.EDIT_RULES, facts)
 
 
 def test_the_application_deletes_anything_and_edits_its_own() -> None:
     application = replace(ALTER, by_application=True, user_id=None, membership=None)
-    judge(messaging.DELETE_RULES, application)
+    judge(rules.DELETE_RULES, application)
     with pytest.raises(messaging.NotTheAuthor):
-        judge(messaging.EDIT_RULES, application)
-    judge(messaging.EDIT_RULES, replace(application, message=a_message(user_id=None, version=2)))
+        judge(rules.EDIT_RULES, application)
+    judge(rules.EDIT_RULES, replace(application, message=a_message(user_id=None, version=2)))
     with pytest.raises(messaging.MessageNotFound):
-        judge(messaging.DELETE_RULES, replace(application, message=None))
+        judge(rules.DELETE_RULES, replace(application, message=None))
 
 
 def test_a_member_does_not_delete_what_has_no_author() -> None:
     with pytest.raises(messaging.NotTheAuthor):
-        judge(messaging.DELETE_RULES, replace(ALTER, message=a_message(user_id=None)))
+        judge(rules.DELETE_RULES, replace(ALTER, message=a_message(user_id=None)))
 
 
 @given(st.uuids(), st.uuids(), st.uuids(), st.uuids())

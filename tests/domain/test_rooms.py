@@ -14,18 +14,8 @@ from app.domain.errors import ChatError, Invalid
 from app.domain.identity import AccountType, User
 from app.domain.ids import MessageId, RoomId, UserId
 from app.domain.pages import InvalidCursor
-from app.domain.rooms import (
-    Membership,
-    MembershipStatus,
-    NewRoom,
-    NotifyLevel,
-    Occupancy,
-    Role,
-    Room,
-    RoomChange,
-    RoomStatus,
-    RoomType,
-)
+from app.domain.rooms import NewRoom, Room, RoomChange, RoomStatus, RoomType, members
+from app.domain.rooms.members import Membership, MembershipStatus, NotifyLevel, Occupancy, Role
 from app.domain.text import key_of
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -177,7 +167,7 @@ MESSAGE = MessageId(UUID(int=5))
 
 @pytest.mark.spec("3.5")
 def test_a_first_seat_starts_reading_at_the_rooms_end() -> None:
-    seat = rooms.seated(held(last_position=4, last_message_id=MESSAGE), ANN, LATER, role=Role.GUEST)
+    seat = members.seated(held(last_position=4, last_message_id=MESSAGE), ANN, LATER, role=Role.GUEST)
     assert (seat.role, seat.status, seat.can_see_history) == (Role.GUEST, MembershipStatus.ACTIVE, True)
     assert (seat.visible_from, seat.last_read_position, seat.last_read_message_id) == (4, 4, MESSAGE)
     assert (seat.joined_at, seat.created_at, seat.tenant_id) == (LATER, LATER, a_room().tenant_id)
@@ -193,11 +183,11 @@ def test_a_former_member_starts_anew_and_keeps_what_was_allowed_to_them(status: 
         can_send_messages=False,
         last_read_position=1,
     )
-    seat = rooms.seated(held(before, last_position=4, last_message_id=MESSAGE), ANN, LATER)
+    seat = members.seated(held(before, last_position=4, last_message_id=MESSAGE), ANN, LATER)
     assert (seat.role, seat.status, seat.left_at) == (Role.MEMBER, MembershipStatus.ACTIVE, None)
     assert (seat.can_see_history, seat.can_send_messages) == (False, False)
     assert (seat.visible_from, seat.last_read_position, seat.joined_at, seat.created_at) == (4, 4, LATER, NOW)
-    assert rooms.seated(held(before), ANN, LATER, can_see_history=True).can_see_history is True
+    assert members.seated(held(before), ANN, LATER, can_see_history=True).can_see_history is True
 
 
 @pytest.mark.parametrize(
@@ -205,22 +195,22 @@ def test_a_former_member_starts_anew_and_keeps_what_was_allowed_to_them(status: 
     [
         (held(status="closed"), rooms.RoomNotActive),
         (held(status="archived"), rooms.RoomNotActive),
-        (held(name=None, room_type="direct"), rooms.DirectRoomIsFixed),
-        (held(a_membership()), rooms.AlreadyMember),
-        (held(a_membership(status="muted")), rooms.AlreadyMember),
-        (held(a_membership(status="banned")), rooms.Banned),
-        (held(seats_taken=2, max_participants=2), rooms.RoomIsFull),
-        (held(seats_taken=3, max_participants=2), rooms.RoomIsFull),
+        (held(name=None, room_type="direct"), members.DirectRoomIsFixed),
+        (held(a_membership()), members.AlreadyMember),
+        (held(a_membership(status="muted")), members.AlreadyMember),
+        (held(a_membership(status="banned")), members.Banned),
+        (held(seats_taken=2, max_participants=2), members.RoomIsFull),
+        (held(seats_taken=3, max_participants=2), members.RoomIsFull),
     ],
 )
 def test_who_gets_no_seat(occupancy: Occupancy, refusal: type[ChatError]) -> None:
     with pytest.raises(refusal):
-        rooms.seated(occupancy, ANN, NOW)
+        members.seated(occupancy, ANN, NOW)
 
 
 def test_the_last_seat_can_be_taken_and_no_limit_is_none() -> None:
-    rooms.seated(held(seats_taken=1, max_participants=2), ANN, NOW)
-    rooms.seated(held(seats_taken=10_000, max_participants=None), ANN, NOW)
+    members.seated(held(seats_taken=1, max_participants=2), ANN, NOW)
+    members.seated(held(seats_taken=10_000, max_participants=None), ANN, NOW)
 
 
 # ── giving it up ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -229,7 +219,7 @@ def test_the_last_seat_can_be_taken_and_no_limit_is_none() -> None:
 @pytest.mark.parametrize("status", [MembershipStatus.LEFT, MembershipStatus.REMOVED])
 def test_a_seat_given_up_remembers_when(status: MembershipStatus) -> None:
     before = a_membership(muted_until=LATER, status="muted", last_read_position=3)
-    after = rooms.unseated(held(before), status, LATER)
+    after = members.unseated(held(before), status, LATER)
     assert (after.status, after.left_at, after.muted_until, after.last_read_position) == (
         status,
         LATER,
@@ -241,34 +231,34 @@ def test_a_seat_given_up_remembers_when(status: MembershipStatus) -> None:
 @pytest.mark.parametrize(
     ("occupancy", "refusal"),
     [
-        (held(None), rooms.MemberNotFound),
-        (held(a_membership(status="left")), rooms.MemberNotFound),
-        (held(a_membership(), name=None, room_type="direct"), rooms.DirectRoomIsFixed),
-        (held(a_membership(role="owner"), owners=1, seats_taken=2), rooms.LastOwner),
+        (held(None), members.MemberNotFound),
+        (held(a_membership(status="left")), members.MemberNotFound),
+        (held(a_membership(), name=None, room_type="direct"), members.DirectRoomIsFixed),
+        (held(a_membership(role="owner"), owners=1, seats_taken=2), members.LastOwner),
     ],
 )
 def test_who_cannot_give_it_up(occupancy: Occupancy, refusal: type[ChatError]) -> None:
     with pytest.raises(refusal):
-        rooms.unseated(occupancy, MembershipStatus.LEFT, NOW)
+        members.unseated(occupancy, MembershipStatus.LEFT, NOW)
 
 
 def test_an_owner_leaves_where_another_stays_or_nobody_does() -> None:
     owner = a_membership(role="owner")
-    rooms.unseated(held(owner, owners=2, seats_taken=2), MembershipStatus.LEFT, NOW)
-    rooms.unseated(held(owner, owners=1, seats_taken=1), MembershipStatus.LEFT, NOW)
+    members.unseated(held(owner, owners=2, seats_taken=2), MembershipStatus.LEFT, NOW)
+    members.unseated(held(owner, owners=1, seats_taken=1), MembershipStatus.LEFT, NOW)
 
 
 def test_roles_change_but_one_owner_stays() -> None:
-    assert rooms.with_role(held(a_membership()), Role.ADMIN).role is Role.ADMIN
+    assert members.with_role(held(a_membership()), Role.ADMIN).role is Role.ADMIN
     owner = a_membership(role="owner")
-    assert rooms.with_role(held(owner, owners=2), Role.MEMBER).role is Role.MEMBER
-    assert rooms.with_role(held(owner, owners=1), Role.OWNER) == owner
-    with pytest.raises(rooms.LastOwner):
-        rooms.with_role(held(owner, owners=1, seats_taken=1), Role.MEMBER)
-    with pytest.raises(rooms.DirectRoomIsFixed):
-        rooms.with_role(held(a_membership(), name=None, room_type="direct"), Role.ADMIN)
-    with pytest.raises(rooms.MemberNotFound):
-        rooms.with_role(held(a_membership(status="removed")), Role.ADMIN)
+    assert members.with_role(held(owner, owners=2), Role.MEMBER).role is Role.MEMBER
+    assert members.with_role(held(owner, owners=1), Role.OWNER) == owner
+    with pytest.raises(members.LastOwner):
+        members.with_role(held(owner, owners=1, seats_taken=1), Role.MEMBER)
+    with pytest.raises(members.DirectRoomIsFixed):
+        members.with_role(held(a_membership(), name=None, room_type="direct"), Role.ADMIN)
+    with pytest.raises(members.MemberNotFound):
+        members.with_role(held(a_membership(status="removed")), Role.ADMIN)
 
 
 # ── who is let in ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -283,13 +273,13 @@ def a_user(kind: AccountType) -> User:
 def test_guests_only_where_they_are_let_in(kind: AccountType, guests: bool) -> None:
     room = a_room(guest_access_allowed=guests)
     if kind is AccountType.GUEST and not guests:
-        with pytest.raises(rooms.NoGuests):
-            rooms.require_joinable(room, a_user(kind))
-        with pytest.raises(rooms.NoGuests):
-            rooms.require_guest_access(room, a_user(kind))
+        with pytest.raises(members.NoGuests):
+            members.require_joinable(room, a_user(kind))
+        with pytest.raises(members.NoGuests):
+            members.require_guest_access(room, a_user(kind))
     else:
-        rooms.require_joinable(room, a_user(kind))
-        rooms.require_guest_access(room, a_user(kind))
+        members.require_joinable(room, a_user(kind))
+        members.require_guest_access(room, a_user(kind))
 
 
 @pytest.mark.parametrize("room_type", RoomType)
@@ -297,14 +287,14 @@ def test_guests_only_where_they_are_let_in(kind: AccountType, guests: bool) -> N
 def test_only_a_public_group_is_joined_unasked(room_type: RoomType, private: bool) -> None:
     room = a_room(room_type=room_type, is_private=private)
     if room_type is RoomType.GROUP and not private:
-        rooms.require_joinable(room, a_user(AccountType.MEMBER))
+        members.require_joinable(room, a_user(AccountType.MEMBER))
     else:
-        with pytest.raises(rooms.RoomIsPrivate):
-            rooms.require_joinable(room, a_user(AccountType.MEMBER))
+        with pytest.raises(members.RoomIsPrivate):
+            members.require_joinable(room, a_user(AccountType.MEMBER))
 
 
 def test_a_limit_is_not_set_below_the_seats_taken() -> None:
     for enough in (3, 4, None):
-        rooms.require_room_for(held(seats_taken=3), enough)
-    with pytest.raises(rooms.RoomIsFull):
-        rooms.require_room_for(held(seats_taken=3), 2)
+        members.require_room_for(held(seats_taken=3), enough)
+    with pytest.raises(members.RoomIsFull):
+        members.require_room_for(held(seats_taken=3), 2)

@@ -13,7 +13,7 @@ import pytest
 from app.domain.actors import Actor
 from app.domain.ids import RoomId
 from app.domain.messaging import Draft, Sent
-from app.domain.rooms import Role
+from app.domain.rooms.members import Role
 from app.infrastructure.local.clock import SystemClock
 from app.infrastructure.local.ids import TimeOrderedIds
 from app.infrastructure.postgres.engine import PoolOptions, create_engine

@@ -13,7 +13,8 @@ from app.domain.events import Change, EventKind
 from app.domain.identity import OnlineStatus
 from app.domain.ids import UserId
 from app.domain.messaging import MessageType
-from app.domain.rooms import Role, RoomType
+from app.domain.rooms import RoomType
+from app.domain.rooms.members import Role
 from app.infrastructure.local.clock import SystemClock
 from app.infrastructure.local.ids import TimeOrderedIds
 from app.infrastructure.postgres import migrations

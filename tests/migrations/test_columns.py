@@ -18,7 +18,8 @@ from app.domain.identity import Account, Tenant, UserSettings, UserStatus
 from app.domain.ids import DEFAULT_TENANT, moment_of
 from app.domain.messaging import Message
 from app.domain.reading import ReadReceipt
-from app.domain.rooms import Membership, Room
+from app.domain.rooms import Room
+from app.domain.rooms.members import Membership
 from tests.migrations.catalog import Connection
 
 pytestmark = pytest.mark.postgres

@@ -13,7 +13,7 @@ import pytest
 from app.container import Chat, Container, open_app
 from app.domain.actors import Actor
 from app.domain.ids import RoomId, UserId
-from app.domain.rooms import Role
+from app.domain.rooms.members import Role
 from app.settings import Settings
 from app.testing import builders
 from tests.conftest import DatabaseServer

@@ -11,19 +11,8 @@ from pydantic import SecretStr
 from app.domain.actors import Actor
 from app.domain.identity import EmailTaken, ExternalIdTaken, Registration, User, UsernameTaken
 from app.domain.messaging import Draft
-from app.domain.rooms import (
-    AlreadyMember,
-    LastOwner,
-    Membership,
-    MembershipStatus,
-    NewRoom,
-    Role,
-    Room,
-    RoomChange,
-    RoomExternalIdTaken,
-    RoomIsFull,
-    StaleVersion,
-)
+from app.domain.rooms import NewRoom, Room, RoomChange, RoomExternalIdTaken, StaleVersion
+from app.domain.rooms.members import AlreadyMember, LastOwner, Membership, MembershipStatus, Role, RoomIsFull
 from app.testing import builders
 from tests.races.conftest import Arena, together, user_of
 
@@ -34,10 +23,10 @@ pytestmark = pytest.mark.postgres
 async def test_the_last_seat_goes_to_one_of_ten(arena: Arena) -> None:
     (owner, *others) = await arena.people(11)
     room_id = await arena.room([owner], max_participants=2)
-    joins = await together([arena.chat.rooms.join(o, room_id) for o in others])
+    joins = await together([arena.chat.members.join(o, room_id) for o in others])
     assert sum(isinstance(join, Membership) for join in joins) == 1, joins
     assert sum(isinstance(join, RoomIsFull) for join in joins) == 9
-    assert len((await arena.chat.rooms.members(owner, room_id)).items) == 2
+    assert len((await arena.chat.members.find_by_room(owner, room_id)).items) == 2
     await arena.prove(room_id)
 
 
@@ -49,14 +38,14 @@ async def test_joins_leaves_and_adds_never_pass_the_limit(arena: Arena) -> None:
     async def come_and_go(actor: Actor) -> None:
         for _ in range(6):
             try:
-                await arena.chat.rooms.join(actor, room_id)
+                await arena.chat.members.join(actor, room_id)
             except RoomIsFull:
                 continue
-            await arena.chat.rooms.leave(actor, room_id)
+            await arena.chat.members.leave(actor, room_id)
 
     async def watch() -> None:
         for _ in range(40):
-            assert len((await arena.chat.rooms.members(owner, room_id)).items) <= 4
+            assert len((await arena.chat.members.find_by_room(owner, room_id)).items) <= 4
 
     results = await together([watch(), *[come_and_go(o) for o in others]])
     assert [result for result in results if result is not None] == []
@@ -67,7 +56,7 @@ async def test_joins_leaves_and_adds_never_pass_the_limit(arena: Arena) -> None:
 async def test_one_person_joins_once_however_often_they_knock(arena: Arena) -> None:
     (owner, other) = await arena.people(2)
     room_id = await arena.room([owner])
-    joins = await together([arena.chat.rooms.join(other, room_id) for _ in range(10)])
+    joins = await together([arena.chat.members.join(other, room_id) for _ in range(10)])
     assert sum(isinstance(join, Membership) for join in joins) == 1
     assert sum(isinstance(join, AlreadyMember) for join in joins) == 9
     await arena.prove(room_id)
@@ -82,7 +71,7 @@ async def test_a_direct_room_opened_ten_times_at_once_is_one(arena: Arena) -> No
         assert len({room.id for room in opened if isinstance(room, Room)}) == 1, opened
         assert all(isinstance(room, Room) for room in opened)
         room_id = (await arena.chat.rooms.my_rooms(one))[0].room.id
-        assert len((await arena.chat.rooms.members(other, room_id)).items) == 2
+        assert len((await arena.chat.members.find_by_room(other, room_id)).items) == 2
         created = await arena.watcher.fetchval(
             "SELECT count(*) FROM room_events WHERE room_id = $1 AND kind = 'room.created'", room_id
         )
@@ -121,10 +110,10 @@ async def test_of_two_last_owners_one_stays(arena: Arena) -> None:
     for _ in range(8):
         (one, other, member) = await arena.people(3)
         room_id = await arena.room([one, other, member], owners=2)
-        left = await together([arena.chat.rooms.leave(o, room_id) for o in (one, other)])
+        left = await together([arena.chat.members.leave(o, room_id) for o in (one, other)])
         assert sum(isinstance(result, Membership) for result in left) == 1, left
         assert sum(isinstance(result, LastOwner) for result in left) == 1
-        people = (await arena.chat.rooms.members(member, room_id)).items
+        people = (await arena.chat.members.find_by_room(member, room_id)).items
         assert [p.membership.role for p in people].count(Role.OWNER) == 1
         await arena.prove(room_id)
 
@@ -136,11 +125,11 @@ async def test_two_owners_demoting_each_other_leave_one(arena: Arena) -> None:
         room_id = await arena.room([one, other, member], owners=2)
         await together(
             [
-                arena.chat.rooms.change_role(one, room_id, user_of(other), Role.MEMBER),
-                arena.chat.rooms.change_role(other, room_id, user_of(one), Role.MEMBER),
+                arena.chat.members.change_role(one, room_id, user_of(other), Role.MEMBER),
+                arena.chat.members.change_role(other, room_id, user_of(one), Role.MEMBER),
             ]
         )
-        people = (await arena.chat.rooms.members(member, room_id)).items
+        people = (await arena.chat.members.find_by_room(member, room_id)).items
         assert [p.membership.role for p in people].count(Role.OWNER) == 1
         await arena.prove(room_id)
 
@@ -169,10 +158,10 @@ async def test_who_joins_while_others_send_starts_reading_at_the_join(arena: Are
 
     async def come(actor: Actor) -> None:
         for _ in range(4):
-            await arena.chat.rooms.join(actor, room_id)
+            await arena.chat.members.join(actor, room_id)
             await asyncio.sleep(0.01)
-            await arena.chat.rooms.leave(actor, room_id)
-        await arena.chat.rooms.join(actor, room_id)
+            await arena.chat.members.leave(actor, room_id)
+        await arena.chat.members.join(actor, room_id)
 
     results = await together([talk(), *[come(o) for o in others]])
     assert [result for result in results if result is not None] == []

@@ -9,7 +9,8 @@ import pytest
 
 from app.domain.actors import Actor
 from app.domain.messaging import ClientKeyReused, Draft, Message, NotTheAuthor, Sent
-from app.domain.rooms import MembershipStatus, NotAMember, RoomNotActive, StaleVersion
+from app.domain.rooms import RoomNotActive, StaleVersion
+from app.domain.rooms.members import MembershipStatus, NotAMember
 from tests.races.conftest import Arena, together, user_of
 
 pytestmark = [pytest.mark.postgres, pytest.mark.spec("3.4")]

@@ -15,7 +15,7 @@ from app.domain import ids
 from app.domain.actors import Actor
 from app.domain.errors import Invalid
 from app.domain.messaging import MessageType
-from app.domain.rooms import Role
+from app.domain.rooms.members import Role
 from app.services import arguments
 
 KINDS: tuple[Callable[..., UUID], ...] = (arguments.user_id, arguments.room_id, arguments.message_id)

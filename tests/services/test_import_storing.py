@@ -21,7 +21,8 @@ from app.domain.identity import AccountStatus, AccountType, Registration
 from app.domain.ids import DEFAULT_TENANT, UserId, moment_of
 from app.domain.imports import ImportedMessage, Taken
 from app.domain.messaging import Draft, Message, MessageType
-from app.domain.rooms import MembershipStatus, Role, Room
+from app.domain.rooms import Room
+from app.domain.rooms.members import MembershipStatus, Role
 from app.infrastructure.local.bus import InProcessBus
 from app.infrastructure.local.ids import TimeOrderedIds
 from app.infrastructure.local.passwords import BcryptPasswords
@@ -32,6 +33,7 @@ from app.services.imports.importer import ImportService
 from app.services.imports.lines import LineFile
 from app.services.imports.records import Refusal, Report, SourceBroken
 from app.services.imports.zulip import ZulipJsonl
+from app.services.members import MemberService
 from app.services.messaging import MessagingService
 from app.services.reading import ReadingService
 from app.services.rooms import RoomService
@@ -50,6 +52,7 @@ class App:
         self.imports = ImportService(self.store, ids, lambda: NOW)
         self.identity = IdentityService(self.store, ids, BcryptPasswords(rounds=10))
         self.rooms = RoomService(self.store, ids)
+        self.members = MemberService(self.store)
         self.messages = MessagingService(self.store)
         self.reading = ReadingService(self.store)
 
@@ -120,7 +123,7 @@ async def everything(chat: App, rooms: int = 3) -> list[Any]:
     found: list[Any] = []
     for number in range(rooms):
         room = await chat.room(number)
-        members = await chat.rooms.members(SYSTEM, room.id, limit=200)
+        members = await chat.members.find_by_room(SYSTEM, room.id, limit=200)
         names = {member.user.id: member.user.display_name for member in members.items}
         found.append((room.name, room.last_position, room.last_message_id, room.created_at, room.revision))
         for member in members.items:
@@ -161,7 +164,7 @@ async def test_a_conversation_arrives_with_its_order_threads_and_replies(chat: A
 async def test_authors_become_accounts_nobody_can_log_in_to_and_members_who_have_read_their_own(chat: App) -> None:
     await chat.take_in(line(1), line(2, author="Bo"), line(3, author="GitHub"), line(4))
     room = await chat.room()
-    members = {m.user.display_name: m for m in (await chat.rooms.members(SYSTEM, room.id)).items}
+    members = {m.user.display_name: m for m in (await chat.members.find_by_room(SYSTEM, room.id)).items}
     assert set(members) == {"Ada", "Bo", "GitHub"}
     ada = members["Ada"]
     assert (ada.user.username, ada.user.email, ada.user.account_type) == ("Ada", None, AccountType.MEMBER)
@@ -193,7 +196,7 @@ async def test_names_that_fold_to_one_key_get_usernames_of_their_own(chat: App) 
     names = ["Ada", "ada", "Ａda", "A" * 60, "A" * 61, "\u200b" * 50 + "x"]
     await chat.take_in(*(line(n, author=name) for n, name in enumerate(names, 1)))
     room = await chat.room()
-    users = [m.user for m in (await chat.rooms.members(SYSTEM, room.id)).items]
+    users = [m.user for m in (await chat.members.find_by_room(SYSTEM, room.id)).items]
     assert {user.display_name for user in users} == set(names)
     by_name = {user.display_name: user.username for user in users}
     assert [by_name[name] for name in names] == [
@@ -377,7 +380,7 @@ async def test_an_older_line_keeps_its_time_and_is_numbered_on(chat: App) -> Non
 async def test_who_left_stays_out_though_their_messages_come_in(chat: App) -> None:
     await chat.take_in(line(1), line(2, author="Bo"))
     room, bo = await chat.room(), Actor(user_id=await chat.user("Bo"))
-    await chat.rooms.leave(bo, room.id)
+    await chat.members.leave(bo, room.id)
     report = await chat.take_in(line(3, author="Bo"))
     assert report.stored == 1
     async with chat.store.unit_of_work(SYSTEM) as uow:

@@ -14,14 +14,15 @@ from app.domain.errors import ChatError, Invalid
 from app.domain.events import EventKind
 from app.domain.identity import AccountInactive, AccountType, UserNotFound
 from app.domain.ids import UserId
-from app.domain.rooms import Membership, MembershipStatus, Role, Room, RoomType
+from app.domain.rooms import Room, RoomType, members
+from app.domain.rooms.members import Membership, MembershipStatus, Role
 from tests.services.world import World, id_of, taken
 
 pytestmark = pytest.mark.spec("3.3")
 
 
 async def roles(world: World, room: Room) -> dict[str, Role]:
-    page = await world.chat.rooms.members(world.system, room.id)
+    page = await world.chat.members.find_by_room(world.system, room.id)
     return {member.user.username: member.membership.role for member in page.items}
 
 
@@ -37,9 +38,9 @@ async def test_joining_leaving_and_joining_again(world: World) -> None:
     room = await world.room(ann)
     await world.say(ann, room, "one", "two")
     async with world.chat.events.subscribe(room.id) as events:
-        joined = await world.chat.rooms.join(bob, ids.ulid(room.id))
-        left = await world.chat.rooms.leave(bob, room.id)
-        await world.chat.rooms.join(bob, room.id)
+        joined = await world.chat.members.join(bob, ids.ulid(room.id))
+        left = await world.chat.members.leave(bob, room.id)
+        await world.chat.members.join(bob, room.id)
         assert [(kind, who) for kind, _, who in await taken(events, 3)] == [
             (EventKind.MEMBER_JOINED, id_of(bob)),
             (EventKind.MEMBER_LEFT, id_of(bob)),
@@ -53,21 +54,21 @@ async def test_joining_leaving_and_joining_again(world: World) -> None:
 async def test_the_membership_returned_is_the_one_stored(world: World) -> None:
     ann, bob = await world.persons("ann", "bob")
     room = await world.room(ann)
-    assert await world.chat.rooms.join(bob, room.id) == await seat_of(world, bob, room)
+    assert await world.chat.members.join(bob, room.id) == await seat_of(world, bob, room)
     world.clock.go_on()
-    changed = await world.chat.rooms.change_role(ann, room.id, id_of(bob), "observer")
+    changed = await world.chat.members.change_role(ann, room.id, id_of(bob), "observer")
     assert changed.role is (await seat_of(world, bob, room)).role is Role.OBSERVER
 
 
 async def test_a_guest_account_joins_as_guest_where_guests_are_let_in(world: World) -> None:
     ann, guest = await world.person("ann"), await world.person("guest", AccountType.GUEST)
     room = await world.room(ann)
-    assert (await world.chat.rooms.join(guest, room.id)).role is Role.GUEST
+    assert (await world.chat.members.join(guest, room.id)).role is Role.GUEST
     closed_to_guests = await world.room(ann, guest_access_allowed=False)
-    with pytest.raises(rooms.NoGuests):
-        await world.chat.rooms.join(guest, closed_to_guests.id)
-    with pytest.raises(rooms.NoGuests):
-        await world.chat.rooms.add(ann, closed_to_guests.id, id_of(guest))
+    with pytest.raises(members.NoGuests):
+        await world.chat.members.join(guest, closed_to_guests.id)
+    with pytest.raises(members.NoGuests):
+        await world.chat.members.add(ann, closed_to_guests.id, id_of(guest))
 
 
 async def test_who_cannot_join(world: World) -> None:
@@ -75,33 +76,33 @@ async def test_who_cannot_join(world: World) -> None:
     room = await world.room(ann, max_participants=2)
     direct = await world.chat.rooms.open_direct(ann, id_of(bob))
     refusals: list[tuple[Actor, Room, type[ChatError]]] = [
-        (ann, room, rooms.AlreadyMember),
-        (bob, await world.room(ann, is_private=True), rooms.RoomIsPrivate),
-        (bob, await world.room(ann, room_type=RoomType.SUPPORT), rooms.RoomIsPrivate),
-        (eve, direct, rooms.RoomIsPrivate),
-        (ann, direct, rooms.DirectRoomIsFixed),
+        (ann, room, members.AlreadyMember),
+        (bob, await world.room(ann, is_private=True), members.RoomIsPrivate),
+        (bob, await world.room(ann, room_type=RoomType.SUPPORT), members.RoomIsPrivate),
+        (eve, direct, members.RoomIsPrivate),
+        (ann, direct, members.DirectRoomIsFixed),
         (world.system, room, Invalid),
         (Actor(user_id=UserId(uuid4())), room, UserNotFound),
     ]
     for actor, wanted, refusal in refusals:
         with pytest.raises(refusal):
-            await world.chat.rooms.join(actor, wanted.id)
-    await world.chat.rooms.join(bob, room.id)
-    with pytest.raises(rooms.RoomIsFull):
-        await world.chat.rooms.join(eve, room.id)
+            await world.chat.members.join(actor, wanted.id)
+    await world.chat.members.join(bob, room.id)
+    with pytest.raises(members.RoomIsFull):
+        await world.chat.members.join(eve, room.id)
     await world.bar(eve)
     with pytest.raises(AccountInactive):
-        await world.chat.rooms.join(eve, room.id)
+        await world.chat.members.join(eve, room.id)
     assert await roles(world, room) == {"ann": Role.OWNER, "bob": Role.MEMBER}
 
 
 async def test_the_last_owner_stays_while_others_do(world: World) -> None:
     ann, bob = await world.persons("ann", "bob")
     room = await world.room(ann, bob)
-    with pytest.raises(rooms.LastOwner):
-        await world.chat.rooms.leave(ann, room.id)
-    await world.chat.rooms.leave(bob, room.id)
-    await world.chat.rooms.leave(ann, room.id)
+    with pytest.raises(members.LastOwner):
+        await world.chat.members.leave(ann, room.id)
+    await world.chat.members.leave(bob, room.id)
+    await world.chat.members.leave(ann, room.id)
     assert await roles(world, room) == {}
     assert (await world.chat.rooms.get(world.system, room.id)).status is rooms.RoomStatus.ACTIVE
 
@@ -109,12 +110,12 @@ async def test_the_last_owner_stays_while_others_do(world: World) -> None:
 async def test_who_does_not_sit_there_cannot_leave(world: World) -> None:
     ann, bob = await world.persons("ann", "bob")
     room = await world.room(ann)
-    with pytest.raises(rooms.NotAMember):
-        await world.chat.rooms.leave(bob, room.id)
-    with pytest.raises(rooms.DirectRoomIsFixed):
-        await world.chat.rooms.leave(bob, (await world.chat.rooms.open_direct(ann, id_of(bob))).id)
+    with pytest.raises(members.NotAMember):
+        await world.chat.members.leave(bob, room.id)
+    with pytest.raises(members.DirectRoomIsFixed):
+        await world.chat.members.leave(bob, (await world.chat.rooms.open_direct(ann, id_of(bob))).id)
     with pytest.raises(Invalid, match="actor"):
-        await world.chat.rooms.leave(world.system, room.id)
+        await world.chat.members.leave(world.system, room.id)
 
 
 # ── adding and removing ───────────────────────────────────────────────────────────────────────────────────────────
@@ -123,11 +124,11 @@ async def test_who_does_not_sit_there_cannot_leave(world: World) -> None:
 async def test_moderators_add_and_remove(world: World) -> None:
     ann, bob, mod = await world.persons("ann", "bob", "mod")
     room = await world.room(ann, is_private=True)
-    await world.chat.rooms.add(ann, room.id, id_of(mod), Role.MODERATOR)
+    await world.chat.members.add(ann, room.id, id_of(mod), Role.MODERATOR)
     async with world.chat.events.subscribe(room.id) as events:
-        added = await world.chat.rooms.add(mod, room.id, ids.ulid(id_of(bob)), "observer", can_see_history=False)
-        removed = await world.chat.rooms.remove(mod, room.id, id_of(bob))
-        again = await world.chat.rooms.add(world.system, room.id, id_of(bob))
+        added = await world.chat.members.add(mod, room.id, ids.ulid(id_of(bob)), "observer", can_see_history=False)
+        removed = await world.chat.members.remove(mod, room.id, id_of(bob))
+        again = await world.chat.members.add(world.system, room.id, id_of(bob))
         assert [(kind, who) for kind, _, who in await taken(events, 3)] == [
             (EventKind.MEMBER_JOINED, id_of(bob)),
             (EventKind.MEMBER_REMOVED, id_of(bob)),
@@ -141,13 +142,13 @@ async def test_moderators_add_and_remove(world: World) -> None:
 async def test_members_neither_add_nor_remove(world: World) -> None:
     ann, bob, eve = await world.persons("ann", "bob", "eve")
     room = await world.room(ann, bob)
-    for actor, refusal in ((bob, NotAllowed), (eve, rooms.NotAMember)):
+    for actor, refusal in ((bob, NotAllowed), (eve, members.NotAMember)):
         with pytest.raises(refusal):
-            await world.chat.rooms.add(actor, room.id, id_of(eve))
+            await world.chat.members.add(actor, room.id, id_of(eve))
         with pytest.raises(refusal):
-            await world.chat.rooms.remove(actor, room.id, id_of(ann))
+            await world.chat.members.remove(actor, room.id, id_of(ann))
         with pytest.raises(refusal):
-            await world.chat.rooms.change_role(actor, room.id, id_of(bob), Role.OWNER)
+            await world.chat.members.change_role(actor, room.id, id_of(bob), Role.OWNER)
     assert await roles(world, room) == {"ann": Role.OWNER, "bob": Role.MEMBER}
 
 
@@ -160,11 +161,11 @@ async def test_a_member_with_the_right_to_invite_adds_ordinary_members(world: Wo
         await uow.rooms.save_membership(occupancy.subject.changed(can_invite_others=True))
         await uow.commit()
     with pytest.raises(NotAllowed):
-        await world.chat.rooms.add(bob, room.id, id_of(eve), Role.MODERATOR)
-    await world.chat.rooms.add(bob, room.id, id_of(eve))
-    await world.chat.rooms.add(bob, room.id, id_of(guest))
+        await world.chat.members.add(bob, room.id, id_of(eve), Role.MODERATOR)
+    await world.chat.members.add(bob, room.id, id_of(eve))
+    await world.chat.members.add(bob, room.id, id_of(guest))
     with pytest.raises(NotAllowed):
-        await world.chat.rooms.remove(bob, room.id, id_of(eve))
+        await world.chat.members.remove(bob, room.id, id_of(eve))
     assert await roles(world, room) == {
         "ann": Role.OWNER, "bob": Role.MEMBER, "eve": Role.MEMBER, "guest": Role.GUEST
     }  # fmt: skip
@@ -173,24 +174,24 @@ async def test_a_member_with_the_right_to_invite_adds_ordinary_members(world: Wo
 async def test_nobody_acts_on_a_role_above_their_own_or_hands_one_out(world: World) -> None:
     ann, admin, mod, bob = await world.persons("ann", "admin", "mod", "bob")
     room = await world.room(ann)
-    await world.chat.rooms.add(ann, room.id, id_of(admin), Role.ADMIN)
-    await world.chat.rooms.add(ann, room.id, id_of(mod), Role.MODERATOR)
+    await world.chat.members.add(ann, room.id, id_of(admin), Role.ADMIN)
+    await world.chat.members.add(ann, room.id, id_of(mod), Role.MODERATOR)
     with pytest.raises(NotAllowed):
-        await world.chat.rooms.add(admin, room.id, id_of(bob), Role.OWNER)
+        await world.chat.members.add(admin, room.id, id_of(bob), Role.OWNER)
     with pytest.raises(NotAllowed):
-        await world.chat.rooms.add(mod, room.id, id_of(bob), Role.ADMIN)
+        await world.chat.members.add(mod, room.id, id_of(bob), Role.ADMIN)
     with pytest.raises(NotAllowed):
-        await world.chat.rooms.remove(admin, room.id, id_of(ann))
+        await world.chat.members.remove(admin, room.id, id_of(ann))
     with pytest.raises(NotAllowed):
-        await world.chat.rooms.remove(mod, room.id, id_of(admin))
+        await world.chat.members.remove(mod, room.id, id_of(admin))
     with pytest.raises(NotAllowed):
-        await world.chat.rooms.change_role(admin, room.id, id_of(admin), Role.OWNER)
+        await world.chat.members.change_role(admin, room.id, id_of(admin), Role.OWNER)
     with pytest.raises(NotAllowed):
-        await world.chat.rooms.change_role(admin, room.id, id_of(ann), Role.MEMBER)
+        await world.chat.members.change_role(admin, room.id, id_of(ann), Role.MEMBER)
     with pytest.raises(NotAllowed):
-        await world.chat.rooms.change_role(mod, room.id, id_of(mod), Role.MEMBER)
-    await world.chat.rooms.change_role(admin, room.id, id_of(mod), Role.ADMIN)
-    await world.chat.rooms.remove(admin, room.id, id_of(mod))
+        await world.chat.members.change_role(mod, room.id, id_of(mod), Role.MEMBER)
+    await world.chat.members.change_role(admin, room.id, id_of(mod), Role.ADMIN)
+    await world.chat.members.remove(admin, room.id, id_of(mod))
     assert await roles(world, room) == {"ann": Role.OWNER, "admin": Role.ADMIN}
 
 
@@ -199,24 +200,24 @@ async def test_who_cannot_be_added_or_removed(world: World) -> None:
     room = await world.room(ann, max_participants=2)
     direct = await world.chat.rooms.open_direct(ann, id_of(bob))
     with pytest.raises(UserNotFound):
-        await world.chat.rooms.add(ann, room.id, UserId(uuid4()))
-    with pytest.raises(rooms.MemberNotFound):
-        await world.chat.rooms.remove(ann, room.id, id_of(bob))
-    await world.chat.rooms.add(ann, room.id, id_of(bob))
-    with pytest.raises(rooms.AlreadyMember):
-        await world.chat.rooms.add(ann, room.id, id_of(bob))
-    with pytest.raises(rooms.RoomIsFull):
-        await world.chat.rooms.add(ann, room.id, id_of(await world.person("eve")))
-    with pytest.raises(rooms.LastOwner):
-        await world.chat.rooms.remove(ann, room.id, id_of(ann))
-    with pytest.raises(rooms.DirectRoomIsFixed):
-        await world.chat.rooms.remove(world.system, direct.id, id_of(bob))
-    with pytest.raises(rooms.DirectRoomIsFixed):
-        await world.chat.rooms.add(world.system, direct.id, id_of(await world.person("joe")))
+        await world.chat.members.add(ann, room.id, UserId(uuid4()))
+    with pytest.raises(members.MemberNotFound):
+        await world.chat.members.remove(ann, room.id, id_of(bob))
+    await world.chat.members.add(ann, room.id, id_of(bob))
+    with pytest.raises(members.AlreadyMember):
+        await world.chat.members.add(ann, room.id, id_of(bob))
+    with pytest.raises(members.RoomIsFull):
+        await world.chat.members.add(ann, room.id, id_of(await world.person("eve")))
+    with pytest.raises(members.LastOwner):
+        await world.chat.members.remove(ann, room.id, id_of(ann))
+    with pytest.raises(members.DirectRoomIsFixed):
+        await world.chat.members.remove(world.system, direct.id, id_of(bob))
+    with pytest.raises(members.DirectRoomIsFixed):
+        await world.chat.members.add(world.system, direct.id, id_of(await world.person("joe")))
     with pytest.raises(Invalid, match="role"):
-        await world.chat.rooms.add(ann, room.id, id_of(bob), "king")
+        await world.chat.members.add(ann, room.id, id_of(bob), "king")
     with pytest.raises(Invalid, match="can_see_history"):
-        await world.chat.rooms.add(ann, room.id, id_of(bob), can_see_history="no")  # type: ignore[arg-type]  # wrong on purpose
+        await world.chat.members.add(ann, room.id, id_of(bob), can_see_history="no")  # type: ignore[arg-type]  # wrong on purpose
 
 
 async def test_a_suspended_owner_does_nothing(world: World) -> None:
@@ -226,10 +227,10 @@ async def test_a_suspended_owner_does_nothing(world: World) -> None:
     for refused in (
         world.chat.rooms.update(ann, room.id, rooms.RoomChange(name="Bar")),
         world.chat.rooms.close(ann, room.id),
-        world.chat.rooms.add(ann, room.id, id_of(eve)),
-        world.chat.rooms.remove(ann, room.id, id_of(bob)),
-        world.chat.rooms.change_role(ann, room.id, id_of(bob), Role.OWNER),
-        world.chat.rooms.leave(ann, room.id),
+        world.chat.members.add(ann, room.id, id_of(eve)),
+        world.chat.members.remove(ann, room.id, id_of(bob)),
+        world.chat.members.change_role(ann, room.id, id_of(bob), Role.OWNER),
+        world.chat.members.leave(ann, room.id),
         world.chat.rooms.open_direct(ann, id_of(bob)),
     ):
         with pytest.raises(AccountInactive):
@@ -244,20 +245,20 @@ async def test_a_role_changes_and_is_told_once(world: World) -> None:
     room = await world.room(ann, bob)
     before = (await world.chat.rooms.get(ann, room.id)).revision
     async with world.chat.events.subscribe(room.id) as events:
-        changed = await world.chat.rooms.change_role(ann, room.id, id_of(bob), Role.ADMIN)
-        assert await world.chat.rooms.change_role(ann, room.id, id_of(bob), Role.ADMIN) == await seat_of(
+        changed = await world.chat.members.change_role(ann, room.id, id_of(bob), Role.ADMIN)
+        assert await world.chat.members.change_role(ann, room.id, id_of(bob), Role.ADMIN) == await seat_of(
             world, bob, room
         )
-        await world.chat.rooms.change_role(world.system, room.id, id_of(bob), "owner")
+        await world.chat.members.change_role(world.system, room.id, id_of(bob), "owner")
         assert [(kind, who) for kind, _, who in await taken(events, 2)] == [
             (EventKind.MEMBER_CHANGED, id_of(bob)),
             (EventKind.MEMBER_CHANGED, id_of(bob)),
         ]
     assert changed.role is Role.ADMIN
     assert (await world.chat.rooms.get(ann, room.id)).revision == before + 2  # the repeat told nobody
-    await world.chat.rooms.change_role(bob, room.id, id_of(ann), Role.MEMBER)
-    with pytest.raises(rooms.LastOwner):
-        await world.chat.rooms.change_role(bob, room.id, id_of(bob), Role.MEMBER)
+    await world.chat.members.change_role(bob, room.id, id_of(ann), Role.MEMBER)
+    with pytest.raises(members.LastOwner):
+        await world.chat.members.change_role(bob, room.id, id_of(bob), Role.MEMBER)
     assert await roles(world, room) == {"ann": Role.MEMBER, "bob": Role.OWNER}
 
 
@@ -265,11 +266,11 @@ async def test_roles_in_a_direct_room_are_fixed(world: World) -> None:
     ann, bob = await world.persons("ann", "bob")
     direct = await world.chat.rooms.open_direct(ann, id_of(bob))
     with pytest.raises(NotAllowed):
-        await world.chat.rooms.change_role(ann, direct.id, id_of(ann), Role.OWNER)
-    with pytest.raises(rooms.DirectRoomIsFixed):
-        await world.chat.rooms.change_role(world.system, direct.id, id_of(ann), Role.OWNER)
-    with pytest.raises(rooms.MemberNotFound):
-        await world.chat.rooms.change_role(world.system, direct.id, UserId(uuid4()), Role.OWNER)
+        await world.chat.members.change_role(ann, direct.id, id_of(ann), Role.OWNER)
+    with pytest.raises(members.DirectRoomIsFixed):
+        await world.chat.members.change_role(world.system, direct.id, id_of(ann), Role.OWNER)
+    with pytest.raises(members.MemberNotFound):
+        await world.chat.members.change_role(world.system, direct.id, UserId(uuid4()), Role.OWNER)
 
 
 # ── the list ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -281,13 +282,13 @@ async def test_members_come_in_pages_to_those_who_sit_there(world: World) -> Non
     seen: list[UserId] = []
     cursor = None
     for _ in range(3):
-        page = await world.chat.rooms.members(people[1], room.id, after=cursor, limit=2)
+        page = await world.chat.members.find_by_room(people[1], room.id, after=cursor, limit=2)
         seen += [member.user.id for member in page.items]
         if (cursor := page.newer) is None:
             break
     assert seen == sorted(id_of(person) for person in people[:4])
-    with pytest.raises(rooms.NotAMember):
-        await world.chat.rooms.members(people[4], room.id)
+    with pytest.raises(members.NotAMember):
+        await world.chat.members.find_by_room(people[4], room.id)
 
 
 # ── at once ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -296,18 +297,20 @@ async def test_members_come_in_pages_to_those_who_sit_there(world: World) -> Non
 async def test_the_last_seat_is_taken_once(world: World) -> None:
     ann, *others = await world.persons("ann", *(f"p{n}" for n in range(10)))
     room = await world.room(ann, max_participants=3)
-    answers = await asyncio.gather(*(world.chat.rooms.join(other, room.id) for other in others), return_exceptions=True)
+    answers = await asyncio.gather(
+        *(world.chat.members.join(other, room.id) for other in others), return_exceptions=True
+    )
     assert sum(isinstance(answer, Membership) for answer in answers) == 2
-    assert sum(isinstance(answer, rooms.RoomIsFull) for answer in answers) == 8
+    assert sum(isinstance(answer, members.RoomIsFull) for answer in answers) == 8
     assert len(await roles(world, room)) == 3
 
 
 async def test_of_two_owners_leaving_at_once_one_stays(world: World) -> None:
     ann, bob, cat = await world.persons("ann", "bob", "cat")
     room = await world.room(ann, cat)
-    await world.chat.rooms.add(ann, room.id, id_of(bob), Role.OWNER)
+    await world.chat.members.add(ann, room.id, id_of(bob), Role.OWNER)
     answers = await asyncio.gather(
-        *(world.chat.rooms.leave(owner, room.id) for owner in (ann, bob)), return_exceptions=True
+        *(world.chat.members.leave(owner, room.id) for owner in (ann, bob)), return_exceptions=True
     )
     assert sorted(type(answer).__name__ for answer in answers) == ["LastOwner", "Membership"]
 
@@ -325,12 +328,12 @@ async def test_a_direct_room_opened_by_both_at_once_is_one(world: World) -> None
 async def test_muting_ones_own_notifications_is_nobody_elses_matter(world: World) -> None:
     ann, bob = await world.persons("ann", "bob")
     room = await world.room(ann)
-    with pytest.raises(rooms.NotAMember):
-        await world.chat.rooms.set_notify_level(bob, room.id, "none")
+    with pytest.raises(members.NotAMember):
+        await world.chat.members.set_notify_level(bob, room.id, "none")
     before = (await world.chat.rooms.get(ann, room.id)).revision
-    changed = await world.chat.rooms.set_notify_level(ann, room.id, "none")
-    assert changed.notify_level is (await seat_of(world, ann, room)).notify_level is rooms.NotifyLevel.NONE
+    changed = await world.chat.members.set_notify_level(ann, room.id, "none")
+    assert changed.notify_level is (await seat_of(world, ann, room)).notify_level is members.NotifyLevel.NONE
     assert (await world.chat.rooms.get(ann, room.id)).revision == before, "it is in no log"
     with pytest.raises(Invalid) as refused:
-        await world.chat.rooms.set_notify_level(ann, room.id, "loud")
+        await world.chat.members.set_notify_level(ann, room.id, "loud")
     assert refused.value.details["field"] == "level"

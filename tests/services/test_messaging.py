@@ -14,6 +14,7 @@ from app.domain.identity import AccountInactive, AccountType
 from app.domain.ids import MessageId, RoomId
 from app.domain.messaging import Draft, MessageType
 from app.domain.pages import InvalidCursor
+from app.domain.rooms import members
 from app.settings import Settings
 from tests.services.world import PlainPasswords, World, id_of, taken
 
@@ -38,7 +39,7 @@ async def test_who_may_not_send(world: World) -> None:
     ann, bob = await world.persons("ann", "bob")
     room = await world.room(ann)
     hello = Draft(content="hello")
-    with pytest.raises(rooms.NotAMember):
+    with pytest.raises(members.NotAMember):
         await world.chat.messages.send(bob, room.id, hello)
     with pytest.raises(rooms.RoomNotFound):
         await world.chat.messages.send(ann, RoomId(uuid4()), hello)
@@ -46,7 +47,7 @@ async def test_who_may_not_send(world: World) -> None:
         await world.chat.messages.send(world.system, room.id, hello)
     with pytest.raises(Invalid, match="room_id"):
         await world.chat.messages.send(ann, "lounge", hello)
-    await world.chat.rooms.add(ann, room.id, id_of(bob), "observer")
+    await world.chat.members.add(ann, room.id, id_of(bob), "observer")
     with pytest.raises(messaging.Silenced):
         await world.chat.messages.send(bob, room.id, hello)
     await world.bar(ann)
@@ -125,7 +126,7 @@ async def test_what_cannot_be_answered(world: World) -> None:
     for target in (elsewhere.id, MessageId(uuid4())):
         with pytest.raises(messaging.ReplyTargetNotFound):
             await world.chat.messages.reply(ann, room.id, target, Draft(content="re"))
-    with pytest.raises(rooms.NotAMember):
+    with pytest.raises(members.NotAMember):
         await world.chat.messages.reply(bob, other.id, elsewhere.id, Draft(content="re"))
     with pytest.raises(Invalid, match="to_message_id"):
         await world.chat.messages.reply(ann, room.id, "that one", Draft(content="re"))
@@ -254,5 +255,5 @@ async def test_what_is_no_page(world: World) -> None:
         world.chat.messages.around(bob, room.id, MessageId(uuid4())),
         world.chat.messages.get(bob, room.id, MessageId(uuid4())),
     ):
-        with pytest.raises(rooms.NotAMember):
+        with pytest.raises(members.NotAMember):
             await read

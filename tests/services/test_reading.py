@@ -6,11 +6,11 @@ from uuid import uuid4
 
 import pytest
 
-from app.domain import ids, messaging, rooms
+from app.domain import ids, messaging
 from app.domain.actors import Actor
 from app.domain.errors import Invalid
 from app.domain.ids import MessageId
-from app.domain.rooms import Room
+from app.domain.rooms import Room, members
 from tests.services.world import World, id_of
 
 pytestmark = pytest.mark.spec("3.5")
@@ -56,9 +56,9 @@ async def test_rejoining_starts_at_the_rejoin(world: World) -> None:
     ann, bob = await world.persons("ann", "bob")
     room = await world.room(ann, bob)
     await world.say(ann, room, "one")
-    await world.chat.rooms.leave(bob, room.id)
+    await world.chat.members.leave(bob, room.id)
     await world.say(ann, room, "missed")
-    await world.chat.rooms.join(bob, room.id)
+    await world.chat.members.join(bob, room.id)
     assert await unread(world, bob, room) == 0
     await world.say(ann, room, "three")
     assert await unread(world, bob, room) == 1
@@ -70,7 +70,7 @@ async def test_who_cannot_read(world: World) -> None:
     (message,) = await world.say(ann, room, "one")
     reading = world.chat.reading
     for verb in (reading.mark_read, reading.mark_unread, reading.readers):
-        with pytest.raises(rooms.NotAMember):
+        with pytest.raises(members.NotAMember):
             await verb(bob, room.id, message.id)
         with pytest.raises(messaging.MessageNotFound):
             await verb(ann, room.id, MessageId(uuid4()))

@@ -21,6 +21,7 @@ from app.domain.messaging import Draft
 from app.domain.rooms import NewRoom, RoomChange
 from app.infrastructure.local.ids import TimeOrderedIds
 from app.services.identity import IdentityService
+from app.services.members import MemberService
 from app.services.messaging import MessagingService
 from app.services.reading import ReadingService
 from app.services.retrying import retrying
@@ -140,6 +141,8 @@ WRITES: dict[type, dict[str, tuple[Any, ...]]] = {
         "open_direct": (OTHER,),
         "update": (ROOM, RoomChange(name="Bar")),
         "close": (ROOM,),
+    },
+    MemberService: {
         "join": (ROOM,),
         "leave": (ROOM,),
         "add": (ROOM, OTHER),
@@ -159,7 +162,8 @@ READS = {
     IdentityService: {
         "profile", "settings", "find_by_id", "find_by_email", "find_by_username", "find_by_external_id"
     },
-    RoomService: {"get", "find_by_external_id", "browse", "my_rooms", "members"},
+    RoomService: {"get", "find_by_external_id", "browse", "my_rooms"},
+    MemberService: {"find_by_room"},
     MessagingService: {"get", "history", "around", "thread"},
     ReadingService: {"unread", "recount", "readers"},
 }  # fmt: skip

@@ -14,7 +14,8 @@ from app.domain.events import EventKind
 from app.domain.identity import AccountInactive, AccountType, UserNotFound
 from app.domain.ids import RoomId, UserId
 from app.domain.pages import InvalidCursor
-from app.domain.rooms import NewRoom, Role, RoomChange, RoomStatus, RoomType
+from app.domain.rooms import NewRoom, RoomChange, RoomStatus, RoomType, members
+from app.domain.rooms.members import Role
 from tests.services.world import World, id_of, taken
 
 pytestmark = pytest.mark.spec("3.3")
@@ -27,7 +28,7 @@ async def test_who_opens_a_room_owns_it(world: World) -> None:
         assert await taken(events, 2) == [(EventKind.ROOM_CREATED, 1, None), (EventKind.MEMBER_JOINED, 2, id_of(ann))]
     assert room.created_by == ann.user_id
     assert await world.chat.rooms.get(ann, room.id) == room
-    (owner,) = (await world.chat.rooms.members(ann, room.id)).items
+    (owner,) = (await world.chat.members.find_by_room(ann, room.id)).items
     assert (owner.user.id, owner.membership.role) == (ann.user_id, Role.OWNER)
     with pytest.raises(rooms.RoomExternalIdTaken):
         await world.chat.rooms.create(ann, NewRoom(name="Other", external_id="x1"))
@@ -38,7 +39,7 @@ async def test_the_application_opens_a_room_nobody_sits_in(world: World) -> None
         room = await world.chat.rooms.create(world.system, NewRoom(name="News"))
         assert await taken(events, 1) == [(EventKind.ROOM_CREATED, 1, None)]
     assert room.created_by is None
-    assert (await world.chat.rooms.members(world.system, room.id)).items == ()
+    assert (await world.chat.members.find_by_room(world.system, room.id)).items == ()
     assert await world.chat.rooms.get(world.system, room.id) == room
 
 
@@ -47,7 +48,7 @@ async def test_a_child_room_needs_a_seat_in_its_parent(world: World) -> None:
     parent = await world.room(ann)
     child = await world.chat.rooms.create(ann, NewRoom(name="Child", parent_room_id=parent.id))
     assert child.parent_room_id == parent.id
-    with pytest.raises(rooms.NotAMember):
+    with pytest.raises(members.NotAMember):
         await world.chat.rooms.create(bob, NewRoom(name="Child", parent_room_id=parent.id))
     for actor in (ann, world.system):
         with pytest.raises(rooms.RoomNotFound):
@@ -62,7 +63,7 @@ async def test_who_may_not_open_rooms(world: World) -> None:
     with pytest.raises(UserNotFound):
         await world.room(Actor(user_id=UserId(uuid4())))
     guest = await world.person("guest", AccountType.GUEST)
-    with pytest.raises(rooms.NoGuests):
+    with pytest.raises(members.NoGuests):
         await world.room(guest, guest_access_allowed=False)
     assert (await world.room(guest)).created_by == guest.user_id
 
@@ -83,7 +84,7 @@ async def test_a_direct_room_is_the_same_whoever_opens_it(world: World) -> None:
             (EventKind.ROOM_CREATED, 1, None),  # the marker's: the second opening recorded nothing
         ]
     assert (room.room_type, room.name, room.is_private, room.max_participants) == (RoomType.DIRECT, None, True, 2)
-    members = (await world.chat.rooms.members(bob, room.id)).items
+    members = (await world.chat.members.find_by_room(bob, room.id)).items
     assert {member.user.id for member in members} == {ann.user_id, bob.user_id}
     assert marker.id != room.id
 
@@ -92,13 +93,13 @@ async def test_a_direct_room_with_oneself_is_for_notes(world: World) -> None:
     ann = await world.person("ann")
     room = await world.chat.rooms.open_direct(ann, id_of(ann))
     assert await world.chat.rooms.open_direct(ann, id_of(ann)) == room
-    assert len((await world.chat.rooms.members(ann, room.id)).items) == 1
+    assert len((await world.chat.members.find_by_room(ann, room.id)).items) == 1
 
 
 async def test_a_guest_is_a_guest_in_a_direct_room_too(world: World) -> None:
     ann, guest = await world.person("ann"), await world.person("guest", AccountType.GUEST)
     room = await world.chat.rooms.open_direct(ann, id_of(guest))
-    roles = {m.user.id: m.membership.role for m in (await world.chat.rooms.members(ann, room.id)).items}
+    roles = {m.user.id: m.membership.role for m in (await world.chat.members.find_by_room(ann, room.id)).items}
     assert roles == {id_of(ann): Role.MEMBER, id_of(guest): Role.GUEST}
 
 
@@ -146,8 +147,8 @@ async def test_an_update_of_what_has_changed_meanwhile_is_refused(world: World) 
 async def test_who_may_update_and_close(world: World) -> None:
     ann, bob, eve, admin = await world.persons("ann", "bob", "eve", "admin")
     room = await world.room(ann, bob)
-    await world.chat.rooms.add(ann, room.id, id_of(admin), Role.ADMIN)
-    for actor, refusal in ((bob, NotAllowed), (eve, rooms.NotAMember)):
+    await world.chat.members.add(ann, room.id, id_of(admin), Role.ADMIN)
+    for actor, refusal in ((bob, NotAllowed), (eve, members.NotAMember)):
         with pytest.raises(refusal):
             await world.chat.rooms.update(actor, room.id, RoomChange(name="Bar"))
         with pytest.raises(refusal):
@@ -162,16 +163,16 @@ async def test_who_may_update_and_close(world: World) -> None:
 async def test_a_former_owner_may_not_update(world: World) -> None:
     ann, bob = await world.persons("ann", "bob")
     room = await world.room(ann)
-    await world.chat.rooms.add(ann, room.id, id_of(bob), Role.OWNER)
-    await world.chat.rooms.leave(ann, room.id)
-    with pytest.raises(rooms.NotAMember):
+    await world.chat.members.add(ann, room.id, id_of(bob), Role.OWNER)
+    await world.chat.members.leave(ann, room.id)
+    with pytest.raises(members.NotAMember):
         await world.chat.rooms.update(ann, room.id, RoomChange(name="Bar"))
 
 
 async def test_a_limit_below_the_seats_taken_is_refused(world: World) -> None:
     ann, bob = await world.persons("ann", "bob")
     room = await world.room(ann, bob)
-    with pytest.raises(rooms.RoomIsFull):
+    with pytest.raises(members.RoomIsFull):
         await world.chat.rooms.update(ann, room.id, RoomChange(max_participants=1))
     assert (await world.chat.rooms.update(ann, room.id, RoomChange(max_participants=2))).max_participants == 2
     assert (await world.chat.rooms.update(ann, room.id, RoomChange(max_participants=None))).max_participants is None
@@ -189,7 +190,7 @@ async def test_a_closed_room_is_read_and_no_longer_written(world: World) -> None
     with pytest.raises(rooms.RoomNotActive):
         await world.chat.rooms.update(ann, room.id, RoomChange(name="Bar"))
     with pytest.raises(rooms.RoomNotActive):
-        await world.chat.rooms.join(bob, room.id)
+        await world.chat.members.join(bob, room.id)
     with pytest.raises(rooms.RoomNotActive):
         await world.say(ann, room, "hello?")
 
@@ -210,7 +211,7 @@ async def test_who_may_look_at_a_room(world: World) -> None:
     assert await world.chat.rooms.get(bob, public.id) == public
     assert await world.chat.rooms.find_by_external_id(bob, "public") == public
     for room in (private, support):
-        with pytest.raises(rooms.NotAMember):
+        with pytest.raises(members.NotAMember):
             await world.chat.rooms.get(bob, room.id)
         assert await world.chat.rooms.find_by_external_id(bob, room.external_id or "") is None
     for unknown in ("nothing", "", "a\0", "\ud800"):
@@ -223,7 +224,7 @@ async def test_what_is_no_room(world: World) -> None:
         with pytest.raises(rooms.RoomNotFound):
             await world.chat.rooms.get(actor, RoomId(uuid4()))
         with pytest.raises(rooms.RoomNotFound):
-            await world.chat.rooms.members(actor, RoomId(uuid4()))
+            await world.chat.members.find_by_room(actor, RoomId(uuid4()))
         with pytest.raises(rooms.RoomNotFound):
             await world.chat.rooms.close(actor, RoomId(uuid4()))
         with pytest.raises(Invalid, match="room_id: is neither"):

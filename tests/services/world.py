@@ -62,7 +62,7 @@ class World:
         """A room with its owner and members."""
         room = await self.chat.rooms.create(owner, NewRoom(**{"name": "Lounge", **fields}))  # type: ignore[arg-type]  # any field
         for member in members:
-            await self.chat.rooms.add(owner, room.id, id_of(member))
+            await self.chat.members.add(owner, room.id, id_of(member))
         return room
 
     async def say(self, actor: Actor, room: Room, *texts: str) -> list[Message]:

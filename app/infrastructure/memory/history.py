@@ -9,10 +9,11 @@ from typing import cast
 from uuid import UUID
 
 from app.domain.ids import MessageId, RoomId
-from app.domain.messaging import Message, may_see
+from app.domain.messaging import Message
+from app.domain.messaging.rules import may_see
 from app.domain.pages import Page, Way, cut, middle
 from app.domain.reading import counts_as_unread
-from app.domain.rooms import Membership
+from app.domain.rooms.members import Membership
 
 from .tables import MESSAGES, ROOM_MESSAGES, Keys, View
 

@@ -10,7 +10,8 @@ from app.domain.events import EventKind
 from app.domain.ids import MessageId, RoomId, UserId
 from app.domain.imports import ImportedMessage, Imports, Months, Taken
 from app.domain.messaging import Message
-from app.domain.rooms import Membership, Role, Room, RoomNotFound
+from app.domain.rooms import Room, RoomNotFound
+from app.domain.rooms.members import Membership, Role
 from app.domain.values import Moment
 
 from .identity import require_known

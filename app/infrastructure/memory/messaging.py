@@ -9,29 +9,21 @@ from uuid import UUID
 from app.domain.events import EventKind
 from app.domain.ids import MessageId, RoomId, successor
 from app.domain.messaging import (
-    DELETE_RULES,
-    EDIT_RULES,
-    SEND_RULES,
-    AlterFacts,
     Draft,
     Edit,
     Message,
     MessageNotFound,
-    MessageReader,
-    Messages,
     MessageType,
-    MessageWriter,
-    Rule,
-    SendFacts,
     Sent,
     Thread,
     ThreadNotFound,
-    judge,
     listing,
-    may_see,
 )
+from app.domain.messaging.ports import MessageReader, Messages, MessageWriter
+from app.domain.messaging.rules import DELETE_RULES, EDIT_RULES, SEND_RULES, AlterFacts, Rule, SendFacts, judge, may_see
 from app.domain.pages import Cursor, Page, Way, checked_limit, turn
-from app.domain.rooms import Membership, Room, RoomStatus
+from app.domain.rooms import Room, RoomStatus
+from app.domain.rooms.members import Membership
 from app.domain.values import Moment
 
 from .history import History, shown, unread_messages

@@ -6,7 +6,8 @@ from bisect import bisect_left
 from collections.abc import Iterator
 
 from app.domain.ids import NO_ID, MessageId, RoomId, TenantId, UserId
-from app.domain.messaging import Message, MessageNotFound, may_see
+from app.domain.messaging import Message, MessageNotFound
+from app.domain.messaging.rules import may_see
 from app.domain.reading import (
     Reading,
     ReadingReader,
@@ -16,7 +17,8 @@ from app.domain.reading import (
     RoomSummary,
     Unread,
 )
-from app.domain.rooms import Membership, Room
+from app.domain.rooms import Room
+from app.domain.rooms.members import Membership
 
 from .history import message_at, newest_visible, unread_messages
 from .identity import require_person

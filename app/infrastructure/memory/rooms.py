@@ -10,26 +10,19 @@ from app.domain.identity import TenantNotFound
 from app.domain.ids import NO_ID, RoomId, TenantId, UserId, ulid
 from app.domain.pages import Cursor, Page, Way, checked_limit, cut, id_at, opened
 from app.domain.rooms import (
-    MemberNotFound,
-    Membership,
-    NotAMember,
-    Occupancy,
-    Participant,
-    Role,
     Room,
     RoomExternalIdTaken,
     RoomNotFound,
-    RoomReader,
-    Rooms,
     RoomStatus,
     RoomType,
-    Seat,
     StaleVersion,
     direct_key,
     name_and_id_at,
     name_prefix,
     place_by_name,
 )
+from app.domain.rooms.members import MemberNotFound, Membership, NotAMember, Occupancy, Participant, Role, Seat
+from app.domain.rooms.ports import RoomReader, Rooms
 from app.domain.text import key_of
 
 from .identity import require_known, require_person

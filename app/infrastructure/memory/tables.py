@@ -17,7 +17,8 @@ from app.domain.identity import Account, Tenant, UserSettings, UserStatus
 from app.domain.ids import MessageId, RoomId, TenantId, UserId
 from app.domain.messaging import Message
 from app.domain.reading import ReadReceipt
-from app.domain.rooms import Membership, Room
+from app.domain.rooms import Room
+from app.domain.rooms.members import Membership
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -13,14 +13,12 @@ from app.domain.messaging import (
     Edit,
     Message,
     MessageNotFound,
-    MessageReader,
-    Messages,
     MessageType,
-    MessageWriter,
     Sent,
     Thread,
     listing,
 )
+from app.domain.messaging.ports import MessageReader, Messages, MessageWriter
 from app.domain.pages import Cursor, Page, Way, checked_limit, cut, middle, turn
 
 from .codec import select, trusted

@@ -12,7 +12,8 @@ from app.domain.reading import (
     RoomSummary,
     Unread,
 )
-from app.domain.rooms import Membership, Room
+from app.domain.rooms import Room
+from app.domain.rooms.members import Membership
 
 from .codec import builder, columns, select, trusted
 from .errors import refusal

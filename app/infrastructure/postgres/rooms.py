@@ -7,21 +7,9 @@ from typing import Any
 from app.domain.identity import TenantNotFound, User
 from app.domain.ids import NO_ID, RoomId, UserId, ulid
 from app.domain.pages import Cursor, Page, Way, checked_limit, cut, id_at, opened
-from app.domain.rooms import (
-    Membership,
-    Occupancy,
-    Participant,
-    Room,
-    RoomNotFound,
-    RoomReader,
-    Rooms,
-    RoomType,
-    Seat,
-    direct_key,
-    name_and_id_at,
-    name_prefix,
-    place_by_name,
-)
+from app.domain.rooms import Room, RoomNotFound, RoomType, direct_key, name_and_id_at, name_prefix, place_by_name
+from app.domain.rooms.members import Membership, Occupancy, Participant, Seat
+from app.domain.rooms.ports import RoomReader, Rooms
 from app.domain.text import is_storable, key_of
 
 from .codec import as_json, as_json_array, builder, columns, listed, select

@@ -47,7 +47,8 @@ from app.domain.events import RoomEvent
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
 from app.domain.messaging import Message
 from app.domain.reading import ReadReceipt
-from app.domain.rooms import Membership, Room
+from app.domain.rooms import Room
+from app.domain.rooms.members import Membership
 
 metadata: Final = MetaData(
     naming_convention={

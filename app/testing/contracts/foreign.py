@@ -8,7 +8,8 @@ import pytest
 
 from app.domain.errors import ChatError
 from app.domain.identity import TenantNotFound, UserNotFound
-from app.domain.rooms import RoomNotFound, seated
+from app.domain.rooms import RoomNotFound
+from app.domain.rooms.members import seated
 from app.domain.unit_of_work import UnitOfWork
 from app.testing import builders
 from app.testing.contracts.base import Contract

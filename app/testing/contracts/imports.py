@@ -12,7 +12,8 @@ from app.domain.identity import UserNotFound
 from app.domain.ids import MessageId, RoomId
 from app.domain.imports import ImportedMessage, Taken
 from app.domain.messaging import Message, MessageType, MonthMissing
-from app.domain.rooms import Role, RoomNotFound
+from app.domain.rooms import RoomNotFound
+from app.domain.rooms.members import Role
 from app.testing import builders
 from app.testing.contracts.base import Contract, missing_month
 from app.testing.harness import START

@@ -12,7 +12,8 @@ from app.domain import ids
 from app.domain.errors import Invalid
 from app.domain.identity import AccountType
 from app.domain.pages import MAX_LIMIT, Cursor, InvalidCursor, Page, sealed
-from app.domain.rooms import MembershipStatus, RoomStatus, RoomType, name_prefix
+from app.domain.rooms import RoomStatus, RoomType, name_prefix
+from app.domain.rooms.members import MembershipStatus
 from app.testing.contracts.base import Contract
 from app.testing.world import World, user_of
 

@@ -12,7 +12,8 @@ from app.domain.errors import Invalid
 from app.domain.ids import MessageId, RoomId
 from app.domain.messaging import Message, MessageNotFound
 from app.domain.reading import ReadMark, Unread
-from app.domain.rooms import MembershipStatus, NotAMember, Role, RoomNotFound, RoomStatus
+from app.domain.rooms import RoomNotFound, RoomStatus
+from app.domain.rooms.members import MembershipStatus, NotAMember, Role
 from app.domain.unit_of_work import Once
 from app.testing.contracts.base import Contract, forms
 from app.testing.world import NO_MESSAGE, NO_ROOM, Form, World, user_of

@@ -11,21 +11,8 @@ from app.domain.actors import Actor
 from app.domain.errors import Invalid
 from app.domain.identity import UserNotFound
 from app.domain.ids import RoomId, UserId
-from app.domain.rooms import (
-    Membership,
-    MembershipStatus,
-    NotAMember,
-    NotifyLevel,
-    Role,
-    Room,
-    RoomExternalIdTaken,
-    RoomNotFound,
-    RoomStatus,
-    RoomType,
-    Seat,
-    StaleVersion,
-    seated,
-)
+from app.domain.rooms import Room, RoomExternalIdTaken, RoomNotFound, RoomStatus, RoomType, StaleVersion
+from app.domain.rooms.members import Membership, MembershipStatus, NotAMember, NotifyLevel, Role, Seat, seated
 from app.testing import builders, strategies
 from app.testing.contracts.base import Contract
 from app.testing.world import NO_ROOM, NOBODY, World, user_of

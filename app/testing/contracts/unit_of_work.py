@@ -13,7 +13,8 @@ from app.domain.errors import Invalid, Misuse
 from app.domain.events import Change, EventKind
 from app.domain.identity import EmailTaken, OnlineStatus, UserNotFound
 from app.domain.messaging import MessageNotFound, WrongMessageType
-from app.domain.rooms import MembershipStatus, NotAMember, Role, RoomNotFound, StaleVersion, seated, unseated
+from app.domain.rooms import RoomNotFound, StaleVersion
+from app.domain.rooms.members import MembershipStatus, NotAMember, Role, seated, unseated
 from app.domain.unit_of_work import UnitOfWork
 from app.testing import builders
 from app.testing.contracts.base import Contract

@@ -11,7 +11,7 @@ import pytest
 from app.domain.actors import Actor
 from app.domain.ids import RoomId
 from app.domain.messaging import Message
-from app.domain.rooms import MembershipStatus, Role
+from app.domain.rooms.members import MembershipStatus, Role
 from app.testing.contracts.base import Contract
 from app.testing.world import World
 

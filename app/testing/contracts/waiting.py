@@ -14,7 +14,8 @@ from app.domain.errors import Contended, Misuse
 from app.domain.events import Change, EventKind
 from app.domain.identity import Account, EmailTaken, ExternalIdTaken, OnlineStatus, UsernameTaken
 from app.domain.ids import RoomId
-from app.domain.rooms import Membership, MembershipStatus, NotAMember, Room, seated, unseated
+from app.domain.rooms import Room
+from app.domain.rooms.members import Membership, MembershipStatus, NotAMember, seated, unseated
 from app.domain.unit_of_work import UnitOfWork
 from app.testing import builders
 from app.testing.contracts.base import Contract, blocked, goes_through, released

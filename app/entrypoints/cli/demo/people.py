@@ -46,10 +46,10 @@ async def looked_up(chat: Chat, application: Actor) -> World:
         page = await chat.rooms.browse(application, after=page.newer, limit=MAX_LIMIT)
         rooms += page.items
     for room in rooms:
-        seated = await chat.rooms.members(application, room.id, limit=MAX_LIMIT)
+        seated = await chat.members.find_by_room(application, room.id, limit=MAX_LIMIT)
         found = list(seated.items)
         while seated.newer:
-            seated = await chat.rooms.members(application, room.id, after=seated.newer, limit=MAX_LIMIT)
+            seated = await chat.members.find_by_room(application, room.id, after=seated.newer, limit=MAX_LIMIT)
             found += seated.items
         members[room.id] = len(found)
         users |= {member.user.id: member.user for member in found}

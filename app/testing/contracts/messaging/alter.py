@@ -7,7 +7,8 @@ import pytest
 from app.domain.errors import Invalid
 from app.domain.ids import MessageId, RoomId
 from app.domain.messaging import CONTENT_MAX, MessageNotFound, MessageType, NotTheAuthor
-from app.domain.rooms import MembershipStatus, Role, RoomNotFound, StaleVersion
+from app.domain.rooms import RoomNotFound, StaleVersion
+from app.domain.rooms.members import MembershipStatus, Role
 from app.testing import builders
 from app.testing.contracts.base import Contract, forms
 from app.testing.world import NO_MESSAGE, Form, World

@@ -8,7 +8,7 @@ from app.domain import messaging
 from app.domain.ids import RoomId
 from app.domain.messaging import Message, MessageNotFound, ThreadNotFound
 from app.domain.pages import MAX_LIMIT, Cursor, sealed
-from app.domain.rooms import Role
+from app.domain.rooms.members import Role
 from app.testing.contracts.base import Contract
 from app.testing.contracts.messaging.history import backward, forward
 from app.testing.world import NO_MESSAGE, World

@@ -10,9 +10,11 @@ from app.domain import messaging
 from app.domain.actors import Actor
 from app.domain.errors import Invalid
 from app.domain.ids import MessageId, RoomId
-from app.domain.messaging import Message, MessageNotFound, MessageReader, MessageType, ThreadNotFound
+from app.domain.messaging import Message, MessageNotFound, MessageType, ThreadNotFound
+from app.domain.messaging.ports import MessageReader
 from app.domain.pages import MAX_LIMIT, Cursor, InvalidCursor, sealed
-from app.domain.rooms import MembershipStatus, NotAMember, Role, RoomNotFound, RoomStatus
+from app.domain.rooms import RoomNotFound, RoomStatus
+from app.domain.rooms.members import MembershipStatus, NotAMember, Role
 from app.testing.contracts.base import Contract
 from app.testing.contracts.pages import BAD_LIMITS, NO_CURSORS, damaged, forged
 from app.testing.world import NO_MESSAGE, NO_ROOM, World

@@ -13,7 +13,8 @@ from app.domain.actors import Actor
 from app.domain.identity import AccountStatus, AccountType
 from app.domain.ids import MessageId
 from app.domain.messaging import ClientKey, Message, MessageType
-from app.domain.rooms import MembershipStatus, Role, RoomStatus
+from app.domain.rooms import RoomStatus
+from app.domain.rooms.members import MembershipStatus, Role
 from app.domain.unit_of_work import Once
 from app.testing import builders
 from app.testing.world import NO_MESSAGE, NO_ROOM, NOBODY, World

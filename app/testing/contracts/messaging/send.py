@@ -12,15 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from app.domain import ids
 from app.domain.documents import Document
 from app.domain.identity import AccountStatus, AccountType
-from app.domain.messaging import (
-    ClientKeyReused,
-    DeliveryStatus,
-    Message,
-    MessageType,
-    Silenced,
-    WrongMessageType,
-)
-from app.domain.rooms import MembershipStatus, RoomStatus
+from app.domain.messaging import ClientKeyReused, DeliveryStatus, Message, MessageType, Silenced, WrongMessageType
+from app.domain.rooms import RoomStatus
+from app.domain.rooms.members import MembershipStatus
 from app.testing import builders, strategies
 from app.testing.contracts.base import Contract, forms
 from app.testing.world import Form, World

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from app.domain.identity import AccountStatus
-from app.domain.messaging import DELETE_RULES, EDIT_RULES, SEND_RULES, Rule
+from app.domain.messaging.rules import DELETE_RULES, EDIT_RULES, SEND_RULES, Rule
 from app.domain.rooms import RoomStatus
 from app.testing import builders
 from app.testing.contracts.base import Contract, forms

@@ -1,0 +1,230 @@
+"""Messages: what they are (SPEC 2.6, 2.18). What may be done with them is in `rules`, the ports in `ports`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Self
+from uuid import uuid4
+
+from pydantic import StringConstraints, model_validator
+from sqlmodel import Field
+
+from app.domain.documents import EMPTY, Document
+from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from app.domain.ids import DEFAULT_TENANT, MessageId, RoomId, TenantId, UserId
+from app.domain.pages import Page
+from app.domain.text import NAMEABLE, STORABLE
+from app.domain.values import Moment, Value
+
+CONTENT_MAX = 100_000
+
+CLIENT_KEY_MAX = 128
+
+
+# ── types ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class MessageType(StrEnum):
+    TEXT = "text"
+    IMAGE = "image"
+    FILE = "file"
+    ROBOT = "robot"
+    SYSTEM = "system"
+    GRAPH = "graph"
+
+
+class DeliveryStatus(StrEnum):
+    """`streaming` only while a robot's answer is still being written."""
+
+    STREAMING = "streaming"
+    BATCH_DELAY = "batch-delay"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+MAY_BE_EMPTY = frozenset({MessageType.IMAGE, MessageType.FILE})
+"""Types whose content is the file itself; all others say something."""
+
+Content = Annotated[str, StringConstraints(max_length=CONTENT_MAX), STORABLE]
+
+ClientKey = Annotated[str, StringConstraints(max_length=CLIENT_KEY_MAX), NAMEABLE]
+
+
+class Message(Value):
+    """A message at its place: `position` counts a room's messages from 1, gap-free, in the order of commit.
+
+    A deleted message keeps its place and is read, where deleted ones are asked for, as a tombstone without content.
+    """
+
+    id: MessageId
+    room_id: RoomId
+    tenant_id: TenantId = DEFAULT_TENANT
+    position: int = Field(ge=1)
+    user_id: UserId | None = None
+    message_type: MessageType = MessageType.TEXT
+    content: Content
+    metadata: Document = EMPTY  # type: ignore[assignment,misc]  # the field wins over the class's own, see values.py
+    delivery_status: DeliveryStatus = DeliveryStatus.DELIVERED
+    robot_id: UserId | None = None
+    robot_response_to: MessageId | None = None
+    is_robot_visible_to_guests: bool = False
+    reply_to_message_id: MessageId | None = None
+    thread_id: MessageId | None = None
+    is_edited: bool = False
+    edited_at: Moment | None = None
+    version: int = Field(default=1, ge=1)
+    created_at: Moment
+    updated_at: Moment
+    deleted_at: Moment | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.content and self.message_type not in MAY_BE_EMPTY and self.deleted_at is None:
+            raise ValueError("content: must not be empty")
+        return self
+
+    def tombstone(self) -> Self:
+        """The deleted message as it may be shown: its place, its author, nothing it said."""
+        return self.changed(content="", metadata=EMPTY)
+
+
+class Draft(Value):
+    """A message to be sent.
+
+    It carries its own idempotency key: sending the same draft again, after a lost answer, returns the message of the
+    first time. A client that makes its own keys hands one in.
+    """
+
+    content: Content = ""
+    message_type: MessageType = MessageType.TEXT
+    metadata: Document = EMPTY  # type: ignore[assignment,misc]  # the field wins over the class's own, see values.py
+    reply_to_message_id: MessageId | None = None
+    thread_id: MessageId | None = None
+    robot_id: UserId | None = None
+    robot_response_to: MessageId | None = None
+    is_robot_visible_to_guests: bool = False
+    client_key: ClientKey = Field(default_factory=lambda: uuid4().hex)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not self.content and self.message_type not in MAY_BE_EMPTY:
+            raise ValueError("content: must not be empty")
+        if self.message_type is not MessageType.ROBOT and (
+            self.robot_id or self.robot_response_to or self.is_robot_visible_to_guests
+        ):
+            raise ValueError("message_type: only a robot's message has robot fields")
+        return self
+
+    @property
+    def body_hash(self) -> bytes:
+        """32 bytes that differ when anything but the key differs: tells a repeat from a key used twice."""
+        body: list[Any] = [self.content, self.message_type.value, self.metadata.text]
+        body += [str(v) for v in (self.reply_to_message_id, self.thread_id, self.robot_id, self.robot_response_to)]
+        body.append(self.is_robot_visible_to_guests)
+        return hashlib.sha256(json.dumps(body, ensure_ascii=True).encode()).digest()
+
+
+class Edit(Value):
+    """What a message is to say instead. Whether it may say nothing, its type decides (`MAY_BE_EMPTY`)."""
+
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The message of a send. `repeated` is true when the key had been used before and nothing new was written."""
+
+    message: Message
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A thread's first message with a page of what followed."""
+
+    root: Message
+    replies: Page[Message]
+
+
+# ── rules ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def listing(room_id: RoomId, thread_id: MessageId | None = None) -> str:
+    """What a history cursor is good for: one room, or one thread of it."""
+    return f"history:{room_id.hex}:{thread_id.hex if thread_id else ''}"
+
+
+# ── errors ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class ClientKeyReused(Conflict):
+    """The key was used in this room, by this sender, for a message with another body."""
+
+    code = "client_key_reused"
+    remedy = "Use a new key for a new message; repeat a key only with the very same draft."
+
+
+class Silenced(Forbidden):
+    """The member may read here, not write: muted, an observer, or without the right to send."""
+
+    code = "silenced"
+    remedy = "Wait until the mute ends, or ask a moderator."
+
+
+class WrongMessageType(Forbidden):
+    """System messages come from the application, robots' messages from robots, all others from people."""
+
+    code = "wrong_message_type"
+    remedy = "Send with the actor the type belongs to."
+
+
+class MessageNotFound(NotFound):
+    """There is no such message in this room, it was deleted, or the actor may not see it."""
+
+    code = "message_not_found"
+
+
+class ThreadNotFound(NotFound):
+    """The thread's first message is not in this room, was deleted, or the actor may not see it."""
+
+    code = "thread_not_found"
+
+
+class NotAThread(Conflict):
+    """The message named as a thread is itself an answer in one."""
+
+    code = "not_a_thread"
+    remedy = "Use the thread_id of that message."
+
+
+class ReplyTargetNotFound(NotFound):
+    """The message replied to, or answered by a robot, is not in this room, was deleted, or is hidden from the actor."""
+
+    code = "reply_target_not_found"
+
+
+class NotTheAuthor(Forbidden):
+    """Only the author edits a message; only the author or a moderator deletes it."""
+
+    code = "not_the_author"
+    remedy = "Ask the author or a moderator."
+
+
+class EmptyContent(Invalid):
+    """An edit would leave the message without content; only an image or a file says something without words."""
+
+    code = "empty_content"
+    remedy = "Delete the message instead."
+
+    def __init__(self, message: str | None = None, **details: Any) -> None:
+        super().__init__(message, **{"field": "content", "reason": "must not be empty", **details})
+
+
+class MonthMissing(Unavailable):
+    """There is no storage for messages of this month."""
+
+    code = "month_missing"
+    remedy = "Run `chatcore migrate months`; something that makes months ahead has stopped running."

@@ -1,0 +1,78 @@
+"""Rooms and their members, as a unit of work and a reader offer them (SPEC 3.3)."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from app.domain.ids import RoomId, UserId
+from app.domain.pages import Cursor, Page
+
+from . import Room
+from .members import Membership, Occupancy, Participant, Seat
+
+
+class RoomReader(Protocol):
+    """Reads rooms of the actor's tenant. Deleted rooms are absent."""
+
+    async def find_by_id(self, room_id: RoomId) -> Room | None:
+        """Whoever sits in it: what may be shown to whom is the service's matter."""
+        ...
+
+    async def find_by_external_id(self, external_id: str) -> Room | None:
+        """Compared to the letter."""
+        ...
+
+    async def seat(self, room_id: RoomId) -> Seat:
+        """The room with the acting user's membership. Raises `RoomNotFound`, `NotAMember`."""
+        ...
+
+    async def members(self, room_id: RoomId, after: Cursor | None, limit: int) -> Page[Participant]:
+        """Who sits in the room, by user id, `newer` continuing. Raises `InvalidCursor`; empty for an unknown room."""
+        ...
+
+    async def browse(self, prefix: str, after: Cursor | None, limit: int) -> Page[Room]:
+        """Public active group rooms whose name key starts with the prefix (see `name_prefix`), by name key, then id.
+
+        `newer` continues. Raises `InvalidCursor`.
+        """
+        ...
+
+
+class Rooms(RoomReader, Protocol):
+    """Rooms inside a unit of work."""
+
+    async def create(self, room: Room, memberships: tuple[Membership, ...]) -> None:
+        """Adds a room with its first members.
+
+        Raises `RoomExternalIdTaken`, `UserNotFound`, and `RoomNotFound` for a parent that is missing or deleted.
+        """
+        ...
+
+    async def open_direct(self, room: Room, memberships: tuple[Membership, ...]) -> tuple[Room, bool]:
+        """Adds the direct room of one or two users, or finds the one they have; true when it was added.
+
+        Of two units doing this at once, one waits for the other and gets its room. Raises `UserNotFound`.
+        """
+        ...
+
+    async def save(self, room: Room) -> Room:
+        """Stores what a room is (name, settings, status ...), not its counters; returns it with the next version.
+
+        Raises `StaleVersion` when the stored version is not the room's, `RoomNotFound`.
+        """
+        ...
+
+    async def hold(self, room_id: RoomId, subject: UserId) -> Occupancy:
+        """The room, held until the unit ends against sends and changes of membership. Raises `RoomNotFound`."""
+        ...
+
+    async def take_seat(self, membership: Membership) -> None:
+        """Stores a membership made by `seated` for a held room. Raises `UserNotFound`."""
+        ...
+
+    async def save_membership(self, membership: Membership) -> None:
+        """Stores role, status, permissions and times of a held room's member, not their read mark.
+
+        Raises `MemberNotFound` for a user who never had a seat.
+        """
+        ...

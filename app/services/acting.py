@@ -1,0 +1,50 @@
+"""Who acts in a unit of work, and where they sit: what services ask before they change anything (SPEC 3.7)."""
+
+from __future__ import annotations
+
+from app.domain.identity import AccountInactive, AccountType, User, UserNotFound
+from app.domain.ids import RoomId, UserId
+from app.domain.rooms.members import (
+    NotAMember,
+    Occupancy,
+    Role,
+    Seat,
+)
+from app.domain.unit_of_work import UnitOfWork
+
+from . import arguments
+
+
+async def acting(uow: UnitOfWork) -> User | None:
+    """The acting user, in good standing; None for the application."""
+    return None if uow.actor.user_id is None else await acting_person(uow)
+
+
+async def acting_person(uow: UnitOfWork) -> User:
+    user = await known(uow, arguments.person(uow.actor))
+    if user.is_barred:
+        raise AccountInactive(user_id=str(user.id))
+    return user
+
+
+async def known(uow: UnitOfWork, user_id: UserId) -> User:
+    user = await uow.users.find_by_id(user_id)
+    if user is None:
+        raise UserNotFound(user_id=str(user_id))
+    return user
+
+
+async def held(uow: UnitOfWork, room_id: RoomId, subject: UserId) -> tuple[Occupancy, Seat | None]:
+    """A held room with the acting person's seat in it, `NotAMember` when they have none; None for the application."""
+    user = await acting(uow)
+    occupancy = await uow.rooms.hold(room_id, subject)
+    if user is None:
+        return occupancy, None
+    if occupancy.actor is None or not occupancy.actor.is_seated:
+        raise NotAMember(room_id=str(room_id))
+    return occupancy, Seat(occupancy.room, occupancy.actor)
+
+
+def role_for(user: User) -> Role:
+    """The role of an ordinary seat: what guests may see depends on theirs."""
+    return Role.GUEST if user.account_type is AccountType.GUEST else Role.MEMBER
