@@ -44,6 +44,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python alembic/write_initial.py --check
 	$(BIN)/python docs/generate.py --check
 
 check: lint
@@ -60,6 +61,7 @@ format: setup
 	$(BIN)/ruff format .
 
 docs: setup
+	$(BIN)/python alembic/write_initial.py
 	$(BIN)/python docs/generate.py
 
 clean:

@@ -46,7 +46,157 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
             || '70008000000000000000')::uuid
 $$;
 
--- The tables as of the first release, written out: later changes of the models do not change what this revision makes.
+-- Made by alembic/write_initial.py from the tables; frozen with the first release.
+CREATE TABLE message_read_receipts (
+    room_id UUID NOT NULL,
+    message_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_message_read_receipts PRIMARY KEY (room_id, message_id, user_id)
+) PARTITION BY RANGE (message_id);
+CREATE INDEX ix_message_read_receipts_reader ON message_read_receipts (user_id, room_id, message_id);
+
+CREATE TABLE messages (
+    metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    room_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    position BIGINT NOT NULL,
+    user_id UUID,
+    message_type TEXT DEFAULT 'text' NOT NULL,
+    content VARCHAR(100000) NOT NULL,
+    delivery_status TEXT DEFAULT 'delivered' NOT NULL,
+    robot_id UUID,
+    robot_response_to UUID,
+    is_robot_visible_to_guests BOOLEAN DEFAULT false NOT NULL,
+    reply_to_message_id UUID,
+    thread_id UUID,
+    is_edited BOOLEAN DEFAULT false NOT NULL,
+    edited_at TIMESTAMP WITH TIME ZONE,
+    version BIGINT DEFAULT 1 NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    countable BIGINT NOT NULL,
+    CONSTRAINT pk_messages PRIMARY KEY (room_id, id),
+    CONSTRAINT ck_messages_says_something CHECK (content <> '' OR message_type IN ('image', 'file') OR deleted_at IS NOT NULL),
+    CONSTRAINT ck_messages_position CHECK (position >= 1),
+    CONSTRAINT ck_messages_message_type CHECK (message_type IN ('text', 'image', 'file', 'robot', 'system', 'graph')),
+    CONSTRAINT ck_messages_delivery_status CHECK (delivery_status IN ('streaming', 'batch-delay', 'delivered', 'failed')),
+    CONSTRAINT ck_messages_version CHECK (version >= 1)
+) PARTITION BY RANGE (id);
+CREATE INDEX ix_messages_author ON messages (user_id, id);
+CREATE INDEX ix_messages_hidden_from_guests ON messages (room_id, id) INCLUDE (user_id) WHERE message_type = 'robot' AND NOT is_robot_visible_to_guests AND deleted_at IS NULL;
+CREATE INDEX ix_messages_robot ON messages (robot_id, id) WHERE robot_id IS NOT NULL;
+CREATE INDEX ix_messages_thread ON messages (room_id, thread_id, id) WHERE thread_id IS NOT NULL;
+CREATE INDEX ix_messages_type ON messages (room_id, message_type, id) WHERE deleted_at IS NULL;
+CREATE INDEX ix_messages_uncounted ON messages (room_id, id) INCLUDE (user_id) WHERE deleted_at IS NOT NULL AND message_type <> 'system';
+
+CREATE TABLE messages_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    metadata JSONB,
+    id UUID,
+    room_id UUID,
+    tenant_id UUID,
+    position BIGINT,
+    user_id UUID,
+    message_type TEXT,
+    content VARCHAR(100000),
+    delivery_status TEXT,
+    robot_id UUID,
+    robot_response_to UUID,
+    is_robot_visible_to_guests BOOLEAN,
+    reply_to_message_id UUID,
+    thread_id UUID,
+    is_edited BOOLEAN,
+    edited_at TIMESTAMP WITH TIME ZONE,
+    version BIGINT,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    countable BIGINT,
+    CONSTRAINT pk_messages_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_messages_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_messages_history_row ON messages_history (room_id, id, history_id);
+
+CREATE TABLE room_users_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    room_id UUID,
+    user_id UUID,
+    tenant_id UUID,
+    role TEXT,
+    status TEXT,
+    can_send_messages BOOLEAN,
+    can_invite_others BOOLEAN,
+    can_see_history BOOLEAN,
+    visible_from BIGINT,
+    notify_level TEXT,
+    joined_at TIMESTAMP WITH TIME ZONE,
+    left_at TIMESTAMP WITH TIME ZONE,
+    muted_until TIMESTAMP WITH TIME ZONE,
+    last_read_position BIGINT,
+    last_read_message_id UUID,
+    last_read_at TIMESTAMP WITH TIME ZONE,
+    delivered_position BIGINT,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    visible_from_id UUID,
+    own_sent BIGINT,
+    read_countable BIGINT,
+    read_own BIGINT,
+    visible_countable BIGINT,
+    visible_own BIGINT,
+    CONSTRAINT pk_room_users_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_room_users_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_room_users_history_row ON room_users_history (room_id, user_id, history_id);
+
+CREATE TABLE rooms_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    id UUID,
+    tenant_id UUID,
+    name VARCHAR(100),
+    description VARCHAR(10000),
+    room_type TEXT,
+    status TEXT,
+    is_private BOOLEAN,
+    guest_access_allowed BOOLEAN,
+    max_participants INTEGER,
+    created_by UUID,
+    parent_room_id UUID,
+    escalation_level INTEGER,
+    issue_id VARCHAR(128),
+    issue_description VARCHAR(10000),
+    external_id VARCHAR(128),
+    settings JSONB,
+    last_position BIGINT,
+    last_message_id UUID,
+    revision BIGINT,
+    version BIGINT,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    name_key TEXT,
+    direct_key VARCHAR(52),
+    last_countable BIGINT,
+    CONSTRAINT pk_rooms_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_rooms_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_rooms_history_row ON rooms_history (id, history_id);
 
 CREATE TABLE tenants (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -58,6 +208,54 @@ CREATE TABLE tenants (
     CONSTRAINT pk_tenants PRIMARY KEY (id),
     CONSTRAINT uq_tenants_slug UNIQUE (slug)
 );
+
+CREATE TABLE user_settings_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    user_id UUID,
+    tenant_id UUID,
+    theme VARCHAR(50),
+    notifications_enabled BOOLEAN,
+    preferences JSONB,
+    version BIGINT,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_user_settings_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_user_settings_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_user_settings_history_row ON user_settings_history (user_id, history_id);
+
+CREATE TABLE users_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    id UUID,
+    tenant_id UUID,
+    email VARCHAR(255),
+    username VARCHAR(50),
+    external_id VARCHAR(128),
+    first_name VARCHAR(255),
+    last_name VARCHAR(255),
+    display_name VARCHAR(255),
+    avatar_url VARCHAR(500),
+    account_type TEXT,
+    account_status TEXT,
+    is_email_verified BOOLEAN,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    email_key TEXT,
+    username_key TEXT,
+    session_epoch BIGINT,
+    CONSTRAINT pk_users_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_users_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_users_history_row ON users_history (id, history_id);
 
 CREATE TABLE users (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -89,36 +287,8 @@ CREATE TABLE users (
     CONSTRAINT ck_users_session_epoch CHECK (session_epoch >= 0)
 );
 CREATE UNIQUE INDEX uq_users_email_key ON users (tenant_id, email_key) WHERE deleted_at IS NULL;
-CREATE UNIQUE INDEX uq_users_username_key ON users (tenant_id, username_key) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX uq_users_external_id ON users (tenant_id, external_id) WHERE deleted_at IS NULL;
-
-CREATE TABLE user_settings (
-    user_id UUID NOT NULL,
-    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
-    theme VARCHAR(50) DEFAULT 'light' NOT NULL,
-    notifications_enabled BOOLEAN DEFAULT true NOT NULL,
-    preferences JSONB DEFAULT '{}'::jsonb NOT NULL,
-    version BIGINT DEFAULT 1 NOT NULL,
-    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    CONSTRAINT pk_user_settings PRIMARY KEY (user_id),
-    CONSTRAINT fk_user_settings_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT ck_user_settings_version CHECK (version >= 1)
-);
-
-CREATE TABLE user_status (
-    user_id UUID NOT NULL,
-    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
-    status TEXT DEFAULT 'offline' NOT NULL,
-    last_seen_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    custom_status VARCHAR(255),
-    custom_status_expires_at TIMESTAMP WITH TIME ZONE,
-    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    CONSTRAINT pk_user_status PRIMARY KEY (user_id),
-    CONSTRAINT fk_user_status_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT ck_user_status_status CHECK (status IN ('offline', 'online', 'away', 'busy'))
-);
+CREATE UNIQUE INDEX uq_users_username_key ON users (tenant_id, username_key) WHERE deleted_at IS NULL;
 
 CREATE TABLE rooms (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -168,6 +338,64 @@ CREATE INDEX ix_rooms_parent_room ON rooms (tenant_id, parent_room_id);
 CREATE UNIQUE INDEX uq_rooms_direct_key ON rooms (tenant_id, direct_key) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX uq_rooms_external_id ON rooms (tenant_id, external_id) WHERE deleted_at IS NULL;
 
+CREATE TABLE user_settings (
+    user_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    theme VARCHAR(50) DEFAULT 'light' NOT NULL,
+    notifications_enabled BOOLEAN DEFAULT true NOT NULL,
+    preferences JSONB DEFAULT '{}'::jsonb NOT NULL,
+    version BIGINT DEFAULT 1 NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_user_settings PRIMARY KEY (user_id),
+    CONSTRAINT fk_user_settings_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_user_settings_version CHECK (version >= 1)
+);
+
+CREATE TABLE user_status (
+    user_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    status TEXT DEFAULT 'offline' NOT NULL,
+    last_seen_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    custom_status VARCHAR(255),
+    custom_status_expires_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_user_status PRIMARY KEY (user_id),
+    CONSTRAINT fk_user_status_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_user_status_status CHECK (status IN ('offline', 'online', 'away', 'busy'))
+);
+
+CREATE TABLE message_keys (
+    tenant_id UUID NOT NULL,
+    room_id UUID NOT NULL,
+    user_id UUID,
+    client_key VARCHAR(128) NOT NULL,
+    message_id UUID NOT NULL,
+    body_hash BYTEA NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT uq_message_keys UNIQUE NULLS NOT DISTINCT (room_id, client_key, user_id),
+    CONSTRAINT fk_message_keys_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_message_keys_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX ix_message_keys_user ON message_keys (user_id);
+
+CREATE TABLE room_events (
+    room_id UUID NOT NULL,
+    kind TEXT NOT NULL,
+    message_id UUID,
+    user_id UUID,
+    tenant_id UUID NOT NULL,
+    revision BIGINT NOT NULL,
+    actor_id UUID,
+    correlation_id TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_room_events PRIMARY KEY (room_id, revision),
+    CONSTRAINT fk_room_events_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.closed', 'member.joined', 'member.left', 'member.removed', 'member.changed', 'message.sent', 'message.edited', 'message.deleted')),
+    CONSTRAINT ck_room_events_revision CHECK (revision >= 1)
+);
+
 CREATE TABLE room_users (
     room_id UUID NOT NULL,
     user_id UUID NOT NULL,
@@ -208,81 +436,17 @@ CREATE INDEX ix_room_users_seated_by_room ON room_users (room_id, user_id) WHERE
 CREATE INDEX ix_room_users_seated_by_user ON room_users (user_id, room_id) WHERE status IN ('active', 'muted');
 CREATE INDEX ix_room_users_user ON room_users (user_id, room_id);
 
-CREATE TABLE messages (
-    metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
-    id UUID DEFAULT chat_uuidv7() NOT NULL,
-    room_id UUID NOT NULL,
-    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
-    position BIGINT NOT NULL,
-    user_id UUID,
-    message_type TEXT DEFAULT 'text' NOT NULL,
-    content VARCHAR(100000) NOT NULL,
-    delivery_status TEXT DEFAULT 'delivered' NOT NULL,
-    robot_id UUID,
-    robot_response_to UUID,
-    is_robot_visible_to_guests BOOLEAN DEFAULT false NOT NULL,
-    reply_to_message_id UUID,
-    thread_id UUID,
-    is_edited BOOLEAN DEFAULT false NOT NULL,
-    edited_at TIMESTAMP WITH TIME ZONE,
-    version BIGINT DEFAULT 1 NOT NULL,
-    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    deleted_at TIMESTAMP WITH TIME ZONE,
-    countable BIGINT NOT NULL,
-    CONSTRAINT pk_messages PRIMARY KEY (room_id, id),
-    CONSTRAINT ck_messages_says_something CHECK (content <> '' OR message_type IN ('image', 'file') OR deleted_at IS NOT NULL),
-    CONSTRAINT ck_messages_position CHECK (position >= 1),
-    CONSTRAINT ck_messages_message_type CHECK (message_type IN ('text', 'image', 'file', 'robot', 'system', 'graph')),
-    CONSTRAINT ck_messages_delivery_status CHECK (delivery_status IN ('streaming', 'batch-delay', 'delivered', 'failed')),
-    CONSTRAINT ck_messages_version CHECK (version >= 1)
-) PARTITION BY RANGE (id);
-CREATE INDEX ix_messages_author ON messages (user_id, id);
-CREATE INDEX ix_messages_hidden_from_guests ON messages (room_id, id) INCLUDE (user_id) WHERE message_type = 'robot' AND NOT is_robot_visible_to_guests AND deleted_at IS NULL;
-CREATE INDEX ix_messages_robot ON messages (robot_id, id) WHERE robot_id IS NOT NULL;
-CREATE INDEX ix_messages_thread ON messages (room_id, thread_id, id) WHERE thread_id IS NOT NULL;
-CREATE INDEX ix_messages_type ON messages (room_id, message_type, id) WHERE deleted_at IS NULL;
-CREATE INDEX ix_messages_uncounted ON messages (room_id, id) INCLUDE (user_id) WHERE deleted_at IS NOT NULL AND message_type <> 'system';
-
-CREATE TABLE message_read_receipts (
-    room_id UUID NOT NULL,
-    message_id UUID NOT NULL,
-    user_id UUID NOT NULL,
-    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
-    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    CONSTRAINT pk_message_read_receipts PRIMARY KEY (room_id, message_id, user_id)
-) PARTITION BY RANGE (message_id);
-CREATE INDEX ix_message_read_receipts_reader ON message_read_receipts (user_id, room_id, message_id);
-
-CREATE TABLE message_keys (
-    tenant_id UUID NOT NULL,
-    room_id UUID NOT NULL,
-    user_id UUID,
-    client_key VARCHAR(128) NOT NULL,
-    message_id UUID NOT NULL,
-    body_hash BYTEA NOT NULL,
-    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    CONSTRAINT uq_message_keys UNIQUE NULLS NOT DISTINCT (room_id, client_key, user_id),
-    CONSTRAINT fk_message_keys_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT fk_message_keys_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
-);
-CREATE INDEX ix_message_keys_user ON message_keys (user_id);
-
-CREATE TABLE room_events (
-    room_id UUID NOT NULL,
-    kind TEXT NOT NULL,
-    message_id UUID,
-    user_id UUID,
-    tenant_id UUID NOT NULL,
-    revision BIGINT NOT NULL,
-    actor_id UUID,
-    correlation_id TEXT NOT NULL,
-    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    CONSTRAINT pk_room_events PRIMARY KEY (room_id, revision),
-    CONSTRAINT fk_room_events_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.closed', 'member.joined', 'member.left', 'member.removed', 'member.changed', 'message.sent', 'message.edited', 'message.deleted')),
-    CONSTRAINT ck_room_events_revision CHECK (revision >= 1)
-);
+-- The foreign keys of every leaf of every month, in the order they are made.
+CREATE FUNCTION chat_leaf_keys() RETURNS TABLE (n integer, parent text, foreign_key text, definition text)
+LANGUAGE sql IMMUTABLE AS $$
+    VALUES
+        (1, 'messages', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (2, 'messages', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (user_id)'),
+        (3, 'messages', 'robot', 'FOREIGN KEY (tenant_id, robot_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (robot_id)'),
+        (4, 'message_read_receipts', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (5, 'message_read_receipts', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (6, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
+$$;
 
 -- Who acts, for which tenant, when: set inside the transaction of each call and gone with it. What reads it: the
 -- triggers, and row policies.
@@ -296,6 +460,23 @@ BEGIN
             set_config('app.now', p_now::text, true);
 END $$;
 
+CREATE FUNCTION chat_actor() RETURNS uuid
+LANGUAGE sql STABLE AS $$
+    -- Whoever acts; null for the application, and for plain SQL.
+    SELECT nullif(current_setting('app.actor_id', true), '')::uuid
+$$;
+
+CREATE FUNCTION chat_correlation() RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT nullif(current_setting('app.correlation_id', true), '')
+$$;
+
+CREATE FUNCTION chat_now() RETURNS timestamptz
+LANGUAGE sql STABLE AS $$
+    -- The unit of work's time where there is one, the server's otherwise.
+    SELECT coalesce(nullif(current_setting('app.now', true), '')::timestamptz, now())
+$$;
+
 CREATE FUNCTION chat_read_as(p_tenant uuid, p_actor uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
@@ -308,7 +489,7 @@ END $$;
 CREATE FUNCTION chat_touch() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.updated_at := coalesce(nullif(current_setting('app.now', true), '')::timestamptz, now());
+    NEW.updated_at := chat_now();
     RETURN NEW;
 END $$;
 
@@ -1599,14 +1780,7 @@ BEGIN
     FOR v_step IN
         SELECT t.parent, t.parent || v_suffix AS leaf, t.foreign_key, 'fk_' || t.parent || v_suffix || '_' || t.foreign_key AS name,
                replace(t.definition, '<messages>', 'messages' || v_suffix) AS definition
-          FROM (VALUES
-            (1, 'messages', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-            (2, 'messages', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (user_id)'),
-            (3, 'messages', 'robot', 'FOREIGN KEY (tenant_id, robot_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (robot_id)'),
-            (4, 'message_read_receipts', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
-            (5, 'message_read_receipts', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-            (6, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
-          ) AS t (n, parent, foreign_key, definition)
+          FROM chat_leaf_keys() AS t
          ORDER BY t.n
     LOOP
         IF to_regclass(v_step.leaf) IS NULL THEN
@@ -1620,7 +1794,7 @@ BEGIN
         END IF;
     END LOOP;
     FOR v_step IN SELECT t.parent, t.parent || v_suffix AS leaf
-                    FROM (VALUES (1, 'messages'), (2, 'message_read_receipts')) AS t (n, parent) ORDER BY t.n
+                    FROM chat_leaf_keys() AS t GROUP BY t.parent ORDER BY min(t.n)
     LOOP
         IF NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = to_regclass(v_step.leaf)) THEN
             EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
@@ -1637,33 +1811,127 @@ LANGUAGE sql STABLE AS $$
     SELECT m::date
       FROM generate_series(date_trunc('month', p_first::timestamp), date_trunc('month', p_last::timestamp),
                            interval '1 month') AS m
-     WHERE (SELECT count(*) FROM pg_inherits i
-             WHERE i.inhrelid IN (to_regclass('messages' || to_char(m, '"_"YYYY"_"MM')),
-                                  to_regclass('message_read_receipts' || to_char(m, '"_"YYYY"_"MM')))) < 2
+     WHERE EXISTS (SELECT FROM chat_leaf_keys() t
+                    WHERE NOT EXISTS (SELECT FROM pg_inherits i
+                                       WHERE i.inhrelid = to_regclass(t.parent || to_char(m, '"_"YYYY"_"MM'))))
      ORDER BY m
 $$;
 
--- updated_at (SPEC 1.3): only where content changes. Counters and read marks are not content (SPEC 2), so the columns
--- that fire are listed; a statement that sets none of them pays nothing.
+-- Made by alembic/write_initial.py from the tables; frozen with the first release.
 
-CREATE TRIGGER touch BEFORE UPDATE OF slug, name, settings ON tenants
-    FOR EACH ROW EXECUTE FUNCTION chat_touch();
-CREATE TRIGGER touch BEFORE UPDATE OF email, email_key, username, username_key, external_id, first_name, last_name,
-    display_name, avatar_url, account_type, account_status, is_email_verified, password_hash, session_epoch, deleted_at
-    ON users FOR EACH ROW EXECUTE FUNCTION chat_touch();
-CREATE TRIGGER touch BEFORE UPDATE OF theme, notifications_enabled, preferences, version ON user_settings
-    FOR EACH ROW EXECUTE FUNCTION chat_touch();
-CREATE TRIGGER touch BEFORE UPDATE OF status, last_seen_at, custom_status, custom_status_expires_at ON user_status
-    FOR EACH ROW EXECUTE FUNCTION chat_touch();
-CREATE TRIGGER touch BEFORE UPDATE OF name, name_key, description, room_type, status, is_private, guest_access_allowed,
-    max_participants, created_by, parent_room_id, escalation_level, issue_id, issue_description, external_id, settings,
-    version, deleted_at
-    ON rooms FOR EACH ROW EXECUTE FUNCTION chat_touch();
-CREATE TRIGGER touch BEFORE UPDATE OF role, status, can_send_messages, can_invite_others, can_see_history, notify_level,
-    joined_at, left_at, muted_until
-    ON room_users FOR EACH ROW EXECUTE FUNCTION chat_touch();
-CREATE TRIGGER touch BEFORE UPDATE OF user_id, message_type, content, metadata, delivery_status, robot_id,
-    robot_response_to, is_robot_visible_to_guests, is_edited, edited_at, version, deleted_at
+CREATE TRIGGER touch BEFORE UPDATE OF metadata, user_id, message_type, content, delivery_status, robot_id, robot_response_to,
+        is_robot_visible_to_guests, is_edited, edited_at, version, deleted_at
     ON messages FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_messages() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO messages_history (changed_at, operation_type, changed_by, correlation_id,
+        metadata, id, room_id, tenant_id, position, user_id, message_type, content, delivery_status, robot_id,
+        robot_response_to, is_robot_visible_to_guests, reply_to_message_id, thread_id, is_edited, edited_at,
+        version, created_at, updated_at, deleted_at, countable)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.metadata, OLD.id, OLD.room_id, OLD.tenant_id, OLD.position, OLD.user_id, OLD.message_type, OLD.content,
+        OLD.delivery_status, OLD.robot_id, OLD.robot_response_to, OLD.is_robot_visible_to_guests,
+        OLD.reply_to_message_id, OLD.thread_id, OLD.is_edited, OLD.edited_at, OLD.version, OLD.created_at,
+        OLD.updated_at, OLD.deleted_at, OLD.countable);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF metadata, user_id, message_type, content, delivery_status, robot_id, robot_response_to,
+        is_robot_visible_to_guests, is_edited, edited_at, version, deleted_at
+    ON messages FOR EACH ROW WHEN (OLD.delivery_status <> 'streaming') EXECUTE FUNCTION chat_keep_messages();
+
+CREATE TRIGGER touch BEFORE UPDATE OF slug, name, settings
+    ON tenants FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE TRIGGER touch BEFORE UPDATE OF email, username, external_id, first_name, last_name, display_name, avatar_url, account_type, account_status,
+        is_email_verified, deleted_at, email_key, username_key, password_hash, session_epoch
+    ON users FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_users() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO users_history (changed_at, operation_type, changed_by, correlation_id,
+        id, tenant_id, email, username, external_id, first_name, last_name, display_name, avatar_url, account_type,
+        account_status, is_email_verified, created_at, updated_at, deleted_at, email_key, username_key,
+        session_epoch)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.id, OLD.tenant_id, OLD.email, OLD.username, OLD.external_id, OLD.first_name, OLD.last_name,
+        OLD.display_name, OLD.avatar_url, OLD.account_type, OLD.account_status, OLD.is_email_verified,
+        OLD.created_at, OLD.updated_at, OLD.deleted_at, OLD.email_key, OLD.username_key, OLD.session_epoch);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF email, username, external_id, first_name, last_name, display_name, avatar_url, account_type, account_status,
+        is_email_verified, deleted_at, email_key, username_key, password_hash, session_epoch
+    ON users FOR EACH ROW EXECUTE FUNCTION chat_keep_users();
+
+CREATE TRIGGER touch BEFORE UPDATE OF name, description, room_type, status, is_private, guest_access_allowed, max_participants, created_by,
+        parent_room_id, escalation_level, issue_id, issue_description, external_id, settings, version, deleted_at,
+        name_key
+    ON rooms FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_rooms() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO rooms_history (changed_at, operation_type, changed_by, correlation_id,
+        id, tenant_id, name, description, room_type, status, is_private, guest_access_allowed, max_participants,
+        created_by, parent_room_id, escalation_level, issue_id, issue_description, external_id, settings,
+        last_position, last_message_id, revision, version, created_at, updated_at, deleted_at, name_key, direct_key,
+        last_countable)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.id, OLD.tenant_id, OLD.name, OLD.description, OLD.room_type, OLD.status, OLD.is_private,
+        OLD.guest_access_allowed, OLD.max_participants, OLD.created_by, OLD.parent_room_id, OLD.escalation_level,
+        OLD.issue_id, OLD.issue_description, OLD.external_id, OLD.settings, OLD.last_position, OLD.last_message_id,
+        OLD.revision, OLD.version, OLD.created_at, OLD.updated_at, OLD.deleted_at, OLD.name_key, OLD.direct_key,
+        OLD.last_countable);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF name, description, room_type, status, is_private, guest_access_allowed, max_participants, created_by,
+        parent_room_id, escalation_level, issue_id, issue_description, external_id, settings, version, deleted_at,
+        name_key
+    ON rooms FOR EACH ROW EXECUTE FUNCTION chat_keep_rooms();
+
+CREATE TRIGGER touch BEFORE UPDATE OF theme, notifications_enabled, preferences, version
+    ON user_settings FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_user_settings() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO user_settings_history (changed_at, operation_type, changed_by, correlation_id,
+        user_id, tenant_id, theme, notifications_enabled, preferences, version, created_at, updated_at)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.user_id, OLD.tenant_id, OLD.theme, OLD.notifications_enabled, OLD.preferences, OLD.version,
+        OLD.created_at, OLD.updated_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF theme, notifications_enabled, preferences, version
+    ON user_settings FOR EACH ROW EXECUTE FUNCTION chat_keep_user_settings();
+
+CREATE TRIGGER touch BEFORE UPDATE OF status, last_seen_at, custom_status, custom_status_expires_at
+    ON user_status FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE TRIGGER touch BEFORE UPDATE OF role, status, can_send_messages, can_invite_others, can_see_history, notify_level, joined_at, left_at,
+        muted_until
+    ON room_users FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_room_users() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO room_users_history (changed_at, operation_type, changed_by, correlation_id,
+        room_id, user_id, tenant_id, role, status, can_send_messages, can_invite_others, can_see_history,
+        visible_from, notify_level, joined_at, left_at, muted_until, last_read_position, last_read_message_id,
+        last_read_at, delivered_position, created_at, updated_at, visible_from_id, own_sent, read_countable,
+        read_own, visible_countable, visible_own)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.room_id, OLD.user_id, OLD.tenant_id, OLD.role, OLD.status, OLD.can_send_messages, OLD.can_invite_others,
+        OLD.can_see_history, OLD.visible_from, OLD.notify_level, OLD.joined_at, OLD.left_at, OLD.muted_until,
+        OLD.last_read_position, OLD.last_read_message_id, OLD.last_read_at, OLD.delivered_position, OLD.created_at,
+        OLD.updated_at, OLD.visible_from_id, OLD.own_sent, OLD.read_countable, OLD.read_own, OLD.visible_countable,
+        OLD.visible_own);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF role, status, can_send_messages, can_invite_others, can_see_history, notify_level, joined_at, left_at,
+        muted_until
+    ON room_users FOR EACH ROW EXECUTE FUNCTION chat_keep_room_users();
 
 INSERT INTO tenants (id, slug, name) VALUES ('00000000-0000-7000-8000-000000000001', 'default', 'Default');

@@ -11,9 +11,19 @@ from app.infrastructure import postgres
 revision = "0001"
 down_revision = None
 
-_TABLES = Path(__file__).with_suffix(".sql")
+_HERE = Path(__file__).parent
 _SQL = Path(postgres.__file__).parent / "sql"
-_IN_ORDER = ("context", "identity", "views", "rooms", "events", "messaging", "reading", "imports", "months", "triggers")
+_FUNCTIONS = (
+    "context",
+    "identity",
+    "views",
+    "rooms",
+    "events",
+    "messaging",
+    "reading",
+    "imports",
+    "months",
+)
 
 _DEFAULT_TENANT = """
 INSERT INTO tenants (id, slug, name) VALUES ('00000000-0000-7000-8000-000000000001', 'default', 'Default')
@@ -21,12 +31,17 @@ INSERT INTO tenants (id, slug, name) VALUES ('00000000-0000-7000-8000-0000000000
 _FUNCTIONS_OF_OURS = """
 DO $$
 DECLARE
-    v_function regprocedure;
+    v_name text;
 BEGIN
-    FOR v_function IN SELECT p.oid::regprocedure FROM pg_proc p
-                       WHERE p.pronamespace = current_schema()::regnamespace AND p.proname LIKE 'chat\\_%'
+    FOR v_name IN SELECT p.oid::regprocedure FROM pg_proc p
+                   WHERE p.pronamespace = current_schema()::regnamespace AND p.proname LIKE 'chat\\_%'
     LOOP
-        EXECUTE 'DROP FUNCTION ' || v_function || ' CASCADE';
+        EXECUTE 'DROP FUNCTION ' || v_name || ' CASCADE';
+    END LOOP;
+    FOR v_name IN SELECT t.oid::regtype FROM pg_type t JOIN pg_class c ON c.oid = t.typrelid AND c.relkind = 'c'
+                   WHERE t.typnamespace = current_schema()::regnamespace AND t.typname LIKE 'chat\\_%'
+    LOOP
+        EXECUTE 'DROP TYPE ' || v_name || ' CASCADE';
     END LOOP;
 END $$
 """
@@ -34,20 +49,16 @@ END $$
 
 def upgrade() -> None:
     _run((_SQL / "ids.sql").read_text())
-    _run(_TABLES.read_text())
-    for name in _IN_ORDER:
+    _run((_HERE / "0001_initial.sql").read_text())
+    for name in _FUNCTIONS:
         _run((_SQL / f"{name}.sql").read_text())
+    _run((_HERE / "0001_triggers.sql").read_text())
     _run(_DEFAULT_TENANT)
 
 
 def downgrade() -> None:
-    _run("DROP VIEW member_rooms, member_unread_recount, reading_seats CASCADE")
-    _run(
-        "DROP TABLE room_events, message_keys, message_read_receipts, messages, room_users, rooms, user_status,"
-        " user_settings, users, tenants CASCADE"
-    )
+    _run((_HERE / "0001_down.sql").read_text())  # views go with the tables they read
     _run(_FUNCTIONS_OF_OURS)
-    _run("DROP TYPE chat_message, chat_message_rest")
 
 
 def _run(script: str) -> None:

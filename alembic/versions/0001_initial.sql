@@ -1,4 +1,154 @@
--- The tables as of the first release, written out: later changes of the models do not change what this revision makes.
+-- Made by alembic/write_initial.py from the tables; frozen with the first release.
+CREATE TABLE message_read_receipts (
+    room_id UUID NOT NULL,
+    message_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_message_read_receipts PRIMARY KEY (room_id, message_id, user_id)
+) PARTITION BY RANGE (message_id);
+CREATE INDEX ix_message_read_receipts_reader ON message_read_receipts (user_id, room_id, message_id);
+
+CREATE TABLE messages (
+    metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    room_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    position BIGINT NOT NULL,
+    user_id UUID,
+    message_type TEXT DEFAULT 'text' NOT NULL,
+    content VARCHAR(100000) NOT NULL,
+    delivery_status TEXT DEFAULT 'delivered' NOT NULL,
+    robot_id UUID,
+    robot_response_to UUID,
+    is_robot_visible_to_guests BOOLEAN DEFAULT false NOT NULL,
+    reply_to_message_id UUID,
+    thread_id UUID,
+    is_edited BOOLEAN DEFAULT false NOT NULL,
+    edited_at TIMESTAMP WITH TIME ZONE,
+    version BIGINT DEFAULT 1 NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    countable BIGINT NOT NULL,
+    CONSTRAINT pk_messages PRIMARY KEY (room_id, id),
+    CONSTRAINT ck_messages_says_something CHECK (content <> '' OR message_type IN ('image', 'file') OR deleted_at IS NOT NULL),
+    CONSTRAINT ck_messages_position CHECK (position >= 1),
+    CONSTRAINT ck_messages_message_type CHECK (message_type IN ('text', 'image', 'file', 'robot', 'system', 'graph')),
+    CONSTRAINT ck_messages_delivery_status CHECK (delivery_status IN ('streaming', 'batch-delay', 'delivered', 'failed')),
+    CONSTRAINT ck_messages_version CHECK (version >= 1)
+) PARTITION BY RANGE (id);
+CREATE INDEX ix_messages_author ON messages (user_id, id);
+CREATE INDEX ix_messages_hidden_from_guests ON messages (room_id, id) INCLUDE (user_id) WHERE message_type = 'robot' AND NOT is_robot_visible_to_guests AND deleted_at IS NULL;
+CREATE INDEX ix_messages_robot ON messages (robot_id, id) WHERE robot_id IS NOT NULL;
+CREATE INDEX ix_messages_thread ON messages (room_id, thread_id, id) WHERE thread_id IS NOT NULL;
+CREATE INDEX ix_messages_type ON messages (room_id, message_type, id) WHERE deleted_at IS NULL;
+CREATE INDEX ix_messages_uncounted ON messages (room_id, id) INCLUDE (user_id) WHERE deleted_at IS NOT NULL AND message_type <> 'system';
+
+CREATE TABLE messages_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    metadata JSONB,
+    id UUID,
+    room_id UUID,
+    tenant_id UUID,
+    position BIGINT,
+    user_id UUID,
+    message_type TEXT,
+    content VARCHAR(100000),
+    delivery_status TEXT,
+    robot_id UUID,
+    robot_response_to UUID,
+    is_robot_visible_to_guests BOOLEAN,
+    reply_to_message_id UUID,
+    thread_id UUID,
+    is_edited BOOLEAN,
+    edited_at TIMESTAMP WITH TIME ZONE,
+    version BIGINT,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    countable BIGINT,
+    CONSTRAINT pk_messages_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_messages_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_messages_history_row ON messages_history (room_id, id, history_id);
+
+CREATE TABLE room_users_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    room_id UUID,
+    user_id UUID,
+    tenant_id UUID,
+    role TEXT,
+    status TEXT,
+    can_send_messages BOOLEAN,
+    can_invite_others BOOLEAN,
+    can_see_history BOOLEAN,
+    visible_from BIGINT,
+    notify_level TEXT,
+    joined_at TIMESTAMP WITH TIME ZONE,
+    left_at TIMESTAMP WITH TIME ZONE,
+    muted_until TIMESTAMP WITH TIME ZONE,
+    last_read_position BIGINT,
+    last_read_message_id UUID,
+    last_read_at TIMESTAMP WITH TIME ZONE,
+    delivered_position BIGINT,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    visible_from_id UUID,
+    own_sent BIGINT,
+    read_countable BIGINT,
+    read_own BIGINT,
+    visible_countable BIGINT,
+    visible_own BIGINT,
+    CONSTRAINT pk_room_users_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_room_users_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_room_users_history_row ON room_users_history (room_id, user_id, history_id);
+
+CREATE TABLE rooms_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    id UUID,
+    tenant_id UUID,
+    name VARCHAR(100),
+    description VARCHAR(10000),
+    room_type TEXT,
+    status TEXT,
+    is_private BOOLEAN,
+    guest_access_allowed BOOLEAN,
+    max_participants INTEGER,
+    created_by UUID,
+    parent_room_id UUID,
+    escalation_level INTEGER,
+    issue_id VARCHAR(128),
+    issue_description VARCHAR(10000),
+    external_id VARCHAR(128),
+    settings JSONB,
+    last_position BIGINT,
+    last_message_id UUID,
+    revision BIGINT,
+    version BIGINT,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    name_key TEXT,
+    direct_key VARCHAR(52),
+    last_countable BIGINT,
+    CONSTRAINT pk_rooms_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_rooms_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_rooms_history_row ON rooms_history (id, history_id);
 
 CREATE TABLE tenants (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -10,6 +160,54 @@ CREATE TABLE tenants (
     CONSTRAINT pk_tenants PRIMARY KEY (id),
     CONSTRAINT uq_tenants_slug UNIQUE (slug)
 );
+
+CREATE TABLE user_settings_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    user_id UUID,
+    tenant_id UUID,
+    theme VARCHAR(50),
+    notifications_enabled BOOLEAN,
+    preferences JSONB,
+    version BIGINT,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_user_settings_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_user_settings_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_user_settings_history_row ON user_settings_history (user_id, history_id);
+
+CREATE TABLE users_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    id UUID,
+    tenant_id UUID,
+    email VARCHAR(255),
+    username VARCHAR(50),
+    external_id VARCHAR(128),
+    first_name VARCHAR(255),
+    last_name VARCHAR(255),
+    display_name VARCHAR(255),
+    avatar_url VARCHAR(500),
+    account_type TEXT,
+    account_status TEXT,
+    is_email_verified BOOLEAN,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    email_key TEXT,
+    username_key TEXT,
+    session_epoch BIGINT,
+    CONSTRAINT pk_users_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_users_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_users_history_row ON users_history (id, history_id);
 
 CREATE TABLE users (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -41,36 +239,8 @@ CREATE TABLE users (
     CONSTRAINT ck_users_session_epoch CHECK (session_epoch >= 0)
 );
 CREATE UNIQUE INDEX uq_users_email_key ON users (tenant_id, email_key) WHERE deleted_at IS NULL;
-CREATE UNIQUE INDEX uq_users_username_key ON users (tenant_id, username_key) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX uq_users_external_id ON users (tenant_id, external_id) WHERE deleted_at IS NULL;
-
-CREATE TABLE user_settings (
-    user_id UUID NOT NULL,
-    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
-    theme VARCHAR(50) DEFAULT 'light' NOT NULL,
-    notifications_enabled BOOLEAN DEFAULT true NOT NULL,
-    preferences JSONB DEFAULT '{}'::jsonb NOT NULL,
-    version BIGINT DEFAULT 1 NOT NULL,
-    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    CONSTRAINT pk_user_settings PRIMARY KEY (user_id),
-    CONSTRAINT fk_user_settings_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT ck_user_settings_version CHECK (version >= 1)
-);
-
-CREATE TABLE user_status (
-    user_id UUID NOT NULL,
-    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
-    status TEXT DEFAULT 'offline' NOT NULL,
-    last_seen_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    custom_status VARCHAR(255),
-    custom_status_expires_at TIMESTAMP WITH TIME ZONE,
-    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    CONSTRAINT pk_user_status PRIMARY KEY (user_id),
-    CONSTRAINT fk_user_status_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT ck_user_status_status CHECK (status IN ('offline', 'online', 'away', 'busy'))
-);
+CREATE UNIQUE INDEX uq_users_username_key ON users (tenant_id, username_key) WHERE deleted_at IS NULL;
 
 CREATE TABLE rooms (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -120,6 +290,64 @@ CREATE INDEX ix_rooms_parent_room ON rooms (tenant_id, parent_room_id);
 CREATE UNIQUE INDEX uq_rooms_direct_key ON rooms (tenant_id, direct_key) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX uq_rooms_external_id ON rooms (tenant_id, external_id) WHERE deleted_at IS NULL;
 
+CREATE TABLE user_settings (
+    user_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    theme VARCHAR(50) DEFAULT 'light' NOT NULL,
+    notifications_enabled BOOLEAN DEFAULT true NOT NULL,
+    preferences JSONB DEFAULT '{}'::jsonb NOT NULL,
+    version BIGINT DEFAULT 1 NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_user_settings PRIMARY KEY (user_id),
+    CONSTRAINT fk_user_settings_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_user_settings_version CHECK (version >= 1)
+);
+
+CREATE TABLE user_status (
+    user_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    status TEXT DEFAULT 'offline' NOT NULL,
+    last_seen_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    custom_status VARCHAR(255),
+    custom_status_expires_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_user_status PRIMARY KEY (user_id),
+    CONSTRAINT fk_user_status_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_user_status_status CHECK (status IN ('offline', 'online', 'away', 'busy'))
+);
+
+CREATE TABLE message_keys (
+    tenant_id UUID NOT NULL,
+    room_id UUID NOT NULL,
+    user_id UUID,
+    client_key VARCHAR(128) NOT NULL,
+    message_id UUID NOT NULL,
+    body_hash BYTEA NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT uq_message_keys UNIQUE NULLS NOT DISTINCT (room_id, client_key, user_id),
+    CONSTRAINT fk_message_keys_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_message_keys_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX ix_message_keys_user ON message_keys (user_id);
+
+CREATE TABLE room_events (
+    room_id UUID NOT NULL,
+    kind TEXT NOT NULL,
+    message_id UUID,
+    user_id UUID,
+    tenant_id UUID NOT NULL,
+    revision BIGINT NOT NULL,
+    actor_id UUID,
+    correlation_id TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_room_events PRIMARY KEY (room_id, revision),
+    CONSTRAINT fk_room_events_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.closed', 'member.joined', 'member.left', 'member.removed', 'member.changed', 'message.sent', 'message.edited', 'message.deleted')),
+    CONSTRAINT ck_room_events_revision CHECK (revision >= 1)
+);
+
 CREATE TABLE room_users (
     room_id UUID NOT NULL,
     user_id UUID NOT NULL,
@@ -160,79 +388,14 @@ CREATE INDEX ix_room_users_seated_by_room ON room_users (room_id, user_id) WHERE
 CREATE INDEX ix_room_users_seated_by_user ON room_users (user_id, room_id) WHERE status IN ('active', 'muted');
 CREATE INDEX ix_room_users_user ON room_users (user_id, room_id);
 
-CREATE TABLE messages (
-    metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
-    id UUID DEFAULT chat_uuidv7() NOT NULL,
-    room_id UUID NOT NULL,
-    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
-    position BIGINT NOT NULL,
-    user_id UUID,
-    message_type TEXT DEFAULT 'text' NOT NULL,
-    content VARCHAR(100000) NOT NULL,
-    delivery_status TEXT DEFAULT 'delivered' NOT NULL,
-    robot_id UUID,
-    robot_response_to UUID,
-    is_robot_visible_to_guests BOOLEAN DEFAULT false NOT NULL,
-    reply_to_message_id UUID,
-    thread_id UUID,
-    is_edited BOOLEAN DEFAULT false NOT NULL,
-    edited_at TIMESTAMP WITH TIME ZONE,
-    version BIGINT DEFAULT 1 NOT NULL,
-    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    deleted_at TIMESTAMP WITH TIME ZONE,
-    countable BIGINT NOT NULL,
-    CONSTRAINT pk_messages PRIMARY KEY (room_id, id),
-    CONSTRAINT ck_messages_says_something CHECK (content <> '' OR message_type IN ('image', 'file') OR deleted_at IS NOT NULL),
-    CONSTRAINT ck_messages_position CHECK (position >= 1),
-    CONSTRAINT ck_messages_message_type CHECK (message_type IN ('text', 'image', 'file', 'robot', 'system', 'graph')),
-    CONSTRAINT ck_messages_delivery_status CHECK (delivery_status IN ('streaming', 'batch-delay', 'delivered', 'failed')),
-    CONSTRAINT ck_messages_version CHECK (version >= 1)
-) PARTITION BY RANGE (id);
-CREATE INDEX ix_messages_author ON messages (user_id, id);
-CREATE INDEX ix_messages_hidden_from_guests ON messages (room_id, id) INCLUDE (user_id) WHERE message_type = 'robot' AND NOT is_robot_visible_to_guests AND deleted_at IS NULL;
-CREATE INDEX ix_messages_robot ON messages (robot_id, id) WHERE robot_id IS NOT NULL;
-CREATE INDEX ix_messages_thread ON messages (room_id, thread_id, id) WHERE thread_id IS NOT NULL;
-CREATE INDEX ix_messages_type ON messages (room_id, message_type, id) WHERE deleted_at IS NULL;
-CREATE INDEX ix_messages_uncounted ON messages (room_id, id) INCLUDE (user_id) WHERE deleted_at IS NOT NULL AND message_type <> 'system';
-
-CREATE TABLE message_read_receipts (
-    room_id UUID NOT NULL,
-    message_id UUID NOT NULL,
-    user_id UUID NOT NULL,
-    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
-    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    CONSTRAINT pk_message_read_receipts PRIMARY KEY (room_id, message_id, user_id)
-) PARTITION BY RANGE (message_id);
-CREATE INDEX ix_message_read_receipts_reader ON message_read_receipts (user_id, room_id, message_id);
-
-CREATE TABLE message_keys (
-    tenant_id UUID NOT NULL,
-    room_id UUID NOT NULL,
-    user_id UUID,
-    client_key VARCHAR(128) NOT NULL,
-    message_id UUID NOT NULL,
-    body_hash BYTEA NOT NULL,
-    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    CONSTRAINT uq_message_keys UNIQUE NULLS NOT DISTINCT (room_id, client_key, user_id),
-    CONSTRAINT fk_message_keys_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT fk_message_keys_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
-);
-CREATE INDEX ix_message_keys_user ON message_keys (user_id);
-
-CREATE TABLE room_events (
-    room_id UUID NOT NULL,
-    kind TEXT NOT NULL,
-    message_id UUID,
-    user_id UUID,
-    tenant_id UUID NOT NULL,
-    revision BIGINT NOT NULL,
-    actor_id UUID,
-    correlation_id TEXT NOT NULL,
-    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    CONSTRAINT pk_room_events PRIMARY KEY (room_id, revision),
-    CONSTRAINT fk_room_events_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.closed', 'member.joined', 'member.left', 'member.removed', 'member.changed', 'message.sent', 'message.edited', 'message.deleted')),
-    CONSTRAINT ck_room_events_revision CHECK (revision >= 1)
-);
-
+-- The foreign keys of every leaf of every month, in the order they are made.
+CREATE FUNCTION chat_leaf_keys() RETURNS TABLE (n integer, parent text, foreign_key text, definition text)
+LANGUAGE sql IMMUTABLE AS $$
+    VALUES
+        (1, 'messages', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (2, 'messages', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (user_id)'),
+        (3, 'messages', 'robot', 'FOREIGN KEY (tenant_id, robot_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (robot_id)'),
+        (4, 'message_read_receipts', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (5, 'message_read_receipts', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (6, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
+$$;

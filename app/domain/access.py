@@ -12,23 +12,44 @@ class Permission(StrEnum):
     """``domain:function:action`` (SPEC 2.14)."""
 
     UPDATE_ROOM = "chat:room:update"
+    ARCHIVE_ROOM = "chat:room:archive"
     CLOSE_ROOM = "chat:room:close"
     ADD_MEMBER = "chat:room:add_member"
     REMOVE_MEMBER = "chat:room:remove_member"
+    BAN_MEMBER = "chat:room:ban_member"
+    SILENCE_MEMBER = "chat:room:silence_member"
     CHANGE_ROLE = "chat:room:change_role"
+    TRANSFER_OWNERSHIP = "chat:room:transfer_ownership"
     DELETE_ANY_MESSAGE = "chat:message:delete_any"
+    PIN_MESSAGE = "chat:message:pin"
+    MENTION_ALL = "chat:message:mention_all"
+    DELETE_ANY_FILE = "chat:file:delete_any"
+    ASK_ROBOT = "chat:robot:ask"
+    ESCALATE = "chat:escalation:create"
+    CLAIM_ESCALATION = "chat:escalation:claim"
+    ASSIGN_ESCALATION = "chat:escalation:assign"
+    RESOLVE_ESCALATION = "chat:escalation:resolve"
+    SUPERVISE = "supervisor:chat:read"
 
 
-_MODERATOR = frozenset({Permission.ADD_MEMBER, Permission.REMOVE_MEMBER, Permission.DELETE_ANY_MESSAGE})
-_ADMIN = _MODERATOR | {Permission.UPDATE_ROOM, Permission.CHANGE_ROLE}
+_MEMBER = frozenset({Permission.PIN_MESSAGE, Permission.MENTION_ALL, Permission.ASK_ROBOT, Permission.ESCALATE})
+_MODERATOR = _MEMBER | {
+    Permission.ADD_MEMBER,
+    Permission.REMOVE_MEMBER,
+    Permission.BAN_MEMBER,
+    Permission.SILENCE_MEMBER,
+    Permission.DELETE_ANY_MESSAGE,
+    Permission.DELETE_ANY_FILE,
+}
+_ADMIN = _MODERATOR | {Permission.UPDATE_ROOM, Permission.ARCHIVE_ROOM, Permission.CHANGE_ROLE}
 
 GRANTED: dict[Role, frozenset[Permission]] = {
-    Role.OWNER: frozenset(Permission),
+    Role.OWNER: _ADMIN | {Permission.CLOSE_ROOM, Permission.TRANSFER_OWNERSHIP},
     Role.ADMIN: _ADMIN,
     Role.MODERATOR: _MODERATOR,
-    Role.MEMBER: frozenset(),
+    Role.MEMBER: _MEMBER,
     Role.OBSERVER: frozenset(),
-    Role.GUEST: frozenset(),
+    Role.GUEST: frozenset({Permission.ASK_ROBOT}),
 }
 
 _RANK = {Role.OWNER: 3, Role.ADMIN: 2, Role.MODERATOR: 1}

@@ -292,4 +292,4 @@ async def test_every_table_that_can_change_has_updated_at(migrated_connection: C
         "SELECT attrelid::regclass::text FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid"
         " WHERE attname = 'updated_at' AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
     )
-    assert {table for (table,) in rows} == set(SILENT)
+    assert {table for (table,) in rows if not table.endswith("_history")} == set(SILENT)

@@ -27,6 +27,7 @@ TEMPLATE = {
         " ON DELETE SET NULL (robot_id)",
         "constraint messages_pkey": "PRIMARY KEY (room_id, id)",
         "trigger touch": "BEFORE UPDATE",
+        "trigger history": "AFTER DELETE",
         "index (room_id, id)": "UNIQUE",
         "index (user_id, id)": "",
         "index (robot_id, id)": "WHERE (robot_id IS NOT NULL)",

@@ -10,6 +10,23 @@ BEGIN
             set_config('app.now', p_now::text, true);
 END $$;
 
+CREATE FUNCTION chat_actor() RETURNS uuid
+LANGUAGE sql STABLE AS $$
+    -- Whoever acts; null for the application, and for plain SQL.
+    SELECT nullif(current_setting('app.actor_id', true), '')::uuid
+$$;
+
+CREATE FUNCTION chat_correlation() RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT nullif(current_setting('app.correlation_id', true), '')
+$$;
+
+CREATE FUNCTION chat_now() RETURNS timestamptz
+LANGUAGE sql STABLE AS $$
+    -- The unit of work's time where there is one, the server's otherwise.
+    SELECT coalesce(nullif(current_setting('app.now', true), '')::timestamptz, now())
+$$;
+
 CREATE FUNCTION chat_read_as(p_tenant uuid, p_actor uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
@@ -22,6 +39,6 @@ END $$;
 CREATE FUNCTION chat_touch() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.updated_at := coalesce(nullif(current_setting('app.now', true), '')::timestamptz, now());
+    NEW.updated_at := chat_now();
     RETURN NEW;
 END $$;

@@ -15,14 +15,7 @@ BEGIN
     FOR v_step IN
         SELECT t.parent, t.parent || v_suffix AS leaf, t.foreign_key, 'fk_' || t.parent || v_suffix || '_' || t.foreign_key AS name,
                replace(t.definition, '<messages>', 'messages' || v_suffix) AS definition
-          FROM (VALUES
-            (1, 'messages', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-            (2, 'messages', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (user_id)'),
-            (3, 'messages', 'robot', 'FOREIGN KEY (tenant_id, robot_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (robot_id)'),
-            (4, 'message_read_receipts', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
-            (5, 'message_read_receipts', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-            (6, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
-          ) AS t (n, parent, foreign_key, definition)
+          FROM chat_leaf_keys() AS t
          ORDER BY t.n
     LOOP
         IF to_regclass(v_step.leaf) IS NULL THEN
@@ -36,7 +29,7 @@ BEGIN
         END IF;
     END LOOP;
     FOR v_step IN SELECT t.parent, t.parent || v_suffix AS leaf
-                    FROM (VALUES (1, 'messages'), (2, 'message_read_receipts')) AS t (n, parent) ORDER BY t.n
+                    FROM chat_leaf_keys() AS t GROUP BY t.parent ORDER BY min(t.n)
     LOOP
         IF NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = to_regclass(v_step.leaf)) THEN
             EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
@@ -53,8 +46,8 @@ LANGUAGE sql STABLE AS $$
     SELECT m::date
       FROM generate_series(date_trunc('month', p_first::timestamp), date_trunc('month', p_last::timestamp),
                            interval '1 month') AS m
-     WHERE (SELECT count(*) FROM pg_inherits i
-             WHERE i.inhrelid IN (to_regclass('messages' || to_char(m, '"_"YYYY"_"MM')),
-                                  to_regclass('message_read_receipts' || to_char(m, '"_"YYYY"_"MM')))) < 2
+     WHERE EXISTS (SELECT FROM chat_leaf_keys() t
+                    WHERE NOT EXISTS (SELECT FROM pg_inherits i
+                                       WHERE i.inhrelid = to_regclass(t.parent || to_char(m, '"_"YYYY"_"MM'))))
      ORDER BY m
 $$;

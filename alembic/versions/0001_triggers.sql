@@ -1,0 +1,116 @@
+-- Made by alembic/write_initial.py from the tables; frozen with the first release.
+
+CREATE TRIGGER touch BEFORE UPDATE OF metadata, user_id, message_type, content, delivery_status, robot_id, robot_response_to,
+        is_robot_visible_to_guests, is_edited, edited_at, version, deleted_at
+    ON messages FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_messages() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO messages_history (changed_at, operation_type, changed_by, correlation_id,
+        metadata, id, room_id, tenant_id, position, user_id, message_type, content, delivery_status, robot_id,
+        robot_response_to, is_robot_visible_to_guests, reply_to_message_id, thread_id, is_edited, edited_at,
+        version, created_at, updated_at, deleted_at, countable)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.metadata, OLD.id, OLD.room_id, OLD.tenant_id, OLD.position, OLD.user_id, OLD.message_type, OLD.content,
+        OLD.delivery_status, OLD.robot_id, OLD.robot_response_to, OLD.is_robot_visible_to_guests,
+        OLD.reply_to_message_id, OLD.thread_id, OLD.is_edited, OLD.edited_at, OLD.version, OLD.created_at,
+        OLD.updated_at, OLD.deleted_at, OLD.countable);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF metadata, user_id, message_type, content, delivery_status, robot_id, robot_response_to,
+        is_robot_visible_to_guests, is_edited, edited_at, version, deleted_at
+    ON messages FOR EACH ROW WHEN (OLD.delivery_status <> 'streaming') EXECUTE FUNCTION chat_keep_messages();
+
+CREATE TRIGGER touch BEFORE UPDATE OF slug, name, settings
+    ON tenants FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE TRIGGER touch BEFORE UPDATE OF email, username, external_id, first_name, last_name, display_name, avatar_url, account_type, account_status,
+        is_email_verified, deleted_at, email_key, username_key, password_hash, session_epoch
+    ON users FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_users() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO users_history (changed_at, operation_type, changed_by, correlation_id,
+        id, tenant_id, email, username, external_id, first_name, last_name, display_name, avatar_url, account_type,
+        account_status, is_email_verified, created_at, updated_at, deleted_at, email_key, username_key,
+        session_epoch)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.id, OLD.tenant_id, OLD.email, OLD.username, OLD.external_id, OLD.first_name, OLD.last_name,
+        OLD.display_name, OLD.avatar_url, OLD.account_type, OLD.account_status, OLD.is_email_verified,
+        OLD.created_at, OLD.updated_at, OLD.deleted_at, OLD.email_key, OLD.username_key, OLD.session_epoch);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF email, username, external_id, first_name, last_name, display_name, avatar_url, account_type, account_status,
+        is_email_verified, deleted_at, email_key, username_key, password_hash, session_epoch
+    ON users FOR EACH ROW EXECUTE FUNCTION chat_keep_users();
+
+CREATE TRIGGER touch BEFORE UPDATE OF name, description, room_type, status, is_private, guest_access_allowed, max_participants, created_by,
+        parent_room_id, escalation_level, issue_id, issue_description, external_id, settings, version, deleted_at,
+        name_key
+    ON rooms FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_rooms() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO rooms_history (changed_at, operation_type, changed_by, correlation_id,
+        id, tenant_id, name, description, room_type, status, is_private, guest_access_allowed, max_participants,
+        created_by, parent_room_id, escalation_level, issue_id, issue_description, external_id, settings,
+        last_position, last_message_id, revision, version, created_at, updated_at, deleted_at, name_key, direct_key,
+        last_countable)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.id, OLD.tenant_id, OLD.name, OLD.description, OLD.room_type, OLD.status, OLD.is_private,
+        OLD.guest_access_allowed, OLD.max_participants, OLD.created_by, OLD.parent_room_id, OLD.escalation_level,
+        OLD.issue_id, OLD.issue_description, OLD.external_id, OLD.settings, OLD.last_position, OLD.last_message_id,
+        OLD.revision, OLD.version, OLD.created_at, OLD.updated_at, OLD.deleted_at, OLD.name_key, OLD.direct_key,
+        OLD.last_countable);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF name, description, room_type, status, is_private, guest_access_allowed, max_participants, created_by,
+        parent_room_id, escalation_level, issue_id, issue_description, external_id, settings, version, deleted_at,
+        name_key
+    ON rooms FOR EACH ROW EXECUTE FUNCTION chat_keep_rooms();
+
+CREATE TRIGGER touch BEFORE UPDATE OF theme, notifications_enabled, preferences, version
+    ON user_settings FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_user_settings() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO user_settings_history (changed_at, operation_type, changed_by, correlation_id,
+        user_id, tenant_id, theme, notifications_enabled, preferences, version, created_at, updated_at)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.user_id, OLD.tenant_id, OLD.theme, OLD.notifications_enabled, OLD.preferences, OLD.version,
+        OLD.created_at, OLD.updated_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF theme, notifications_enabled, preferences, version
+    ON user_settings FOR EACH ROW EXECUTE FUNCTION chat_keep_user_settings();
+
+CREATE TRIGGER touch BEFORE UPDATE OF status, last_seen_at, custom_status, custom_status_expires_at
+    ON user_status FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE TRIGGER touch BEFORE UPDATE OF role, status, can_send_messages, can_invite_others, can_see_history, notify_level, joined_at, left_at,
+        muted_until
+    ON room_users FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_room_users() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO room_users_history (changed_at, operation_type, changed_by, correlation_id,
+        room_id, user_id, tenant_id, role, status, can_send_messages, can_invite_others, can_see_history,
+        visible_from, notify_level, joined_at, left_at, muted_until, last_read_position, last_read_message_id,
+        last_read_at, delivered_position, created_at, updated_at, visible_from_id, own_sent, read_countable,
+        read_own, visible_countable, visible_own)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.room_id, OLD.user_id, OLD.tenant_id, OLD.role, OLD.status, OLD.can_send_messages, OLD.can_invite_others,
+        OLD.can_see_history, OLD.visible_from, OLD.notify_level, OLD.joined_at, OLD.left_at, OLD.muted_until,
+        OLD.last_read_position, OLD.last_read_message_id, OLD.last_read_at, OLD.delivered_position, OLD.created_at,
+        OLD.updated_at, OLD.visible_from_id, OLD.own_sent, OLD.read_countable, OLD.read_own, OLD.visible_countable,
+        OLD.visible_own);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF role, status, can_send_messages, can_invite_others, can_see_history, notify_level, joined_at, left_at,
+        muted_until
+    ON room_users FOR EACH ROW EXECUTE FUNCTION chat_keep_room_users();
