@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import DatabaseServer
 from tests.migrations.plans.area import Query
 from tests.migrations.plans.areas import AREAS
-from tests.migrations.plans.volume import FOLDER, Plan, Volume, filled
+from tests.migrations.plans.volume import FOLDER, Volume, filled
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.spec("2")]
 
@@ -63,18 +63,17 @@ async def test_there_are_a_million_messages_of_which_the_counters_are_right(volu
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.index)
 async def test_the_statement_of_an_index_uses_it_and_is_dearer_without(volume: Volume, query: Query) -> None:
-    """At the first call and, for a plan may change with the calls, at the eighth."""
+    """At the first call and, for a plan may change with the calls, at the eighth.
+
+    An index whose columns stand in the wrong order may still be read from end to end, which is cheaper than its table;
+    so it has to be entered at a value of its first column.
+    """
     async with volume.session() as session:
         found = await session.measure(query)
-    assert _uses(found.first, query.index), f"{query.index} is not used: {_indexes(found.first)}"
-    assert _uses(found.eighth, query.index), f"{query.index} is not used at the eighth call: {_indexes(found.eighth)}"
+    column = "" if query.is_walked else await volume.first_column(query.index)
+    for plans in (found.first, found.eighth):
+        conditions = [plan.indexes[query.index] for plan in plans if query.index in plan.indexes]
+        assert conditions, f"{query.index} is not used: {[(plan.query, sorted(plan.indexes)) for plan in plans]}"
+        assert any(column in condition for condition in conditions), f"{query.index} is read whole: {conditions}"
     told = f"{query.index}: {found.pages} pages with it, {found.pages_without} without"
     assert found.pages_without > found.pages, told
-
-
-def _uses(plans: list[Plan], index: str) -> bool:
-    return any(index in plan.indexes for plan in plans)
-
-
-def _indexes(plans: list[Plan]) -> list[tuple[str, list[str]]]:
-    return [(plan.query, sorted(plan.indexes)) for plan in plans]

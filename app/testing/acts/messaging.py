@@ -18,14 +18,27 @@ from app.testing.steps import BACK, ROOM, WHERE, WHO, Aim, Look, Steps, unblocke
 DRAFTS = st.fixed_dictionaries(
     {"content": st.sampled_from(["one", "two"]), "client_key": st.sampled_from(["key 0", "key 1"])},
     optional={
-        "message_type": st.sampled_from([MessageType.IMAGE, MessageType.SYSTEM, MessageType.ROBOT, MessageType.ROBOT]),
-        "is_robot_visible_to_guests": st.booleans(),
+        "message_type": st.sampled_from([MessageType.IMAGE, MessageType.SYSTEM, MessageType.ROBOT]),
         "metadata": st.sampled_from([{}, {"a": [1, 2.5, None]}]),
         "thread_id": st.just("a message seen"),
         "reply_to_message_id": st.just("a message seen"),
     },
 )
 
+ANSWERS = st.fixed_dictionaries(
+    {
+        "content": st.sampled_from(["one", "two"]),
+        "client_key": st.sampled_from(["key 0", "key 1", None, None, None]),
+        "message_type": st.sampled_from([MessageType.ROBOT] * 7 + [MessageType.TEXT]),
+    },
+    optional={
+        "robot_response_to": st.just("a message seen"),
+        "is_robot_visible_to_guests": st.booleans(),
+        "thread_id": st.just("a message seen"),
+    },
+)
+ROBOTS = st.sampled_from([None, 4, 4, 4, 0, 6])
+"""Whose words they are: nobody's in particular, the robot's, a person's, an unknown's."""
 CONTENTS = st.sampled_from(["edited", "edited again", "edited", "longer " * 9, "", "\x00"])
 
 
@@ -126,6 +139,17 @@ class Messaging(Steps):
     @unblocked(where=WHERE, who=WHO, room=ROOM, draft=DRAFTS, back=BACK)
     def send(self, where: int | None, who: int, room: int, draft: dict[str, Any], back: int) -> None:
         self._do(where, who, send(self._room(room), draft, back), alone="once")
+
+    @unblocked(where=WHERE, who=st.sampled_from([4, 4, 4, 5, 0]), room=ROOM, answer=ANSWERS, robot=ROBOTS, back=BACK)
+    def answer(
+        self, where: int | None, who: int, room: int, answer: dict[str, Any], robot: int | None, back: int
+    ) -> None:
+        """What a robot says, to everybody or not to guests: mostly where the message it answers is."""
+        _, room_id = self._aimed(who, room, back)
+        fields = {**answer, "client_key": answer["client_key"] or str(builders.new_id())}
+        if robot is not None:
+            fields["robot_id"] = self._user(robot)
+        self._do(where, who, send(room_id, fields, back), alone="once")
 
     @unblocked(where=WHERE, who=WHO, room=ROOM)
     def say(self, where: int | None, who: int, room: int) -> None:

@@ -23,6 +23,8 @@ class Query:
     statement: str
     measured: str | None = None
     """What is run in its place with and without the index, where the statement itself cannot run without."""
+    is_walked: bool = False
+    """Whether the index is read in its order, from its beginning, and not entered at a value of its first column."""
 
     @property
     def deletes(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,10 +62,10 @@ async def filled(url: str) -> None:
 
 @dataclass(frozen=True)
 class Plan:
-    """One statement the server ran: its text, the indexes it went by, the pages it read."""
+    """One statement the server ran: its text, the indexes it went by with their conditions, the pages it read."""
 
     query: str
-    indexes: frozenset[str]
+    indexes: Mapping[str, str]
     buffers: int
 
 
@@ -84,7 +84,7 @@ class Measured:
 class Session:
     """A connection of its own that tells the plan of what it runs; nothing is kept from one query to the next."""
 
-    def __init__(self, connection: Connection, names: dict[str, str], parents: dict[str, str]) -> None:
+    def __init__(self, connection: Connection, names: Mapping[str, str], parents: Mapping[str, str]) -> None:
         self._connection = connection
         self._names = names
         self._parents = parents
@@ -128,15 +128,15 @@ def _pages(plans: list[Plan], queries: set[str]) -> int:
     return sum(plan.buffers for plan in plans if plan.query in queries)
 
 
-def _plan(told: dict[str, Any], parents: dict[str, str]) -> Plan:
-    nodes, indexes = [told["Plan"]], set()
+def _plan(told: dict[str, Any], parents: Mapping[str, str]) -> Plan:
+    nodes, indexes = [told["Plan"]], dict[str, str]()
     while nodes:
         node = nodes.pop()
         nodes += node.get("Plans", [])
         if (name := node.get("Index Name")) is not None and node["Actual Loops"]:
-            indexes.add(parents.get(name, name))
+            indexes[parents.get(name, name)] = node.get("Index Cond", "")
     top = told["Plan"]
-    return Plan(told["Query Text"], frozenset(indexes), top["Shared Hit Blocks"] + top["Shared Read Blocks"])
+    return Plan(told["Query Text"], indexes, top["Shared Hit Blocks"] + top["Shared Read Blocks"])
 
 
 class Volume:
@@ -168,6 +168,15 @@ class Volume:
         )
         yield cls(url, connection, names, {leaf: parent for leaf, parent in rows})  # noqa: C416 - no tuples to mypy
         await connection.close()
+
+    async def first_column(self, index: str) -> str:
+        """What an index is sorted by, the tenant aside."""
+        found: str = await self.connection.fetchval(
+            "SELECT attname FROM pg_attribute WHERE attrelid = $1::text::regclass AND attname <> 'tenant_id'"
+            " ORDER BY attnum LIMIT 1",
+            index,
+        )
+        return found
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
