@@ -29,15 +29,11 @@ ANSWERS = st.fixed_dictionaries(
     {
         "content": st.sampled_from(["one", "two"]),
         "client_key": st.sampled_from(["key 0", "key 1", None, None, None]),
-        "message_type": st.sampled_from([MessageType.ROBOT] * 7 + [MessageType.TEXT]),
+        "message_type": st.sampled_from([MessageType.ROBOT] * 9 + [MessageType.TEXT]),
     },
-    optional={
-        "robot_response_to": st.just("a message seen"),
-        "is_robot_visible_to_guests": st.booleans(),
-        "thread_id": st.just("a message seen"),
-    },
+    optional={"robot_response_to": st.just("a message seen"), "is_robot_visible_to_guests": st.booleans()},
 )
-ROBOTS = st.sampled_from([None, 4, 4, 4, 0, 6])
+ROBOTS = st.sampled_from([4, 0, 4, 0, None, 6])
 """Whose words they are: nobody's in particular, the robot's, a person's, an unknown's."""
 CONTENTS = st.sampled_from(["edited", "edited again", "edited", "longer " * 9, "", "\x00"])
 
@@ -140,7 +136,7 @@ class Messaging(Steps):
     def send(self, where: int | None, who: int, room: int, draft: dict[str, Any], back: int) -> None:
         self._do(where, who, send(self._room(room), draft, back), alone="once")
 
-    @unblocked(where=WHERE, who=st.sampled_from([4, 4, 4, 5, 0]), room=ROOM, answer=ANSWERS, robot=ROBOTS, back=BACK)
+    @unblocked(where=WHERE, who=st.sampled_from([4] * 6 + [5, 0]), room=ROOM, answer=ANSWERS, robot=ROBOTS, back=BACK)
     def answer(
         self, where: int | None, who: int, room: int, answer: dict[str, Any], robot: int | None, back: int
     ) -> None:
