@@ -177,7 +177,6 @@ class MemberService:
             await uow.commit()
         return owner
 
-    @retrying
     async def appoint_owner(self, actor: Actor, room_id: RoomId | str, user_id: UserId | str) -> Membership:
         """Makes a member an owner, beside those there are: how a room that was left by its last owner gets one again.
 
