@@ -102,8 +102,8 @@ async def test_an_invitation_is_declined_or_revoked_once(world: World) -> None:
         ):
             with pytest.raises(invitations.InvitationClosed):
                 await again
-    with pytest.raises(invitations.InvitationNotFound):
-        await chat.decline(eve, invitation.id)
+        with pytest.raises(invitations.InvitationNotFound):
+            await chat.decline(eve, invitation.id)
 
 
 async def test_an_invitation_is_nobody_elses(world: World) -> None:
