@@ -464,6 +464,7 @@ CREATE TABLE room_users (
     CONSTRAINT pk_room_users PRIMARY KEY (room_id, user_id),
     CONSTRAINT fk_room_users_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT fk_room_users_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_room_users_ban_reason CHECK (ban_reason IS NULL OR status = 'banned'),
     CONSTRAINT ck_room_users_role CHECK (role IN ('owner', 'admin', 'moderator', 'member', 'observer', 'guest')),
     CONSTRAINT ck_room_users_status CHECK (status IN ('invited', 'active', 'muted', 'removed', 'left', 'banned')),
     CONSTRAINT ck_room_users_visible_from CHECK (visible_from >= 0),

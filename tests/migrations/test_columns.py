@@ -197,6 +197,7 @@ async def test_an_enum_column_takes_the_models_values_and_no_other(
         ("UPDATE rooms SET room_type = 'direct'", "ck_rooms_direct_key"),
         ("UPDATE rooms SET max_participants = 0", "ck_rooms_max_participants"),
         ("UPDATE rooms SET last_position = -1", "ck_rooms_last_position"),
+        ("UPDATE room_users SET ban_reason = 'spam'", "ck_room_users_ban_reason"),
         ("UPDATE room_users SET last_read_position = -1", "ck_room_users_last_read_position"),
         ("UPDATE invitations SET max_uses = 0", "ck_invitations_max_uses"),
         ("UPDATE invitations SET max_uses = 1, uses = 2", "ck_invitations_uses_left"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import StringConstraints
+from pydantic import StringConstraints, model_validator
 from sqlmodel import Field
 
 from app.domain.errors import Conflict, Forbidden, Limited, NotFound
@@ -84,6 +84,12 @@ class Membership(Value):
     delivered_position: int = Field(default=0, ge=0)
     created_at: Moment
     updated_at: Moment
+
+    @model_validator(mode="after")
+    def _reason_of_a_ban(self) -> Self:
+        if self.ban_reason is not None and self.status is not MembershipStatus.BANNED:
+            raise ValueError("ban_reason: only a ban has one")
+        return self
 
     @property
     def is_seated(self) -> bool:

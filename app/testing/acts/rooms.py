@@ -57,7 +57,6 @@ MEMBERSHIP_CHANGES = st.fixed_dictionaries(
         "can_invite_others": st.booleans(),
         "can_see_history": st.booleans(),
         "muted_until": st.sampled_from([None, START + timedelta(hours=1), UNTIL_LIFTED]),
-        "ban_reason": st.sampled_from([None, "spam"]),
         "notify_level": st.sampled_from(NotifyLevel),
     },
 )

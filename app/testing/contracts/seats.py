@@ -50,7 +50,8 @@ class SeatsContract(Contract):
         room_id = await world.room(ann)
         await world.chat(room_id, ann, 2)
         at = world.harness.clock()
-        fields: dict[str, Any] = {"status": status, "ban_reason": "why", "left_at": at, "muted_until": at}
+        reason = "why" if status is MembershipStatus.BANNED else None
+        fields: dict[str, Any] = {"status": status, "ban_reason": reason, "left_at": at, "muted_until": at}
         seat = builders.membership(room_id, user_of(bob), world.tenant.id, **fields)
         async with world.unit() as uow:
             await uow.rooms.hold(room_id, user_of(bob))
@@ -68,7 +69,7 @@ class SeatsContract(Contract):
         async with world.unit() as uow:  # and comes to sit there, in the middle of what is said
             held = await uow.rooms.hold(room_id, user_of(bob))
             assert held.subject == seat
-            await uow.rooms.put_membership(seat.changed(status=MembershipStatus.LEFT))
+            await uow.rooms.put_membership(seat.changed(status=MembershipStatus.LEFT, ban_reason=None))
             await uow.commit()
         await world.join(room_id, bob)
         await world.send(ann, room_id)
@@ -119,11 +120,14 @@ class SeatsContract(Contract):
         await world.change_room(room_id, deleted_at=world.harness.clock())
         assert (await bans(room_id, None, 9)).items == ()
 
-    async def test_a_seat_taken_again_forgets_the_reason(self, world: World) -> None:
+    async def test_only_a_ban_has_a_reason(self, world: World) -> None:
         ann, bob = await world.persons(2)
         room_id = await world.room(ann)
         await banned(world, room_id, bob, "why")
-        await world.change_membership(room_id, bob, status=MembershipStatus.REMOVED, ban_reason="why")
+        with pytest.raises(Invalid) as refused:
+            await world.change_membership(room_id, bob, status=MembershipStatus.REMOVED)
+        assert refused.value.details["field"] == "ban_reason"
+        await world.change_membership(room_id, bob, status=MembershipStatus.REMOVED, ban_reason=None)
         await world.join(room_id, bob)
         membership = await world.membership(room_id, bob)
         assert membership is not None

@@ -67,6 +67,7 @@ room_users = table(
     PrimaryKeyConstraint("room_id", "user_id"),
     to_room("room_id", "CASCADE"),
     to_user("user_id", "CASCADE"),
+    CheckConstraint("ban_reason IS NULL OR status = 'banned'", name="ban_reason"),
     silent=(
         *("last_read_position", "last_read_message_id", "last_read_at", "delivered_position"),
         *("visible_from", "visible_from_id", "own_sent", "read_countable", "read_own"),
