@@ -76,7 +76,7 @@ def test_reasons_and_counts_have_limits() -> None:
     assert arguments.reason(None) is None
     wrong: Any
     for wrong in ("x" * 501, "a\0", "\ud800", 5):
-        with pytest.raises(Invalid, match="^reason: "):
+        with pytest.raises(Invalid, match=r"^reason: "):
             arguments.reason(wrong)
     assert [arguments.count(n, "max_uses", 9) for n in (None, 1, 9)] == [None, 1, 9]
     for wrong in (0, 10, True, "1", 1.0):
