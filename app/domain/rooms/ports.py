@@ -117,6 +117,6 @@ class Rooms(RoomReader, Protocol):
     async def remove_guests(self, room_id: RoomId) -> tuple[UserId, ...]:
         """Takes the seats of all guest accounts in a held room; whose they were, by id.
 
-        Raises `LastOwner` when others would stay without any owner, `DirectRoomIsFixed`.
+        Raises `RoomNotFound`, `LastOwner` when others would stay without any owner, `DirectRoomIsFixed`.
         """
         ...
