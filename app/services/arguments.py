@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TypeVar
 from uuid import UUID
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from app.domain.actors import Actor
 from app.domain.errors import Invalid
@@ -53,6 +53,19 @@ def person(actor: Actor) -> UserId:
     if actor.user_id is None:
         raise Invalid.field("actor", "must be a person")
     return actor.user_id
+
+
+def application(actor: Actor) -> None:
+    """`Invalid` when a person acts where only the application can."""
+    if actor.user_id is not None:
+        raise Invalid.field("actor", "must be the application")
+
+
+def secret(value: SecretStr | str, name: str) -> SecretStr:
+    """A password or token, from here on without a printed form."""
+    if isinstance(value, SecretStr):
+        return value
+    return SecretStr(text(value, name))
 
 
 def one_of(choices: type[E], value: E | str, name: str) -> E:

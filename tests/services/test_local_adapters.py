@@ -20,7 +20,7 @@ from app.domain.ids import first_at, made_at, moment_of
 from app.infrastructure.local import ids as local_ids
 from app.infrastructure.local.clock import SystemClock
 from app.infrastructure.local.ids import TimeOrderedIds
-from app.infrastructure.local.passwords import BcryptPasswords
+from app.infrastructure.local.passwords import ThreadedPasswords
 
 
 @pytest.mark.spec("1.2")
@@ -63,8 +63,8 @@ def test_ids_rise_across_threads() -> None:
 
 
 @pytest.fixture
-def passwords() -> Iterator[BcryptPasswords]:
-    made = BcryptPasswords(rounds=10, at_once=2)
+def passwords() -> Iterator[ThreadedPasswords]:
+    made = ThreadedPasswords(rounds=10, at_once=2)
     yield made
     made.close()
 
@@ -73,7 +73,7 @@ LONG = "correct horse battery staple " * 5
 
 
 @pytest.mark.parametrize("password", ["correct horse", "x" * 72, "x" * 73, LONG, "pä" * 30, "a\0b", "\ud800 odd"])
-async def test_a_password_verifies_and_a_near_one_does_not(passwords: BcryptPasswords, password: str) -> None:
+async def test_a_password_verifies_and_a_near_one_does_not(passwords: ThreadedPasswords, password: str) -> None:
     made = await passwords.hash(SecretStr(password))
     assert len(made) <= 255
     assert made.startswith("$2b$10$")
@@ -82,7 +82,7 @@ async def test_a_password_verifies_and_a_near_one_does_not(passwords: BcryptPass
     assert not await passwords.verify(SecretStr(password[:-1]), made)
 
 
-async def test_the_same_password_hashes_differently_each_time(passwords: BcryptPasswords) -> None:
+async def test_the_same_password_hashes_differently_each_time(passwords: ThreadedPasswords) -> None:
     assert await passwords.hash(SecretStr("correct horse")) != await passwords.hash(SecretStr("correct horse"))
 
 
@@ -95,7 +95,7 @@ async def test_the_same_password_hashes_differently_each_time(passwords: BcryptP
         ("a\0b", b64encode(sha256(b"a\0b").digest())),
     ],
 )
-async def test_the_documented_rule(passwords: BcryptPasswords, password: str, given_to_bcrypt: bytes) -> None:
+async def test_the_documented_rule(passwords: ThreadedPasswords, password: str, given_to_bcrypt: bytes) -> None:
     """Hashes of plain bcrypt verify, and those stored once verify for ever: this rule never changes."""
     elsewhere = bcrypt.hashpw(given_to_bcrypt, bcrypt.gensalt(4)).decode()
     assert await passwords.verify(SecretStr(password), elsewhere)
@@ -104,13 +104,13 @@ async def test_the_documented_rule(passwords: BcryptPasswords, password: str, gi
 @pytest.mark.parametrize(
     "malformed", ["", "x", "$2b$10$", "$2b$99$" + "a" * 53, "$2b$10$" + "!" * 53, "a\0b", "é", "\ud800", "plain:secret"]
 )
-async def test_a_malformed_hash_was_made_from_no_password(passwords: BcryptPasswords, malformed: str) -> None:
+async def test_a_malformed_hash_was_made_from_no_password(passwords: ThreadedPasswords, malformed: str) -> None:
     assert await passwords.verify(SecretStr("correct horse"), malformed) is False
     assert await passwords.verify(SecretStr(LONG), malformed) is False
 
 
 async def test_hashing_leaves_the_event_loop_free_and_takes_no_more_than_its_share(
-    passwords: BcryptPasswords, monkeypatch: pytest.MonkeyPatch
+    passwords: ThreadedPasswords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running, most, guard = 0, 0, threading.Lock()
 
@@ -132,7 +132,7 @@ async def test_hashing_leaves_the_event_loop_free_and_takes_no_more_than_its_sha
     assert most == 2
 
 
-def test_hashing_works_on_one_loop_after_another(passwords: BcryptPasswords) -> None:
+def test_hashing_works_on_one_loop_after_another(passwords: ThreadedPasswords) -> None:
     secret = SecretStr("correct horse")
     made = asyncio.run(passwords.hash(secret))
     assert asyncio.run(passwords.verify(secret, made))
@@ -141,4 +141,4 @@ def test_hashing_works_on_one_loop_after_another(passwords: BcryptPasswords) -> 
 @pytest.mark.parametrize("rounds", [9, 0, 32])
 def test_too_little_work_is_refused(rounds: int) -> None:
     with pytest.raises(ValueError, match="rounds"):
-        BcryptPasswords(rounds=rounds)
+        ThreadedPasswords(rounds=rounds)

@@ -10,6 +10,7 @@ from sqlmodel import Field
 
 from app.domain.documents import EMPTY, Document
 from app.domain.errors import Conflict, Invalid, NotFound
+from app.domain.errors import StaleVersion as StaleVersion  # speaks of every versioned value; found here from the first
 from app.domain.ids import DEFAULT_TENANT, MessageId, RoomId, TenantId, UserId, ulid
 from app.domain.pages import InvalidCursor, id_at
 from app.domain.text import NAMEABLE, STORABLE, key_of
@@ -179,13 +180,6 @@ class RoomNotActive(Conflict):
 
     code = "room_not_active"
     remedy = "Reopen the room first."
-
-
-class StaleVersion(Conflict):
-    """The value was changed by somebody else since it was read."""
-
-    code = "stale_version"
-    remedy = "Read it again and decide again."
 
 
 class RoomExternalIdTaken(Conflict):
