@@ -199,7 +199,7 @@ class UserStatus(Value):
         """The status as it reads then: a custom status that has expired is absent."""
         if self.custom_status_expires_at is None or self.custom_status_expires_at > moment:
             return self
-        return self.model_copy(update={"custom_status": None, "custom_status_expires_at": None})
+        return self.changed(custom_status=None, custom_status_expires_at=None)
 
 
 class CustomStatus(Value):

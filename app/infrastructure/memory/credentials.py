@@ -66,23 +66,23 @@ class MemoryCredentialWriter(CredentialWriter):
     async def issue_by_email(self, email: str, token: NewToken) -> Email | None:
         async with self._writes.writing() as tx:
             key = _key_or_none(email)
-            user_id = None if key is None else tx.view.get(EMAILS, (tx.actor.tenant_id, key))
-            if user_id is None or live_account(tx.view, tx.actor.tenant_id, user_id) is None:
+            account = None if key is None else _reachable(tx, key)
+            if account is None or key is None:
                 return None
-            await tx.lock(ACCOUNTS, user_id)
-            account = live_account(tx.view, tx.actor.tenant_id, user_id)
-            if account is None or account.is_barred or account.email_key != key:
+            await tx.lock(ACCOUNTS, account.id)
+            again = _reachable(tx, key)
+            if again is None or again.id != account.id:  # the address was given up meanwhile
                 return None
-            await _put(tx, user_id, token)
-            return account.email
+            await _put(tx, again.id, token)
+            return again.email
 
     async def rehash(self, user_id: UserId, old_hash: str, new_hash: str) -> bool:
         async with self._writes.writing() as tx:
-            if live_account(tx.view, tx.actor.tenant_id, user_id) is None:
+            if _with_password(tx, user_id, old_hash) is None:
                 return False
             await tx.lock(ACCOUNTS, user_id)
-            account = live_account(tx.view, tx.actor.tenant_id, user_id)
-            if account is None or account.password_hash != old_hash:
+            account = _with_password(tx, user_id, old_hash)
+            if account is None:
                 return False
             tx.view.put(ACCOUNTS, user_id, account.changed(password_hash=new_hash, updated_at=tx.now))
             return True
@@ -124,10 +124,12 @@ class MemoryCredentials(MemoryCredentialReader, MemoryCredentialWriter, Credenti
             if found is None or live_account(tx.view, found.tenant_id, found.user_id) is None:
                 raise TokenNotValid
             await tx.lock(ACCOUNTS, found.user_id)
-            await tx.lock(TOKENS, (found.user_id, purpose))
-            token = _kept(tx.view, tx.actor.tenant_id, purpose, token_hash)  # whoever held it may have used it
             account = live_account(tx.view, found.tenant_id, found.user_id)
-            if token is None or account is None or not token.is_good(tx.now):
+            token = _good(tx, purpose, token_hash)  # whoever held the account may have used it
+            if token is None or account is None:
+                raise TokenNotValid
+            await tx.lock(TOKENS, (found.user_id, purpose))
+            if _good(tx, purpose, token_hash) is None:
                 raise TokenNotValid
             tx.view.put(TOKENS, (token.user_id, purpose), token.changed(used_at=tx.now, updated_at=tx.now))
             return account
@@ -149,6 +151,23 @@ def _kept(view: View, tenant_id: TenantId, purpose: Purpose, token_hash: str) ->
     """The token with this hash, good or not."""
     place = view.get(TOKEN_HASHES, (tenant_id, token_hash))
     return None if place is None or place[1] is not purpose else view.get(TOKENS, place)
+
+
+def _good(tx: Transaction, purpose: Purpose, token_hash: str) -> OneTimeToken | None:
+    token = _kept(tx.view, tx.actor.tenant_id, purpose, token_hash)
+    return token if token is not None and token.is_good(tx.now) else None
+
+
+def _reachable(tx: Transaction, email_key: str) -> Account | None:
+    """The account with an address, unless it is barred."""
+    user_id = tx.view.get(EMAILS, (tx.actor.tenant_id, email_key))
+    account = None if user_id is None else live_account(tx.view, tx.actor.tenant_id, user_id)
+    return None if account is None or account.is_barred else account
+
+
+def _with_password(tx: Transaction, user_id: UserId, password_hash: str) -> Account | None:
+    account = live_account(tx.view, tx.actor.tenant_id, user_id)
+    return account if account is not None and account.password_hash == password_hash else None
 
 
 async def _put(tx: Transaction, user_id: UserId, token: NewToken) -> None:

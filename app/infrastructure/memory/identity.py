@@ -198,7 +198,6 @@ async def _held_own(tx: Transaction, table: Table[UserId, V]) -> V:
     """The acting user's own row, held."""
     user_id = require_standing(tx.view, tx.actor)
     await tx.lock(table, user_id)
-    require_standing(tx.view, tx.actor)
     return _belonging(tx.view.get(table, user_id), user_id)
 
 
