@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, Self
 
 from asyncpg.connection import LoggedQuery
@@ -13,6 +14,8 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.actors import Actor
+from app.domain.credentials import NewToken, Purpose, hash_of
+from app.domain.identity import OnlineStatus
 from app.domain.ids import MessageId, RoomId
 from app.domain.imports import ImportedMessage
 from app.domain.messaging import Message, MessageType
@@ -75,6 +78,8 @@ class Scene:
         """By Ben: `size` of them, the first with `size` answers after these."""
         self.doomed: list[MessageId]
         """Ben's, in the attic, for a verb to take one and delete it."""
+        self.tokens: dict[Purpose, NewToken] = {}
+        """The newest that were made for each purpose."""
 
     @classmethod
     async def new(cls, harness: Harness, size: int) -> Self:
@@ -92,6 +97,9 @@ class Scene:
         made.doomed = [message.id for message in await made._sent(made.ben, [made.attic] * 3)]
         await made._sent(made.ben, [made.attic], client_key=KEY)
         await made._sent(world.system, [*more_of_ann, *more_of_ben])
+        for other in made.others:  # who are there, and have nothing to do with Ann
+            await world.once(other).users.update_online_status(OnlineStatus.ONLINE)
+            await world.once(made.ann).blocks.block(user_of(other))
         for reader in (made.ann, *made.others[1:]):
             await world.once(reader).reading.mark_read(made.hall, made.hall_messages[0].id)
         return made
@@ -121,6 +129,14 @@ class Scene:
 
     def seat(self, room_id: RoomId, person: Actor, **fields: Any) -> Membership:
         return builders.membership(room_id, user_of(person), self.world.tenant.id, **fields)
+
+    def token(self, purpose: Purpose, seconds: float = 3600) -> NewToken:
+        """A new token, which expires in so many seconds."""
+        token_id = builders.new_id()
+        expires_at = self.world.harness.clock() + timedelta(seconds=seconds)
+        token = NewToken(id=token_id, purpose=purpose, token_hash=hash_of(token_id.hex), expires_at=expires_at)
+        self.tokens[purpose] = token
+        return token
 
     def room(self, **fields: Any) -> Room:
         return builders.room(tenant_id=self.world.tenant.id, **fields)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.domain.actors import Actor
-from app.domain.blocks import UserBlock
+from app.domain.blocks import BlockedUser, UserBlock
 from app.domain.errors import Invalid
 from app.domain.identity import AccountInactive, AccountStatus, UserNotFound
 from app.domain.ids import RoomId, UserId
@@ -122,7 +122,8 @@ class BlocksContract(Contract):
             await world.once(ann).blocks.block(user_of(other))
         await world.change_account(others[2], deleted_at=world.harness.clock())
         await world.once(others[0]).blocks.block(user_of(ann))
-        found, after = [], None
+        found: list[BlockedUser] = []
+        after: Cursor | None = None
         while True:
             page = await world.reader(ann).blocks.mine(after, limit)
             found += page.items

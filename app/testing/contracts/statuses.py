@@ -91,6 +91,7 @@ class OwnContract(Contract):
     @forms
     async def test_preferences_are_replaced_as_a_whole(self, world: World, form: Form) -> None:
         ann = await world.person()
+        made = await world.reader().users.settings(user_of(ann))
         for preferences in ({"a": 1, "b": 2}, {"b": 3}, {}):
             change = SettingsChange(preferences=preferences)  # type: ignore[arg-type]  # validated to a document
             made = await world.perform(form, ann, lambda verbs, c=change: verbs.users.update_settings(c))  # type: ignore[misc]  # a default binds the loop's value
