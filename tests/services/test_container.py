@@ -157,6 +157,15 @@ async def test_settings_reach_the_parts() -> None:
             await chat.messages.send(ann, room.id, Draft(content="four"))
 
 
+async def test_settings_say_how_passwords_are_hashed() -> None:
+    container = Container()
+    settings = Settings(adapters="memory", password_algorithm="argon2id", password_threads=5, bcrypt_rounds=10)  # noqa: S106 - its name only
+    async with open_app(settings, container=container):
+        passwords = container.passwords()
+        assert (await passwords.hash(SecretStr("correct horse"))).startswith("$argon2id$")
+        assert passwords._threads._max_workers == 5
+
+
 async def test_without_settings_the_environment_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)  # no .env of whoever runs this
     monkeypatch.setenv("CHAT_ADAPTERS", "memory")

@@ -32,6 +32,7 @@ ARGON2_LANES = 1
 
 _BCRYPT = re.compile(r"\$2[abxy]\$(\d\d)\$[./A-Za-z0-9]{53}", re.ASCII)
 _ARGON2 = "$argon2"
+_ARGON2_NOW = f"$argon2id$v=19$m={ARGON2_KIBIBYTES},t={ARGON2_PASSES},p={ARGON2_LANES}$"
 
 
 class Scheme(Protocol):
@@ -75,7 +76,7 @@ class Argon2(Scheme):
         return str(self._hasher.hash(secret))
 
     def is_current(self, password_hash: str) -> bool:
-        return password_hash.startswith("$argon2id$") and not self._hasher.check_needs_rehash(password_hash)
+        return password_hash.startswith(_ARGON2_NOW)
 
 
 class ThreadedPasswords(Passwords):
