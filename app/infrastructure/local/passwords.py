@@ -113,13 +113,11 @@ class ThreadedPasswords(Passwords):
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def _verify(self, secret: bytes, password_hash: str | None) -> bool:
-        if password_hash is not None:
-            found = _made_from(secret, password_hash)
-            if found is not None:
-                return found
-        # Nobody's hash, or text that is none: a hash of today's cost is compared all the same, and tells the time only.
-        _made_from(secret, self._hash_of_nobody())
-        return False
+        nobodys = self._hash_of_nobody()  # first, so that its making tells nothing about whose password is asked for
+        found = None if password_hash is None else _made_from(secret, password_hash)
+        if found is None:  # nobody's hash, or text that is none: one of today's cost is compared, for the time it takes
+            _made_from(secret, nobodys)
+        return bool(found)
 
     def _hash_of_nobody(self) -> str:
         if self._nobodys is None:  # two threads may both make it: either will do
