@@ -1,4 +1,4 @@
-"""The contracts of `Users`, `StatusWriter` and `Tenants`."""
+"""The contracts of `Users` and `Tenants`."""
 
 from __future__ import annotations
 
