@@ -126,6 +126,7 @@ class BlocksContract(Contract):
         after: Cursor | None = None
         while True:
             page = await world.reader(ann).blocks.mine(after, limit)
+            assert not found or page.items[0].user.id > found[-1].user.id, "a page repeats what was read before"
             found += page.items
             after = page.newer
             if after is None:
