@@ -74,7 +74,7 @@ class Users(UserReader, UserWriter, Protocol):
     async def create(self, account: Account) -> None:
         """Adds the account with default settings and an offline status.
 
-        Raises `EmailTaken`, `UsernameTaken`, `ExternalIdTaken`, `TenantNotFound`.
+        Raises `TenantNotFound`, and the first of `EmailTaken`, `ExternalIdTaken`, `UsernameTaken` that holds.
         """
         ...
 
