@@ -24,7 +24,8 @@ from app.domain.credentials import (
     with_verified_email,
 )
 from app.domain.errors import OutcomeUnknown, Unavailable
-from app.domain.identity import PASSWORD_MAX, Account, User, UserNotFound, require_standing
+from app.domain.identity import PASSWORD_MAX, Account, User, UserNotFound
+from app.domain.identity.standing import require_standing
 from app.domain.ids import Ids
 from app.domain.unit_of_work import Clock, Store
 

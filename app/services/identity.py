@@ -10,7 +10,6 @@ from app.domain.identity import (
     Account,
     AccountStatus,
     CustomStatus,
-    ExternalLink,
     OnlineStatus,
     Profile,
     ProfileChange,
@@ -19,11 +18,14 @@ from app.domain.identity import (
     User,
     UserSettings,
     UserStatus,
+    require_registrable,
+)
+from app.domain.identity.standing import (
+    ExternalLink,
     barred,
     linked,
     reactivated,
     require_over,
-    require_registrable,
     require_standing,
     unlinked,
 )

@@ -14,10 +14,7 @@ from app.domain.identity import (
     Account,
     AccountStatus,
     AccountType,
-    AlreadyLinked,
     CustomStatus,
-    NotKnownOtherwise,
-    NotStaff,
     OnlineStatus,
     Profile,
     ProfileChange,
@@ -27,11 +24,16 @@ from app.domain.identity import (
     User,
     UserSettings,
     UserStatus,
+    require_registrable,
+)
+from app.domain.identity.standing import (
+    AlreadyLinked,
+    NotKnownOtherwise,
+    NotStaff,
     barred,
     linked,
     reactivated,
     require_over,
-    require_registrable,
     unlinked,
 )
 from app.domain.ids import UserId

@@ -19,6 +19,7 @@ from app.domain.identity import (
     Registration,
     SettingsChange,
     User,
+    standing,
 )
 from app.domain.ids import UserId
 from tests.services.world import World, id_of, registration
@@ -249,7 +250,7 @@ async def test_who_bars_nobody(world: World) -> None:
     accounts = world.chat.identity
     for verb in (accounts.suspend, accounts.reactivate, accounts.deactivate):
         for actor, subject in ((ann, bob), (boss, root), (boss, boss if verb != accounts.deactivate else root)):
-            with pytest.raises(identity.NotStaff):
+            with pytest.raises(standing.NotStaff):
                 await verb(actor, id_of(subject))
         with pytest.raises(identity.UserNotFound):
             await verb(root, UserId(uuid4()))
@@ -273,14 +274,14 @@ async def test_an_external_id_is_linked_and_unlinked(world: World) -> None:
     for _ in range(2):
         assert (await accounts.link_external_id(world.system, id_of(ann), "sso|1")).external_id == "sso|1"
     assert await accounts.find_by_external_id(bob, "sso|1") == await accounts.find_by_id(bob, id_of(ann))
-    with pytest.raises(identity.AlreadyLinked):
+    with pytest.raises(standing.AlreadyLinked):
         await accounts.link_external_id(world.system, id_of(ann), "sso|2")
     with pytest.raises(identity.ExternalIdTaken):
         await accounts.link_external_id(world.system, id_of(bob), "sso|1")
     for actor in (bob, ann):
-        with pytest.raises(identity.NotStaff):  # nobody has checked what a person claims
+        with pytest.raises(standing.NotStaff):  # nobody has checked what a person claims
             await accounts.link_external_id(actor, id_of(bob), "sso|2")
-    with pytest.raises(identity.NotStaff):
+    with pytest.raises(standing.NotStaff):
         await accounts.unlink_external_id(bob, id_of(ann))
     for wrong in ("", "x" * 129, "a\0b", None):
         with pytest.raises(Invalid, match="external_id"):
@@ -292,6 +293,6 @@ async def test_an_external_id_is_linked_and_unlinked(world: World) -> None:
 
 async def test_an_account_stays_known_by_something(world: World) -> None:
     user = await world.chat.identity.register(world.system, Registration(username="ann", external_id="sso|1"))
-    with pytest.raises(identity.NotKnownOtherwise):
+    with pytest.raises(standing.NotKnownOtherwise):
         await world.chat.identity.unlink_external_id(Actor(user_id=user.id), user.id)
     assert (await world.chat.identity.find_by_external_id(world.system, "sso|1")) == user
