@@ -181,7 +181,7 @@ ARGON2_I = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1, type=Type.
 
 
 @pytest.mark.spec("7")
-@pytest.mark.parametrize("former", [OLDER_BCRYPT, OTHER_ARGON2, ARGON2_I])
+@pytest.mark.parametrize("former", [OLDER_BCRYPT, OTHER_ARGON2, ARGON2_I], ids=["bcrypt", "argon2id", "argon2i"])
 async def test_former_hashes_verify_and_are_to_be_made_anew(
     passwords: ThreadedPasswords, argon2_passwords: ThreadedPasswords, former: str
 ) -> None:
