@@ -29,8 +29,10 @@ from app.domain.unit_of_work import Clock, Store
 from app.infrastructure.local.bus import InProcessBus
 from app.infrastructure.local.clock import SystemClock
 from app.infrastructure.local.ids import TimeOrderedIds
-from app.infrastructure.local.passwords import BcryptPasswords
+from app.infrastructure.local.passwords import ThreadedPasswords
 from app.infrastructure.memory.store import MemoryStore
+from app.services.blocks import BlockService
+from app.services.credentials import CredentialService
 from app.services.identity import IdentityService
 from app.services.imports.importer import ImportService
 from app.services.invitations import InvitationService
@@ -48,8 +50,10 @@ def _exits() -> Exits:
     return AsyncExitStack()
 
 
-def _passwords(settings: Settings, exits: Exits) -> BcryptPasswords:
-    passwords = BcryptPasswords(rounds=settings.bcrypt_rounds)
+def _passwords(settings: Settings, exits: Exits) -> ThreadedPasswords:
+    passwords = ThreadedPasswords(
+        rounds=settings.bcrypt_rounds, at_once=settings.password_threads, algorithm=settings.password_algorithm
+    )
     exits.callback(passwords.close)
     return passwords
 
@@ -106,6 +110,8 @@ class Container(containers.DeclarativeContainer):
 
     # A new service gets a provider here and a field of `Chat`.
     identity = providers.Singleton(IdentityService, store=store, ids=ids, passwords=passwords)
+    credentials = providers.Singleton(CredentialService, store=store, ids=ids, clock=clock, passwords=passwords)
+    blocks = providers.Singleton(BlockService, store=store)
     rooms = providers.Singleton(RoomService, store=store, ids=ids)
     members = providers.Singleton(MemberService, store=store)
     moderation = providers.Singleton(ModerationService, store=store)
@@ -120,6 +126,8 @@ class Chat:
     """An open application: its services, the events of this process, and the store below them."""
 
     identity: IdentityService
+    credentials: CredentialService
+    blocks: BlockService
     rooms: RoomService
     members: MemberService
     moderation: ModerationService
@@ -151,6 +159,8 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
         with nullcontext() if settings is None else parts.config.override(settings):
             chat = Chat(
                 identity=parts.identity(),
+                credentials=parts.credentials(),
+                blocks=parts.blocks(),
                 rooms=parts.rooms(),
                 members=parts.members(),
                 moderation=parts.moderation(),

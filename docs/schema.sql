@@ -291,6 +291,24 @@ CREATE UNIQUE INDEX uq_users_email_key ON users (tenant_id, email_key) WHERE del
 CREATE UNIQUE INDEX uq_users_external_id ON users (tenant_id, external_id) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX uq_users_username_key ON users (tenant_id, username_key) WHERE deleted_at IS NULL;
 
+CREATE TABLE one_time_tokens (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    user_id UUID NOT NULL,
+    purpose TEXT NOT NULL,
+    token_hash VARCHAR(64) NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    used_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_one_time_tokens PRIMARY KEY (id),
+    CONSTRAINT uq_one_time_tokens_tenant_id_user_id_purpose UNIQUE (tenant_id, user_id, purpose),
+    CONSTRAINT uq_one_time_tokens_tenant_id_token_hash UNIQUE (tenant_id, token_hash),
+    CONSTRAINT fk_one_time_tokens_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_one_time_tokens_purpose CHECK (purpose IN ('verify_email', 'reset_password', 'invitation'))
+);
+CREATE INDEX ix_one_time_tokens_expiry ON one_time_tokens (tenant_id, expires_at, id);
+
 CREATE TABLE rooms (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
     tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
@@ -339,6 +357,18 @@ CREATE INDEX ix_rooms_parent_room ON rooms (tenant_id, parent_room_id);
 CREATE UNIQUE INDEX uq_rooms_direct_key ON rooms (tenant_id, direct_key) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX uq_rooms_external_id ON rooms (tenant_id, external_id) WHERE deleted_at IS NULL;
 
+CREATE TABLE user_blocks (
+    blocker_id UUID NOT NULL,
+    blocked_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_user_blocks PRIMARY KEY (tenant_id, blocker_id, blocked_id),
+    CONSTRAINT fk_user_blocks_tenant_id_blocker_id FOREIGN KEY(tenant_id, blocker_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_user_blocks_tenant_id_blocked_id FOREIGN KEY(tenant_id, blocked_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_user_blocks_another CHECK (blocker_id <> blocked_id)
+);
+CREATE INDEX ix_user_blocks_blocked ON user_blocks (tenant_id, blocked_id, blocker_id);
+
 CREATE TABLE user_settings (
     user_id UUID NOT NULL,
     tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
@@ -366,6 +396,7 @@ CREATE TABLE user_status (
     CONSTRAINT fk_user_status_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_user_status_status CHECK (status IN ('offline', 'online', 'away', 'busy'))
 );
+CREATE INDEX ix_user_status_presence ON user_status (tenant_id, last_seen_at, user_id) WHERE status <> 'offline';
 
 CREATE TABLE invitations (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -674,17 +705,277 @@ BEGIN
                   WHERE s.user_id = p_user AND s.tenant_id = p_tenant AND u.deleted_at IS NULL;
 END $$;
 
+CREATE FUNCTION chat_find_online(p_tenant uuid, p_actor uuid, p_before timestamptz, p_user uuid, p_limit integer)
+RETURNS TABLE (person users, status user_status)
+LANGUAGE plpgsql VOLATILE AS $$
+-- Who is not offline, last seen before a place in that order (null: from the top), latest first.
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT u, s FROM user_status s JOIN users u ON u.id = s.user_id
+         WHERE s.tenant_id = p_tenant AND s.status <> 'offline'
+           AND (s.last_seen_at, s.user_id) < (coalesce(p_before, 'infinity'), p_user)
+           AND u.deleted_at IS NULL AND u.account_status NOT IN ('suspended', 'deactivated')
+         ORDER BY s.last_seen_at DESC, s.user_id DESC
+         LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_acting_refusal(p_tenant uuid, p_actor uuid) RETURNS text
+LANGUAGE sql STABLE AS $$
+    -- Why a person may not act: the code of the refusal, null for an account in good standing.
+    SELECT CASE WHEN u.id IS NULL THEN 'user_not_found'
+                WHEN u.account_status IN ('suspended', 'deactivated') THEN 'account_inactive' END
+      FROM (SELECT p_actor AS id) a
+      LEFT JOIN users u ON u.id = a.id AND u.tenant_id = p_tenant AND u.deleted_at IS NULL
+$$;
+
 CREATE FUNCTION chat_update_online_status(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
                                           p_status text)
-RETURNS SETOF user_status
+RETURNS TABLE (refusal text, status user_status)
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    refusal := chat_acting_refusal(p_tenant, p_actor);
+    IF refusal IS NULL THEN
+        UPDATE user_status s SET status = p_status, last_seen_at = p_now WHERE s.user_id = p_actor
+        RETURNING s.* INTO status;
+    END IF;
+    RETURN NEXT;
+END $$;
+
+CREATE FUNCTION chat_set_custom_status(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
+                                       p_text text, p_expires_at timestamptz)
+RETURNS TABLE (refusal text, status user_status)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    refusal := chat_acting_refusal(p_tenant, p_actor);
+    IF refusal IS NULL THEN
+        UPDATE user_status s SET custom_status = p_text, custom_status_expires_at = p_expires_at
+         WHERE s.user_id = p_actor
+        RETURNING s.* INTO status;
+    END IF;
+    RETURN NEXT;
+END $$;
+
+CREATE FUNCTION chat_update_settings(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
+                                     p_theme text, p_notifications_enabled boolean, p_preferences text,
+                                     p_expected_version bigint)
+RETURNS TABLE (refusal text, settings user_settings)
+LANGUAGE plpgsql VOLATILE AS $$
+-- What is null stays as it is: no setting can be cleared.
+DECLARE
+    v_theme text;
+    v_notifications_enabled boolean;
+    v_preferences jsonb;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    refusal := chat_acting_refusal(p_tenant, p_actor);
+    IF refusal IS NULL THEN
+        SELECT s.* INTO settings FROM user_settings s WHERE s.user_id = p_actor FOR NO KEY UPDATE;
+        IF p_expected_version <> (settings).version THEN
+            refusal := 'stale_version';
+        ELSE
+            v_theme := coalesce(p_theme, (settings).theme);
+            v_notifications_enabled := coalesce(p_notifications_enabled, (settings).notifications_enabled);
+            v_preferences := coalesce(p_preferences::jsonb, (settings).preferences);
+            -- As text: to jsonb 1 and 1.0 are equal.
+            IF (v_theme, v_notifications_enabled, v_preferences::text) IS DISTINCT FROM
+               ((settings).theme::text, (settings).notifications_enabled, (settings).preferences::text) THEN
+                UPDATE user_settings s
+                   SET theme = v_theme, notifications_enabled = v_notifications_enabled, preferences = v_preferences,
+                       version = s.version + 1
+                 WHERE s.user_id = p_actor
+                RETURNING s.* INTO settings;
+            END IF;
+        END IF;
+    END IF;
+    RETURN NEXT;
+END $$;
+
+-- Passwords and one-time tokens (app/domain/credentials.py). The account is locked before its tokens.
+
+CREATE FUNCTION chat_find_account_by_login(p_tenant uuid, p_actor uuid, p_key text) RETURNS SETOF users
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY SELECT * FROM users u
+                  WHERE u.tenant_id = p_tenant AND u.email_key = p_key AND u.deleted_at IS NULL;
+    IF NOT FOUND THEN
+        RETURN QUERY SELECT * FROM users u
+                      WHERE u.tenant_id = p_tenant AND u.username_key = p_key AND u.deleted_at IS NULL;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_find_token(p_tenant uuid, p_actor uuid, p_now timestamptz, p_purpose text, p_hash text)
+RETURNS SETOF one_time_tokens
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        UPDATE user_status s SET status = p_status, last_seen_at = p_now
-          FROM users u
-         WHERE s.user_id = p_actor AND u.id = s.user_id AND u.tenant_id = p_tenant AND u.deleted_at IS NULL
-        RETURNING s.*;
+        SELECT t.* FROM one_time_tokens t JOIN users u ON u.id = t.user_id
+         WHERE t.tenant_id = p_tenant AND t.token_hash = p_hash AND t.purpose = p_purpose
+           AND t.used_at IS NULL AND t.expires_at > p_now AND u.deleted_at IS NULL;
+END $$;
+
+CREATE FUNCTION chat_put_token(p_tenant uuid, p_now timestamptz, p_user uuid, p_id uuid, p_purpose text, p_hash text,
+                               p_expires_at timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+-- In the place of the user's older one; the account is locked by the caller.
+BEGIN
+    INSERT INTO one_time_tokens AS t (id, tenant_id, user_id, purpose, token_hash, expires_at, created_at, updated_at)
+    VALUES (p_id, p_tenant, p_user, p_purpose, p_hash, p_expires_at, p_now, p_now)
+    ON CONFLICT (tenant_id, user_id, purpose) DO UPDATE
+       SET id = excluded.id, token_hash = excluded.token_hash, expires_at = excluded.expires_at, used_at = NULL,
+           created_at = excluded.created_at;
+END $$;
+
+CREATE FUNCTION chat_issue_token(p_tenant uuid, p_now timestamptz, p_user uuid, p_id uuid, p_purpose text, p_hash text,
+                                 p_expires_at timestamptz) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM FROM users u WHERE u.id = p_user AND u.tenant_id = p_tenant AND u.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN RETURN 'user_not_found'; END IF;
+    PERFORM chat_put_token(p_tenant, p_now, p_user, p_id, p_purpose, p_hash, p_expires_at);
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION chat_issue_token_by_email(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
+                                          p_key text, p_id uuid, p_purpose text, p_hash text, p_expires_at timestamptz)
+RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+-- The address as the account has it; null when there is nobody to send a token to.
+DECLARE
+    v record;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT u.id, u.email INTO v FROM users u
+     WHERE u.tenant_id = p_tenant AND u.email_key = p_key AND u.deleted_at IS NULL
+       AND u.account_status NOT IN ('suspended', 'deactivated')
+       FOR NO KEY UPDATE;
+    IF NOT FOUND THEN RETURN NULL; END IF;
+    PERFORM chat_put_token(p_tenant, p_now, v.id, p_id, p_purpose, p_hash, p_expires_at);
+    RETURN v.email;
+END $$;
+
+CREATE FUNCTION chat_use_token(p_tenant uuid, p_now timestamptz, p_purpose text, p_hash text)
+RETURNS TABLE (refusal text, account users)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_user uuid;
+BEGIN
+    SELECT t.user_id INTO v_user FROM one_time_tokens t
+     WHERE t.tenant_id = p_tenant AND t.token_hash = p_hash AND t.purpose = p_purpose;
+    IF FOUND THEN
+        SELECT u.* INTO account FROM users u WHERE u.id = v_user AND u.deleted_at IS NULL FOR NO KEY UPDATE;
+        IF FOUND THEN  -- judged by a statement of its own: whoever held the account may have used the token
+            UPDATE one_time_tokens t SET used_at = p_now
+             WHERE t.tenant_id = p_tenant AND t.token_hash = p_hash AND t.purpose = p_purpose
+               AND t.used_at IS NULL AND t.expires_at > p_now;
+        END IF;
+    END IF;
+    IF NOT FOUND THEN refusal := 'token_not_valid'; END IF;
+    RETURN NEXT;
+END $$;
+
+CREATE FUNCTION chat_void_tokens(p_tenant uuid, p_user uuid, p_purposes text[]) RETURNS void
+LANGUAGE sql VOLATILE AS $$
+    DELETE FROM one_time_tokens t WHERE t.tenant_id = p_tenant AND t.user_id = p_user AND t.purpose = ANY (p_purposes)
+$$;
+
+CREATE FUNCTION chat_sweep_tokens(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_limit integer)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_swept bigint;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    DELETE FROM one_time_tokens t
+     WHERE t.id = ANY (ARRAY(SELECT e.id FROM one_time_tokens e
+                              WHERE e.tenant_id = p_tenant AND e.expires_at <= p_now
+                              ORDER BY e.expires_at, e.id LIMIT p_limit FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS v_swept = ROW_COUNT;
+    RETURN v_swept;
+END $$;
+
+CREATE FUNCTION chat_rehash(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_user uuid,
+                            p_old_hash text, p_new_hash text)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    UPDATE users u SET password_hash = p_new_hash
+     WHERE u.id = p_user AND u.tenant_id = p_tenant AND u.deleted_at IS NULL AND u.password_hash = p_old_hash;
+    RETURN FOUND;
+END $$;
+
+-- Who has blocked whom (app/domain/blocks.py).
+
+CREATE FUNCTION chat_is_blocked(p_tenant uuid, p_one uuid, p_other uuid) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    -- Whether either has blocked the other; runs inside functions that have said who acts.
+    SELECT EXISTS (SELECT FROM user_blocks b
+                    WHERE b.tenant_id = p_tenant AND b.blocker_id = p_one AND b.blocked_id = p_other)
+        OR EXISTS (SELECT FROM user_blocks b
+                    WHERE b.tenant_id = p_tenant AND b.blocker_id = p_other AND b.blocked_id = p_one)
+$$;
+
+CREATE FUNCTION chat_blocked_between(p_tenant uuid, p_actor uuid, p_user uuid, p_others uuid[]) RETURNS SETOF uuid
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT b.blocked_id FROM user_blocks b
+         WHERE b.tenant_id = p_tenant AND b.blocker_id = p_user AND b.blocked_id = ANY (p_others)
+        UNION
+        SELECT b.blocker_id FROM user_blocks b
+         WHERE b.tenant_id = p_tenant AND b.blocked_id = p_user AND b.blocker_id = ANY (p_others);
+END $$;
+
+CREATE FUNCTION chat_blocked_users(p_tenant uuid, p_actor uuid, p_after uuid, p_limit integer)
+RETURNS TABLE (person users, since timestamptz)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT u, b.created_at FROM user_blocks b JOIN users u ON u.id = b.blocked_id
+         WHERE b.tenant_id = p_tenant AND b.blocker_id = p_actor AND b.blocked_id > p_after AND u.deleted_at IS NULL
+         ORDER BY b.blocked_id
+         LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_block(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_user uuid)
+RETURNS TABLE (refusal text, block user_blocks)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    refusal := chat_acting_refusal(p_tenant, p_actor);
+    IF refusal IS NULL THEN
+        PERFORM FROM users u WHERE u.id = p_user AND u.tenant_id = p_tenant AND u.deleted_at IS NULL;
+        IF NOT FOUND THEN
+            refusal := 'user_not_found';
+        ELSE  -- an update that changes nothing, because DO NOTHING returns no row
+            INSERT INTO user_blocks AS b (blocker_id, blocked_id, tenant_id, created_at)
+            VALUES (p_actor, p_user, p_tenant, p_now)
+            ON CONFLICT (tenant_id, blocker_id, blocked_id) DO UPDATE SET created_at = b.created_at
+            RETURNING b.* INTO block;
+        END IF;
+    END IF;
+    RETURN NEXT;
+END $$;
+
+CREATE FUNCTION chat_unblock(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_user uuid)
+RETURNS TABLE (refusal text, was_blocked boolean)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    refusal := chat_acting_refusal(p_tenant, p_actor);
+    IF refusal IS NULL THEN
+        DELETE FROM user_blocks b
+         WHERE b.tenant_id = p_tenant AND b.blocker_id = p_actor AND b.blocked_id = p_user;
+        was_blocked := FOUND;
+    END IF;
+    RETURN NEXT;
 END $$;
 
 -- Views the functions read through; inlined by the planner, under the rights of whoever asks.
@@ -1357,7 +1648,7 @@ BEGIN
             set_config('app.correlation_id', p_correlation, true), set_config('app.now', p_now::text, true);
     is_repeat := false;
 
-    SELECT r.status, r.last_position, r.last_message_id, r.last_countable, r.revision INTO v_room
+    SELECT r.status, r.room_type, r.last_position, r.last_message_id, r.last_countable, r.revision INTO v_room
       FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
     IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
 
@@ -1386,6 +1677,11 @@ BEGIN
         IF (v_seat.status = 'muted' AND (v_seat.muted_until IS NULL OR v_seat.muted_until > p_now))
            OR NOT v_seat.can_send_messages OR v_seat.role = 'observer' THEN
             refusal := 'silenced'; RETURN;
+        END IF;
+        IF v_room.room_type = 'direct' THEN
+            PERFORM FROM room_users o
+              WHERE o.room_id = p_room AND o.user_id <> p_actor AND chat_is_blocked(p_tenant, p_actor, o.user_id);
+            IF FOUND THEN refusal := 'blocked'; RETURN; END IF;
         END IF;
         IF p_type = 'system' OR (p_type = 'robot' AND v_seat.account_type <> 'robot') THEN
             refusal := 'wrong_message_type'; RETURN;
@@ -2192,6 +2488,9 @@ END $$;
 CREATE TRIGGER history AFTER DELETE OR UPDATE OF email, username, external_id, first_name, last_name, display_name, avatar_url, account_type, account_status,
         is_email_verified, deleted_at, email_key, username_key, password_hash, session_epoch
     ON users FOR EACH ROW EXECUTE FUNCTION chat_keep_users();
+
+CREATE TRIGGER touch BEFORE UPDATE OF user_id, purpose, token_hash, expires_at, used_at
+    ON one_time_tokens FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
 CREATE TRIGGER touch BEFORE UPDATE OF name, description, room_type, status, is_private, guest_access_allowed, max_participants, created_by,
         parent_room_id, escalation_level, issue_id, issue_description, external_id, settings, version, deleted_at,

@@ -16,6 +16,8 @@ _SQL = Path(postgres.__file__).parent / "sql"
 _FUNCTIONS = (
     "context",
     "identity",
+    "credentials",
+    "blocks",
     "views",
     "rooms",
     "children",

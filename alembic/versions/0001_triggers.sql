@@ -46,6 +46,9 @@ CREATE TRIGGER history AFTER DELETE OR UPDATE OF email, username, external_id, f
         is_email_verified, deleted_at, email_key, username_key, password_hash, session_epoch
     ON users FOR EACH ROW EXECUTE FUNCTION chat_keep_users();
 
+CREATE TRIGGER touch BEFORE UPDATE OF user_id, purpose, token_hash, expires_at, used_at
+    ON one_time_tokens FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
 CREATE TRIGGER touch BEFORE UPDATE OF name, description, room_type, status, is_private, guest_access_allowed, max_participants, created_by,
         parent_room_id, escalation_level, issue_id, issue_description, external_id, settings, version, deleted_at,
         name_key

@@ -25,8 +25,10 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from .actors import Actor
+from .blocks import BlockReader, Blocks, BlockWriter
+from .credentials import CredentialReader, Credentials, CredentialWriter
 from .events import Change
-from .identity import StatusWriter, TenantReader, Tenants, UserReader, Users
+from .identity.ports import TenantReader, Tenants, UserReader, Users, UserWriter
 from .imports import Imports, Months
 from .invitations import InvitationReader, Invitations
 from .messaging.ports import MessageReader, Messages, MessageWriter
@@ -64,6 +66,10 @@ class UnitOfWork(Protocol):
     def reading(self) -> Reading: ...
     @property
     def imports(self) -> Imports: ...
+    @property
+    def credentials(self) -> Credentials: ...
+    @property
+    def blocks(self) -> Blocks: ...
 
     def record(self, change: Change) -> None:
         """Adds a change to the room's log. It is numbered and written at commit, announced after it."""
@@ -86,7 +92,11 @@ class Once(Protocol):
     """Units of work of exactly one statement: done, recorded and committed when the call returns."""
 
     @property
-    def users(self) -> StatusWriter: ...
+    def users(self) -> UserWriter: ...
+    @property
+    def credentials(self) -> CredentialWriter: ...
+    @property
+    def blocks(self) -> BlockWriter: ...
     @property
     def messages(self) -> MessageWriter: ...
     @property
@@ -100,6 +110,10 @@ class Reader(Protocol):
     def tenants(self) -> TenantReader: ...
     @property
     def users(self) -> UserReader: ...
+    @property
+    def credentials(self) -> CredentialReader: ...
+    @property
+    def blocks(self) -> BlockReader: ...
     @property
     def rooms(self) -> RoomReader: ...
     @property

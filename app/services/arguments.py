@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TypeVar
 from uuid import UUID
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from app.domain.actors import Actor
 from app.domain.errors import Invalid
@@ -93,6 +93,13 @@ def count(value: int | None, name: str, most: int) -> int | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most):
         raise Invalid.field(name, f"must be a whole number from 1 to {most}")
     return value
+
+
+def secret(value: SecretStr | str, name: str) -> SecretStr:
+    """A password or token, from here on without a printed form."""
+    if isinstance(value, SecretStr):
+        return value
+    return SecretStr(text(value, name))
 
 
 def one_of(choices: type[E], value: E | str, name: str) -> E:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from app.domain import access
 from app.domain.access import Permission
 from app.domain.actors import Actor
+from app.domain.blocks import Blocked
 from app.domain.events import Change, EventKind
 from app.domain.ids import NO_ID, Ids, RoomId, UserId
 from app.domain.pages import DEFAULT_LIMIT, Page
@@ -82,13 +83,15 @@ class RoomService:
     async def open_direct(self, actor: Actor, other: UserId | str) -> Room:
         """The direct room of the acting person and another, opened when they have none; with oneself: notes to self.
 
-        Raises `UserNotFound`, `Invalid` for the application.
+        Raises `UserNotFound`, `Blocked` when one of the two has blocked the other, `Invalid` for the application.
         """
         own, other_id = arguments.person(actor), arguments.user_id(other, "other")
         async with self._store.unit_of_work(actor) as uow:
             users = [await acting_person(uow)]
             if other_id != own:
                 users.append(await known(uow, other_id))
+                if await uow.blocks.is_blocked(own, other_id):
+                    raise Blocked
             opened = Room(
                 id=RoomId(self._ids()),
                 tenant_id=actor.tenant_id,

@@ -25,19 +25,29 @@ from app.domain.rooms.members import Role
 from app.domain.unit_of_work import Reader, UnitOfWork
 
 from . import builders
-from .acts import identity, imports, invitations, messaging, reading, rooms
+from .acts import blocks, credentials, identity, imports, invitations, messaging, reading, rooms
 from .harness import START, Harness
 from .sides import Outcome, Side
 from .steps import BACK, ROOM, WHERE, WHO, Aim, Look, unblocked
 from .world import NO_ROOM
 
-LOOKS: dict[str, Look] = {**identity.LOOKS, **rooms.LOOKS, **invitations.LOOKS, **messaging.LOOKS, **reading.LOOKS}
+LOOKS: dict[str, Look] = {
+    **identity.LOOKS,
+    **rooms.LOOKS,
+    **invitations.LOOKS,
+    **messaging.LOOKS,
+    **reading.LOOKS,
+    **credentials.LOOKS,
+    **blocks.LOOKS,
+}
 
 
 class StoreMachine(
     identity.Identity,
     rooms.Rooms,
     invitations.Invitations,
+    credentials.Credentials,
+    blocks.Blocks,
     messaging.Messaging,
     reading.Reading,
     imports.Imports,

@@ -14,7 +14,8 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.actors import Actor
-from app.domain.identity import AccountType
+from app.domain.credentials import NewToken, Purpose, hash_of
+from app.domain.identity import AccountType, OnlineStatus
 from app.domain.ids import MessageId, RoomId
 from app.domain.imports import ImportedMessage
 from app.domain.invitations import Invitation, token_hash
@@ -82,6 +83,8 @@ class Scene:
         """Of a link."""
         self.doomed: list[MessageId]
         """Ben's, in the attic, for a verb to take one and delete it."""
+        self.tokens: dict[Purpose, NewToken] = {}
+        """The newest that were made for each purpose."""
 
     @classmethod
     async def new(cls, harness: Harness, size: int) -> Self:
@@ -100,6 +103,9 @@ class Scene:
         await made._sent(made.ben, [made.attic], client_key=KEY)
         await made._sent(world.system, [*more_of_ann, *more_of_ben])
         await made._keep_out_and_invite(more_of_ben)
+        for other in made.others:  # who are there, and have nothing to do with Ann
+            await world.once(other).users.update_online_status(OnlineStatus.ONLINE)
+            await world.once(made.ann).blocks.block(user_of(other))
         for reader in (made.ann, *made.others[1:]):
             await world.once(reader).reading.mark_read(made.hall, made.hall_messages[0].id)
         return made
@@ -161,6 +167,14 @@ class Scene:
     def invited(self, room_id: RoomId, person: Actor | None = None, **fields: Any) -> Invitation:
         user_id = None if person is None else user_of(person)
         return builders.invitation(room_id, self.world.tenant.id, user_id=user_id, **fields)
+
+    def token(self, purpose: Purpose, seconds: float = 3600) -> NewToken:
+        """A new token, which expires in so many seconds."""
+        token_id = builders.new_id()
+        expires_at = self.world.harness.clock() + timedelta(seconds=seconds)
+        token = NewToken(id=token_id, purpose=purpose, token_hash=hash_of(token_id.hex), expires_at=expires_at)
+        self.tokens[purpose] = token
+        return token
 
     def room(self, **fields: Any) -> Room:
         return builders.room(tenant_id=self.world.tenant.id, **fields)

@@ -14,14 +14,16 @@ from typing import Any
 
 import pytest
 
+from app.domain.credentials import Purpose
 from app.domain.events import Change, EventKind
-from app.domain.identity import OnlineStatus
+from app.domain.identity import CustomStatus, OnlineStatus, SettingsChange
 from app.domain.imports import Taken
 from app.domain.invitations import InvitationStatus
 from app.domain.messaging import MessageType, Thread
 from app.domain.pages import Page
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
 from app.testing import builders
+from app.testing.builders import unique
 from app.testing.harness import START
 from app.testing.world import NO_ROOM, user_of
 from tests.conftest import DatabaseServer
@@ -30,7 +32,17 @@ from tests.contracts.statement_scene import KEY, Ledger, Scene
 
 pytestmark = pytest.mark.postgres
 
-AREAS = ("identity", "rooms.ports", "invitations", "messaging.ports", "reading", "imports")
+AREAS = (
+    "identity",
+    "rooms.ports",
+    "invitations",
+    "messaging.ports",
+    "reading",
+    "imports",
+    "identity.ports",
+    "credentials",
+    "blocks",
+)
 FEW, MANY = 1, 100
 LIMIT = 100
 
@@ -64,6 +76,21 @@ async def nothing_read(scene: Scene) -> None:
         await uow.commit()
 
 
+async def tokens_expired(scene: Scene) -> None:
+    """As many tokens as the scene is large have expired."""
+    async with scene.world.unit() as uow:
+        for other in scene.others:
+            await uow.credentials.issue(user_of(other), scene.token(Purpose.INVITATION, seconds=0))
+        await uow.commit()
+
+
+async def token_issued(scene: Scene) -> None:
+    """Ann has a token to use."""
+    async with scene.world.unit() as uow:
+        await uow.credentials.issue(user_of(scene.ann), scene.token(Purpose.VERIFY_EMAIL))
+        await uow.commit()
+
+
 @dataclass(frozen=True)
 class Verb:
     """A verb of a port and one way to call it."""
@@ -91,6 +118,17 @@ READS = [
     Verb("UserReader.find_by_external_id", lambda to, s: to.users.find_by_external_id("crm-1")),
     Verb("UserReader.profile", lambda to, s: to.users.profile(user_of(s.ben))),
     Verb("UserReader.settings", lambda to, s: to.users.settings(user_of(s.ann))),
+    Verb("UserReader.find_online", lambda to, s: to.users.find_online(None, LIMIT), shows_size=True),
+    Verb("CredentialReader.find_by_login", lambda to, s: to.credentials.find_by_login("ANN")),
+    Verb("CredentialReader.find_account", lambda to, s: to.credentials.find_account(user_of(s.ann))),
+    Verb("CredentialReader.find_token", lambda to, s: to.credentials.find_token(Purpose.INVITATION, "0" * 64)),
+    Verb("BlockReader.is_blocked", lambda to, s: to.blocks.is_blocked(user_of(s.ann), user_of(s.ben))),
+    Verb(
+        "BlockReader.between",
+        lambda to, s: to.blocks.between(user_of(s.ann), [user_of(other) for other in s.others]),
+        shows_size=True,
+    ),
+    Verb("BlockReader.mine", lambda to, s: to.blocks.mine(None, LIMIT), shows_size=True),
     Verb("RoomReader.find_by_id", lambda to, s: to.rooms.find_by_id(s.hall)),
     Verb("RoomReader.find_by_external_id", lambda to, s: to.rooms.find_by_external_id("hall-0")),
     Verb("RoomReader.seat", lambda to, s: to.rooms.seat(s.hall)),
@@ -143,7 +181,24 @@ READS = [
 ]
 
 HOT_WRITES = [
-    Verb("StatusWriter.update_online_status", lambda to, s: to.users.update_online_status(OnlineStatus.AWAY), by="ben"),
+    Verb(
+        "UserWriter.update_online_status", lambda to, s: to.users.update_online_status(OnlineStatus.OFFLINE), by="ben"
+    ),
+    Verb("UserWriter.set_custom_status", lambda to, s: to.users.set_custom_status(CustomStatus(text="out"))),
+    Verb("UserWriter.update_settings", lambda to, s: to.users.update_settings(SettingsChange(theme=unique("theme")))),
+    Verb(
+        "CredentialWriter.issue_by_email",
+        lambda to, s: to.credentials.issue_by_email("ann@example.org", s.token(Purpose.RESET_PASSWORD)),
+    ),
+    Verb("CredentialWriter.rehash", lambda to, s: to.credentials.rehash(user_of(s.ann), "old", "new")),
+    Verb(
+        "CredentialWriter.sweep_tokens",
+        lambda to, s: to.credentials.sweep_tokens(LIMIT),
+        shows_size=True,
+        before=tokens_expired,
+    ),
+    Verb("BlockWriter.block", lambda to, s: to.blocks.block(user_of(s.ann)), by="ben"),
+    Verb("BlockWriter.unblock", lambda to, s: to.blocks.unblock(user_of(s.ann)), by="ben"),
     Verb("MessageWriter.send", lambda to, s: to.messages.send(s.attic, builders.draft()), like="new", by="ben"),
     Verb(
         "MessageWriter.send",
@@ -182,6 +237,13 @@ UNIT_WRITES = [
         "Users.save",
         lambda to, s: to.users.save(builders.account(tenant_id=s.world.tenant.id, id=user_of(s.ann))),
     ),
+    Verb("Credentials.issue", lambda to, s: to.credentials.issue(user_of(s.ann), s.token(Purpose.INVITATION))),
+    Verb(
+        "Credentials.use",
+        lambda to, s: to.credentials.use(Purpose.VERIFY_EMAIL, s.tokens[Purpose.VERIFY_EMAIL].token_hash),
+        before=token_issued,
+    ),
+    Verb("Credentials.void", lambda to, s: to.credentials.void(user_of(s.ann), tuple(Purpose))),
     Verb("Rooms.create", lambda to, s: to.rooms.create(*s.group())),
     Verb("Rooms.open_direct", lambda to, s: to.rooms.open_direct(*s.direct())),
     Verb("Rooms.save", lambda to, s: to.rooms.save(s.room(id=s.hall, name="Lounge"))),
@@ -208,6 +270,7 @@ UNIT_WRITES = [
 NOT_HERE = {
     "Passwords.hash": "no store's",
     "Passwords.verify": "no store's",
+    "Passwords.needs_rehash": "no store's",
     "Months.ensure": "has a test of its own below: what is missing is made step by step, so that others can go on",
 }
 
@@ -221,8 +284,10 @@ def size_of(result: Any) -> int:
             return len(result.replies.items)
         case Taken():
             return result.stored
-        case tuple():
+        case tuple() | frozenset():
             return len(result)
+        case int():
+            return result
     raise AssertionError(f"{type(result).__name__} tells no size")
 
 

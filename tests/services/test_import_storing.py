@@ -25,7 +25,7 @@ from app.domain.rooms import Room
 from app.domain.rooms.members import MembershipStatus, Role
 from app.infrastructure.local.bus import InProcessBus
 from app.infrastructure.local.ids import TimeOrderedIds
-from app.infrastructure.local.passwords import BcryptPasswords
+from app.infrastructure.local.passwords import ThreadedPasswords
 from app.infrastructure.memory.imports import MemoryImports
 from app.infrastructure.memory.store import MemoryStore
 from app.services.identity import IdentityService
@@ -50,7 +50,7 @@ class App:
         ids, bus = TimeOrderedIds(), InProcessBus()
         self.store = MemoryStore(clock=lambda: NOW, ids=ids, announcer=bus)
         self.imports = ImportService(self.store, ids, lambda: NOW)
-        self.identity = IdentityService(self.store, ids, BcryptPasswords(rounds=10))
+        self.identity = IdentityService(self.store, ids, ThreadedPasswords(rounds=10))
         self.rooms = RoomService(self.store, ids)
         self.members = MemberService(self.store)
         self.messages = MessagingService(self.store)

@@ -10,6 +10,7 @@ from sqlmodel import Field
 
 from app.domain.documents import EMPTY, Document
 from app.domain.errors import Conflict, Forbidden, Invalid, NotFound
+from app.domain.errors import StaleVersion as StaleVersion  # speaks of every versioned value; found here from the first
 from app.domain.ids import DEFAULT_TENANT, MessageId, RoomId, TenantId, UserId, ulid
 from app.domain.pages import InvalidCursor, id_at
 from app.domain.text import NAMEABLE, STORABLE, key_of
@@ -200,13 +201,6 @@ class RoomIsClosed(Forbidden):
 
     code = "room_is_closed"
     remedy = "Have the application reopen it with `Actor.system()`, or open another room."
-
-
-class StaleVersion(Conflict):
-    """The value was changed by somebody else since it was read."""
-
-    code = "stale_version"
-    remedy = "Read it again and decide again."
 
 
 class RoomExternalIdTaken(Conflict):

@@ -24,6 +24,8 @@ class Reads(Protocol):
 
     @property
     def actor(self) -> Actor: ...
+    @property
+    def now(self) -> Moment: ...
 
     def reading(self) -> AbstractAsyncContextManager[View]:
         """Yields to the event loop once, as a round trip would, and gives the data as it is then.
@@ -67,6 +69,10 @@ class Transaction:
         What was read before may be stale afterwards: read it again.
         """
         return await self._locks.acquire(self, (table, key))
+
+    def lock_if_free(self, table: Table[K, V], key: K) -> bool:
+        """Holds a row unless another unit holds it or waits for it, without waiting; false when it is not held."""
+        return self._locks.acquire_if_free(self, (table, key))
 
     async def claim(self, table: Table[K, V], key: K) -> None:
         """Holds a unique key this statement is about to take. Waits for a unit that took it, or gave it up."""
