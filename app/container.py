@@ -31,12 +31,16 @@ from app.infrastructure.local.clock import SystemClock
 from app.infrastructure.local.ids import TimeOrderedIds
 from app.infrastructure.local.passwords import BcryptPasswords
 from app.infrastructure.memory.store import MemoryStore
+from app.services.answers import AnswerService
+from app.services.drafts import DraftService
 from app.services.identity import IdentityService
 from app.services.imports.importer import ImportService
 from app.services.members import MemberService
 from app.services.messaging import MessagingService
 from app.services.reading import ReadingService
 from app.services.rooms import RoomService
+from app.services.schedule import ScheduleService
+from app.services.threads import ThreadService
 from app.settings import Settings
 
 Exits = AsyncExitStack[bool | None]
@@ -108,6 +112,10 @@ class Container(containers.DeclarativeContainer):
     members = providers.Singleton(MemberService, store=store)
     messages = providers.Singleton(MessagingService, store=store, message_max_length=config.provided.message_max_length)
     reading = providers.Singleton(ReadingService, store=store)
+    threads = providers.Singleton(ThreadService, store=store)
+    drafts = providers.Singleton(DraftService, store=store, message_max_length=config.provided.message_max_length)
+    schedule = providers.Singleton(ScheduleService, store=store, message_max_length=config.provided.message_max_length)
+    answers = providers.Singleton(AnswerService, store=store, message_max_length=config.provided.message_max_length)
     imports = providers.Singleton(ImportService, store=store, ids=ids, clock=clock)
 
 
@@ -120,6 +128,10 @@ class Chat:
     members: MemberService
     messages: MessagingService
     reading: ReadingService
+    threads: ThreadService
+    drafts: DraftService
+    schedule: ScheduleService
+    answers: AnswerService
     imports: ImportService
     events: Bus
     """`async with chat.events.subscribe(room_id) as events: async for event in events: ...`"""
@@ -149,6 +161,10 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
                 members=parts.members(),
                 messages=parts.messages(),
                 reading=parts.reading(),
+                threads=parts.threads(),
+                drafts=parts.drafts(),
+                schedule=parts.schedule(),
+                answers=parts.answers(),
                 imports=parts.imports(),
                 events=parts.bus(),
                 store=parts.store(),

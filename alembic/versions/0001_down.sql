@@ -1,9 +1,14 @@
 -- Made by alembic/write_initial.py from the tables; frozen with the first release.
 
 DROP TABLE
+    threads,
+    thread_participants,
+    thread_follows,
+    scheduled_messages,
     room_users,
     room_events,
     message_keys,
+    drafts,
     user_status,
     user_settings,
     rooms,

@@ -21,6 +21,10 @@ _FUNCTIONS = (
     "events",
     "messaging",
     "reading",
+    "threads",
+    "answers",
+    "drafts",
+    "schedule",
     "imports",
     "months",
 )

@@ -25,12 +25,16 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from .actors import Actor
+from .answers import AnswerWriter
+from .drafts import DraftReader, Drafts, DraftWriter
 from .events import Change
 from .identity import StatusWriter, TenantReader, Tenants, UserReader, Users
 from .imports import Imports, Months
 from .messaging.ports import MessageReader, Messages, MessageWriter
 from .reading import Reading, ReadingReader, ReadingWriter
 from .rooms.ports import RoomReader, Rooms
+from .schedule import Schedule, ScheduleReader, ScheduleWriter
+from .threads import ThreadReader, Threads, ThreadWriter
 
 
 class Clock(Protocol):
@@ -60,6 +64,14 @@ class UnitOfWork(Protocol):
     @property
     def reading(self) -> Reading: ...
     @property
+    def threads(self) -> Threads: ...
+    @property
+    def drafts(self) -> Drafts: ...
+    @property
+    def schedule(self) -> Schedule: ...
+    @property
+    def answers(self) -> AnswerWriter: ...
+    @property
     def imports(self) -> Imports: ...
 
     def record(self, change: Change) -> None:
@@ -88,6 +100,14 @@ class Once(Protocol):
     def messages(self) -> MessageWriter: ...
     @property
     def reading(self) -> ReadingWriter: ...
+    @property
+    def threads(self) -> ThreadWriter: ...
+    @property
+    def drafts(self) -> DraftWriter: ...
+    @property
+    def schedule(self) -> ScheduleWriter: ...
+    @property
+    def answers(self) -> AnswerWriter: ...
 
 
 class Reader(Protocol):
@@ -103,6 +123,12 @@ class Reader(Protocol):
     def messages(self) -> MessageReader: ...
     @property
     def reading(self) -> ReadingReader: ...
+    @property
+    def threads(self) -> ThreadReader: ...
+    @property
+    def drafts(self) -> DraftReader: ...
+    @property
+    def schedule(self) -> ScheduleReader: ...
 
 
 class Store(Protocol):

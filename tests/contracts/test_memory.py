@@ -12,11 +12,14 @@ from app.testing.contracts.imports import ImportsContract, MissingMonthContract,
 from app.testing.contracts.messaging.alter import AlterContract
 from app.testing.contracts.messaging.around import AroundContract, ThreadContract
 from app.testing.contracts.messaging.history import HistoryContract
+from app.testing.contracts.messaging.replies import RepliesContract
 from app.testing.contracts.messaging.send import SendContract
 from app.testing.contracts.messaging.tables import DecisionTablesContract
+from app.testing.contracts.messaging.versions import VersionsContract
 from app.testing.contracts.pages import BrowseContract, MembersContract
 from app.testing.contracts.reading import ReadingContract, ReceiptsContract
 from app.testing.contracts.rooms import RoomsContract
+from app.testing.contracts.threads import FollowsContract, SummariesContract
 from app.testing.contracts.unit_of_work import MisuseContract, UnitOfWorkContract
 from app.testing.contracts.unread import UnreadContract
 from app.testing.contracts.waiting import ContendedContract, WaitingContract
@@ -75,6 +78,18 @@ class TestAround(AroundContract): ...
 
 
 class TestThread(ThreadContract): ...
+
+
+class TestReplies(RepliesContract): ...
+
+
+class TestVersions(VersionsContract): ...
+
+
+class TestSummaries(SummariesContract): ...
+
+
+class TestFollows(FollowsContract): ...
 
 
 class TestReading(ReadingContract): ...

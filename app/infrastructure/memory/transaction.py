@@ -12,6 +12,7 @@ from app.domain.ids import Ids, MessageId, RoomId
 from app.domain.rooms import Room, RoomNotFound
 from app.domain.values import Moment
 
+from .kept import Stamp
 from .locks import Locks
 from .tables import EVENTS, ROOMS, Committed, Overlay, Table, View
 
@@ -53,7 +54,7 @@ class Transaction:
         self.actor = actor
         self.now = now
         self.ids = ids
-        self.view = Overlay(committed)
+        self.view = Overlay(committed, Stamp(now, actor.user_id, actor.correlation_id))
         self._committed = committed
         self._locks = locks
         self._announcer = announcer
@@ -67,6 +68,10 @@ class Transaction:
         What was read before may be stale afterwards: read it again.
         """
         return await self._locks.acquire(self, (table, key))
+
+    def try_lock(self, table: Table[K, V], key: K) -> bool:
+        """As `lock`, without waiting: false when another unit holds the row."""
+        return self._locks.try_acquire(self, (table, key))
 
     async def claim(self, table: Table[K, V], key: K) -> None:
         """Holds a unique key this statement is about to take. Waits for a unit that took it, or gave it up."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import base, events, identity, messaging, reading, rooms
+from . import base, drafts, events, identity, messaging, reading, rooms, schedule, threads
 
-AREAS: Final = (identity, rooms, messaging, reading, events)
+AREAS: Final = (identity, rooms, messaging, reading, events, threads, drafts, schedule)
 """Imported for the tables they add to `metadata`."""
 
 metadata: Final = base.metadata
