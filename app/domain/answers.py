@@ -38,7 +38,7 @@ class Answer(Draft):
     is_streamed: ClassVar[bool] = True
 
     message_type: MessageType = MessageType.ROBOT
-    metadata: Document = EMPTY  # type: ignore[assignment,misc]  # as in Draft: a subclass has the class's own again
+    metadata: Document = EMPTY  # type: ignore[misc]  # as in Draft: a subclass has the class's own again
 
     @model_validator(mode="after")
     def _by_a_robot(self) -> Self:

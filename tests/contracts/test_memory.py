@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from app.testing.contracts.answers import AnswersContract, StaleAnswersContract
 from app.testing.contracts.base import all_contracts
+from app.testing.contracts.drafts import DraftsContract
 from app.testing.contracts.events import EventsContract
 from app.testing.contracts.foreign import ForeignRowsContract
 from app.testing.contracts.identity import TenantsContract, UsersContract
@@ -19,6 +21,7 @@ from app.testing.contracts.messaging.versions import VersionsContract
 from app.testing.contracts.pages import BrowseContract, MembersContract
 from app.testing.contracts.reading import ReadingContract, ReceiptsContract
 from app.testing.contracts.rooms import RoomsContract
+from app.testing.contracts.schedule import ClaimsContract, ScheduleContract
 from app.testing.contracts.threads import FollowsContract, SummariesContract
 from app.testing.contracts.unit_of_work import MisuseContract, UnitOfWorkContract
 from app.testing.contracts.unread import UnreadContract
@@ -90,6 +93,21 @@ class TestSummaries(SummariesContract): ...
 
 
 class TestFollows(FollowsContract): ...
+
+
+class TestDrafts(DraftsContract): ...
+
+
+class TestSchedule(ScheduleContract): ...
+
+
+class TestClaims(ClaimsContract): ...
+
+
+class TestAnswers(AnswersContract): ...
+
+
+class TestStaleAnswers(StaleAnswersContract): ...
 
 
 class TestReading(ReadingContract): ...

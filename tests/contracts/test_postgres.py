@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.testing.contracts.answers import AnswersContract, StaleAnswersContract
 from app.testing.contracts.base import all_contracts
+from app.testing.contracts.drafts import DraftsContract
 from app.testing.contracts.events import EventsContract
 from app.testing.contracts.foreign import ForeignRowsContract
 from app.testing.contracts.identity import TenantsContract, UsersContract
@@ -21,6 +23,7 @@ from app.testing.contracts.messaging.versions import VersionsContract
 from app.testing.contracts.pages import BrowseContract, MembersContract
 from app.testing.contracts.reading import ReadingContract, ReceiptsContract
 from app.testing.contracts.rooms import RoomsContract
+from app.testing.contracts.schedule import ClaimsContract, ScheduleContract
 from app.testing.contracts.threads import FollowsContract, SummariesContract
 from app.testing.contracts.unit_of_work import MisuseContract, UnitOfWorkContract
 from app.testing.contracts.unread import UnreadContract
@@ -98,6 +101,21 @@ class TestSummaries(SummariesContract): ...
 
 
 class TestFollows(FollowsContract): ...
+
+
+class TestDrafts(DraftsContract): ...
+
+
+class TestSchedule(ScheduleContract): ...
+
+
+class TestClaims(ClaimsContract): ...
+
+
+class TestAnswers(AnswersContract): ...
+
+
+class TestStaleAnswers(StaleAnswersContract): ...
 
 
 class TestReading(ReadingContract): ...

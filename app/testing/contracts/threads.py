@@ -153,7 +153,8 @@ class SummariesContract(Contract):
         for n in (2, 0, 3, 1, 0, 2):
             await world.send(ann, room_id, thread_id=roots[n].id)
         await world.delete(ann, gone)
-        threads, found = world.reader(ann).threads, []
+        threads = world.reader(ann).threads
+        found: list[ThreadSummary] = []
         page = await threads.find_by_room(room_id, limit=limit)
         found += page.items
         while page.newer is not None:
@@ -270,7 +271,7 @@ class FollowsContract(Contract):
         assert again == follow
         assert await world.prove_threads_unread(cid) == {root.id: 1}
         for _ in range(2):
-            assert await world.perform(form, cid, lambda v: v.threads.unfollow(room_id, root.id)) is None
+            await world.perform(form, cid, lambda v: v.threads.unfollow(room_id, root.id))
             assert await world.prove_threads_unread(cid) == {}
         await world.perform(form, ann, lambda v: v.threads.unfollow(room_id, root.id))
         await world.send(bob, room_id, thread_id=root.id)
