@@ -104,9 +104,13 @@ def content(value: str, longest: int = CONTENT_MAX) -> str:
 
 def document(value: Mapping[str, Any] | None, name: str) -> Document:
     """A JSON object; None is an empty one."""
+    if value is None:
+        return EMPTY
+    if not isinstance(value, Mapping):
+        raise Invalid.field(name, "must be a JSON object")
     try:
-        return EMPTY if value is None else Document(value)
-    except (ValueError, TypeError, AttributeError) as error:
+        return Document(value)
+    except ValueError as error:
         raise Invalid.field(name, str(error)) from None
 
 
