@@ -32,7 +32,7 @@ from tests.contracts.statement_scene import KEY, Ledger, Scene
 
 pytestmark = pytest.mark.postgres
 
-AREAS = ("identity", "rooms", "messaging", "reading", "imports", "threads", "drafts", "schedule", "answers")
+AREAS = ("identity", "rooms.ports", "messaging.ports", "reading", "imports", "threads", "drafts", "schedule", "answers")
 FEW, MANY = 1, 100
 LIMIT = 100
 CHUNK, FAILURE = Chunk(offset=2, text="!"), Failure(error="broken")

@@ -26,9 +26,8 @@ from .messaging import PostgresMessageReader, PostgresMessages, PostgresMessageW
 from .reading import PostgresReading, PostgresReadingReader, PostgresReadingWriter
 from .rooms import PostgresRoomReader, PostgresRooms
 from .schedule import PostgresSchedule, PostgresScheduleReader, PostgresScheduleWriter
-from .statements import Row, Scope, SingleStatements, release
-from .threads import PostgresThreadReader, PostgresThreads, PostgresThreadWriter
 from .statements import Row, Scope, SingleStatements, checked_out, release
+from .threads import PostgresThreadReader, PostgresThreads, PostgresThreadWriter
 
 _ROLLBACK_SECONDS = 2
 """How long a server may take to undo; one that takes longer undoes when it finds the connection gone."""
