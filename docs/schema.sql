@@ -462,7 +462,7 @@ CREATE TABLE scheduled_messages (
     user_id UUID NOT NULL,
     client_key VARCHAR(128) NOT NULL,
     message_type TEXT DEFAULT 'text' NOT NULL,
-    content VARCHAR(100000) DEFAULT '' NOT NULL,
+    content VARCHAR(100000) NOT NULL,
     reply_to_message_id UUID,
     thread_id UUID,
     due_at TIMESTAMP WITH TIME ZONE NOT NULL,

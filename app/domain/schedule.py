@@ -56,7 +56,7 @@ class ScheduledMessage(Value):
     user_id: UserId
     client_key: ClientKey
     message_type: MessageType = MessageType.TEXT
-    content: Content = ""
+    content: Content
     metadata: Document = EMPTY  # type: ignore[assignment,misc]  # the field wins over the class's own, see values.py
     reply_to_message_id: MessageId | None = None
     thread_id: MessageId | None = None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from tests.migrations.plans import audit, identity, messaging, reading, rooms
+from tests.migrations.plans import answers, audit, drafts, identity, messaging, reading, rooms, schedule, threads
 
-AREAS = (identity.AREA, rooms.AREA, messaging.AREA, reading.AREA, audit.AREA)
+AREAS = (
+    *(identity.AREA, rooms.AREA, messaging.AREA, reading.AREA, audit.AREA),
+    *(threads.AREA, drafts.AREA, schedule.AREA, answers.AREA),
+)
