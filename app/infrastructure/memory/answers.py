@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
@@ -41,11 +42,11 @@ class MemoryAnswerWriter(AnswerWriter):
 
     async def append(self, room_id: RoomId, message_id: MessageId, chunk: Chunk) -> int:
         async with self._writes.writing() as tx:
-            judge(END_RULES, _facts(tx, room_id, message_id))
-            await tx.lock(MESSAGES, (room_id, message_id))
             facts = _facts(tx, room_id, message_id)
-            judge(APPEND_RULES, facts)
-            message = cast(Message, facts.message)  # the rules have held, so it is there
+            judge(END_RULES, facts)
+            await tx.lock(MESSAGES, (room_id, message_id))
+            message = cast(Message, tx.view.get(MESSAGES, (room_id, message_id)))  # the rules have held: it is there
+            judge(APPEND_RULES, replace(facts, message=message))
             content = with_chunk(message.content, chunk)
             if content != message.content:
                 tx.view.put(MESSAGES, (room_id, message_id), message.changed(content=content, updated_at=tx.now))
@@ -77,11 +78,13 @@ class MemoryAnswerWriter(AnswerWriter):
             stale = _stale(tx, since, checked_limit(limit))
             for room_id in sorted({message.room_id for message in stale}):
                 await tx.lock(ROOMS, room_id)
+            stale = [cast(Message, tx.view.get(MESSAGES, (m.room_id, m.id))) for m in stale]  # messages stay
+            stale = [message for message in stale if _is_stale(message, since)]
             for message in stale:
                 await tx.lock(MESSAGES, (message.room_id, message.id))
             ended: list[MessageId] = []
             for seen in stale:
-                message = cast(Message, tx.view.get(MESSAGES, (seen.room_id, seen.id)))  # messages stay
+                message = cast(Message, tx.view.get(MESSAGES, (seen.room_id, seen.id)))
                 if _is_stale(message, since):
                     room = cast(Room, tx.view.get(ROOMS, message.room_id))  # and so do their rooms
                     ended.append(_end(tx, room, _failed(tx, message, STALE)).id)

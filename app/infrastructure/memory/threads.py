@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from typing import cast
 from uuid import UUID
 
 from app.domain.ids import MessageId, RoomId, TenantId, UserId
@@ -42,19 +43,24 @@ async def follow_by_reply(tx: Transaction, reply: Message, thread_id: MessageId,
     One's own reply is read if nothing before it was unread.
     """
     root = tx.view.get(MESSAGES, (reply.room_id, thread_id))
-    is_first = not tx.view.keys(THREAD_MESSAGES, (reply.room_id, thread_id))
-    if is_first and root is not None and root.user_id is not None and root.user_id != reply.user_id:
-        key = (reply.room_id, thread_id, root.user_id)
-        await tx.lock(FOLLOWS, key)  # also of one not there yet: its user may be following just now
-        if tx.view.get(FOLLOWS, key) is None:
-            _put(tx, _new(root, root.user_id, root.position, tx.now))
-    if root is None or membership is None:
+    if root is None:
         return
-    follow = tx.view.get(FOLLOWS, (reply.room_id, thread_id, membership.user_id))
-    if follow is None:
-        _put(tx, _new(root, membership.user_id, reply.position, tx.now))
-    elif next(_unread(tx.view, follow, membership), None) is None:
-        _put(tx, follow.model_copy(update={"last_read_position": reply.position}))
+    new: list[ThreadFollow] = []
+    is_first = not tx.view.keys(THREAD_MESSAGES, (reply.room_id, thread_id))
+    author = root.user_id if is_first and root.user_id != reply.user_id else None
+    if author is not None and await tx.lock_absent(FOLLOWS, (reply.room_id, thread_id, author)):
+        new.append(_new(root, author, root.position, tx.now))
+    if membership is not None:
+        key = (reply.room_id, thread_id, membership.user_id)
+        follow = tx.view.get(FOLLOWS, key)
+        if follow is None:
+            await tx.lock(FOLLOWS, key)
+            new.append(_new(root, membership.user_id, reply.position, tx.now))
+        elif next(_unread(tx.view, follow, membership), None) is None:
+            await tx.lock(FOLLOWS, key)
+            new.append(follow.model_copy(update={"last_read_position": reply.position}))
+    for follow in new:
+        _put(tx, follow)
 
 
 async def held_seat(tx: Transaction, room_id: RoomId) -> Membership:
@@ -179,18 +185,20 @@ class MemoryThreadWriter(ThreadWriter):
         async with self._writes.writing() as tx:
             membership = await held_seat(tx, room_id)
             root = require_thread(tx.view, room_id, thread_id, membership)
-            await tx.lock(FOLLOWS, (room_id, thread_id, membership.user_id))
-            follow = tx.view.get(FOLLOWS, (room_id, thread_id, membership.user_id))
-            if follow is None:
+            key = (room_id, thread_id, membership.user_id)
+            if await tx.lock_absent(FOLLOWS, key):
                 live = [reply for reply in _replies(tx.view, room_id, thread_id) if reply.deleted_at is None]
-                follow = _new(root, membership.user_id, live[-1].position if live else root.position, tx.now)
-                _put(tx, follow)
-            return follow
+                position = live[-1].position if live else root.position
+                return _put(tx, _new(root, membership.user_id, position, tx.now))
+            return cast(ThreadFollow, tx.view.get(FOLLOWS, key))  # it is not absent
 
     async def unfollow(self, room_id: RoomId, thread_id: MessageId) -> None:
         async with self._writes.writing() as tx:
             membership = await held_seat(tx, room_id)
             require_thread(tx.view, room_id, thread_id, membership)
+            if tx.view.get(FOLLOWS, (room_id, thread_id, membership.user_id)) is None:
+                return
+            await tx.lock(FOLLOWS, (room_id, thread_id, membership.user_id))
             tx.view.remove(FOLLOWS, (room_id, thread_id, membership.user_id))
             tx.view.discard(USER_FOLLOWS, membership.user_id, (room_id, thread_id))
 
@@ -198,6 +206,7 @@ class MemoryThreadWriter(ThreadWriter):
         async with self._writes.writing() as tx:
             membership = await held_seat(tx, room_id)
             follow = _followed(tx, room_id, thread_id, membership)
+            await tx.lock(FOLLOWS, (room_id, thread_id, membership.user_id))
             return _put(tx, follow.changed(muted=muted, updated_at=tx.now))
 
     async def mark_read(self, room_id: RoomId, thread_id: MessageId, message_id: MessageId) -> ThreadFollow:
@@ -208,6 +217,7 @@ class MemoryThreadWriter(ThreadWriter):
             if message is None or thread_id not in (message.id, message.thread_id) or not may_see(message, membership):
                 raise MessageNotFound(message_id=str(message_id))
             if message.position > follow.last_read_position:
+                await tx.lock(FOLLOWS, (room_id, thread_id, membership.user_id))
                 follow = _put(tx, follow.model_copy(update={"last_read_position": message.position}))
             return follow
 

@@ -73,6 +73,18 @@ class Transaction:
         """As `lock`, without waiting: false when another unit holds the row."""
         return self._locks.try_acquire(self, (table, key))
 
+    async def lock_absent(self, table: Table[K, V], key: K) -> bool:
+        """Holds the key of a row that is about to be put there; true when there is none yet.
+
+        As an insert that does nothing on conflict: a row that is there is not held, but who writes it is waited for.
+        """
+        is_new = await self.lock(table, key)
+        if self.view.get(table, key) is None:
+            return True
+        if is_new:
+            self._locks.release(self, (table, key))
+        return False
+
     async def claim(self, table: Table[K, V], key: K) -> None:
         """Holds a unique key this statement is about to take. Waits for a unit that took it, or gave it up."""
         if await self.lock(table, key):

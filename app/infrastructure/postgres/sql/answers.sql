@@ -23,10 +23,10 @@ BEGIN
         IF v_seat.is_barred THEN refusal := 'account_inactive'; RETURN; END IF;
         v_first_visible := v_seat.first_visible;
     END IF;
-    SELECT m.user_id, m.content, m.delivery_status, m.message_type, m.is_robot_visible_to_guests INTO v_message
+    -- Judged before it is held: a refusal holds nothing.
+    SELECT m.user_id, m.message_type, m.is_robot_visible_to_guests INTO v_message
       FROM messages m
-     WHERE m.room_id = p_room AND m.id = p_message AND m.deleted_at IS NULL AND m.position > v_first_visible
-       FOR NO KEY UPDATE;
+     WHERE m.room_id = p_room AND m.id = p_message AND m.deleted_at IS NULL AND m.position > v_first_visible;
     IF NOT FOUND THEN refusal := 'message_not_found'; RETURN; END IF;
     IF p_actor IS NOT NULL THEN
         IF v_seat.role = 'guest' AND v_message.message_type = 'robot' AND NOT v_message.is_robot_visible_to_guests THEN
@@ -34,6 +34,9 @@ BEGIN
         END IF;
         IF v_message.user_id IS DISTINCT FROM p_actor THEN refusal := 'not_the_author'; RETURN; END IF;
     END IF;
+    SELECT m.content, m.delivery_status INTO v_message FROM messages m
+     WHERE m.room_id = p_room AND m.id = p_message AND m.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN refusal := 'message_not_found'; RETURN; END IF;
     IF v_message.delivery_status <> 'streaming' THEN refusal := 'not_streaming'; RETURN; END IF;
 
     length := char_length(v_message.content);
@@ -74,8 +77,7 @@ BEGIN
         v_first_visible := v_seat.first_visible;
     END IF;
     SELECT * INTO v_message FROM messages m
-     WHERE m.room_id = p_room AND m.id = p_message AND m.deleted_at IS NULL AND m.position > v_first_visible
-       FOR NO KEY UPDATE;
+     WHERE m.room_id = p_room AND m.id = p_message AND m.deleted_at IS NULL AND m.position > v_first_visible;
     IF NOT FOUND THEN altered.content := 'message_not_found'; RETURN; END IF;
     IF p_actor IS NOT NULL THEN
         IF v_seat.role = 'guest' AND v_message.message_type = 'robot' AND NOT v_message.is_robot_visible_to_guests THEN
@@ -83,6 +85,7 @@ BEGIN
         END IF;
         IF v_message.user_id IS DISTINCT FROM p_actor THEN altered.content := 'not_the_author'; RETURN; END IF;
     END IF;
+    SELECT * INTO v_message FROM messages m WHERE m.room_id = p_room AND m.id = p_message FOR NO KEY UPDATE;
 
     IF v_message.delivery_status <> v_end THEN
         IF v_message.delivery_status <> 'streaming' THEN altered.content := 'not_streaming'; RETURN; END IF;
