@@ -254,7 +254,11 @@ class AnswersContract(Contract):
             waiting = await blocked(world.harness, call)
             await uow.commit()
         result = await released(world.harness, waiting)
-        assert result == 3 if act == "append" else result.deleted_at is not None
+        if act == "append":
+            assert result == 3
+            assert (await world.reader().messages.find(room_id, message.id)).content == "so!"
+        else:
+            assert result.deleted_at is not None
 
 
 class StaleAnswersContract(Contract):
