@@ -31,8 +31,10 @@ from app.infrastructure.local.clock import SystemClock
 from app.infrastructure.local.ids import TimeOrderedIds
 from app.infrastructure.local.passwords import ThreadedPasswords
 from app.infrastructure.memory.store import MemoryStore
+from app.services.answers import AnswerService
 from app.services.blocks import BlockService
 from app.services.credentials import CredentialService
+from app.services.drafts import DraftService
 from app.services.identity import IdentityService
 from app.services.imports.importer import ImportService
 from app.services.invitations import InvitationService
@@ -41,6 +43,8 @@ from app.services.messaging import MessagingService
 from app.services.moderation import ModerationService
 from app.services.reading import ReadingService
 from app.services.rooms import RoomService
+from app.services.schedule import ScheduleService
+from app.services.threads import ThreadService
 from app.settings import Settings
 
 Exits = AsyncExitStack[bool | None]
@@ -118,6 +122,10 @@ class Container(containers.DeclarativeContainer):
     invitations = providers.Singleton(InvitationService, store=store, ids=ids, clock=clock)
     messages = providers.Singleton(MessagingService, store=store, message_max_length=config.provided.message_max_length)
     reading = providers.Singleton(ReadingService, store=store)
+    threads = providers.Singleton(ThreadService, store=store)
+    drafts = providers.Singleton(DraftService, store=store, message_max_length=config.provided.message_max_length)
+    schedule = providers.Singleton(ScheduleService, store=store, message_max_length=config.provided.message_max_length)
+    answers = providers.Singleton(AnswerService, store=store, message_max_length=config.provided.message_max_length)
     imports = providers.Singleton(ImportService, store=store, ids=ids, clock=clock)
 
 
@@ -134,6 +142,10 @@ class Chat:
     invitations: InvitationService
     messages: MessagingService
     reading: ReadingService
+    threads: ThreadService
+    drafts: DraftService
+    schedule: ScheduleService
+    answers: AnswerService
     imports: ImportService
     events: Bus
     """`async with chat.events.subscribe(room_id) as events: async for event in events: ...`"""
@@ -167,6 +179,10 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
                 invitations=parts.invitations(),
                 messages=parts.messages(),
                 reading=parts.reading(),
+                threads=parts.threads(),
+                drafts=parts.drafts(),
+                schedule=parts.schedule(),
+                answers=parts.answers(),
                 imports=parts.imports(),
                 events=parts.bus(),
                 store=parts.store(),

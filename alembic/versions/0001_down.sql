@@ -1,10 +1,15 @@
 -- Made by alembic/write_initial.py from the tables; frozen with the first release.
 
 DROP TABLE
+    threads,
+    thread_participants,
+    thread_follows,
+    scheduled_messages,
     room_users,
     room_events,
     message_keys,
     invitations,
+    drafts,
     user_status,
     user_settings,
     user_blocks,

@@ -25,6 +25,10 @@ _FUNCTIONS = (
     "events",
     "messaging",
     "reading",
+    "threads",
+    "answers",
+    "drafts",
+    "schedule",
     "imports",
     "months",
 )

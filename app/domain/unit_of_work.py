@@ -25,8 +25,10 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from .actors import Actor
+from .answers import AnswerWriter
 from .blocks import BlockReader, Blocks, BlockWriter
 from .credentials import CredentialReader, Credentials, CredentialWriter
+from .drafts import DraftReader, Drafts, DraftWriter
 from .events import Change
 from .identity.ports import TenantReader, Tenants, UserReader, Users, UserWriter
 from .imports import Imports, Months
@@ -34,6 +36,8 @@ from .invitations import InvitationReader, Invitations
 from .messaging.ports import MessageReader, Messages, MessageWriter
 from .reading import Reading, ReadingReader, ReadingWriter
 from .rooms.ports import RoomReader, Rooms
+from .schedule import Schedule, ScheduleReader, ScheduleWriter
+from .threads import ThreadReader, Threads, ThreadWriter
 
 
 class Clock(Protocol):
@@ -64,6 +68,14 @@ class UnitOfWork(Protocol):
     def messages(self) -> Messages: ...
     @property
     def reading(self) -> Reading: ...
+    @property
+    def threads(self) -> Threads: ...
+    @property
+    def drafts(self) -> Drafts: ...
+    @property
+    def schedule(self) -> Schedule: ...
+    @property
+    def answers(self) -> AnswerWriter: ...
     @property
     def imports(self) -> Imports: ...
     @property
@@ -101,6 +113,14 @@ class Once(Protocol):
     def messages(self) -> MessageWriter: ...
     @property
     def reading(self) -> ReadingWriter: ...
+    @property
+    def threads(self) -> ThreadWriter: ...
+    @property
+    def drafts(self) -> DraftWriter: ...
+    @property
+    def schedule(self) -> ScheduleWriter: ...
+    @property
+    def answers(self) -> AnswerWriter: ...
 
 
 class Reader(Protocol):
@@ -122,6 +142,12 @@ class Reader(Protocol):
     def messages(self) -> MessageReader: ...
     @property
     def reading(self) -> ReadingReader: ...
+    @property
+    def threads(self) -> ThreadReader: ...
+    @property
+    def drafts(self) -> DraftReader: ...
+    @property
+    def schedule(self) -> ScheduleReader: ...
 
 
 class Store(Protocol):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
 from app.domain.actors import Actor
+from app.domain.answers import Answer, Chunk
+from app.domain.drafts import DraftText
 from app.domain.events import Change, EventKind
 from app.domain.identity import OnlineStatus
 from app.domain.ids import UserId
@@ -35,6 +37,11 @@ TABLES = (
     "message_read_receipts",
     "message_keys",
     "room_events",
+    "threads",
+    "thread_participants",
+    "thread_follows",
+    "drafts",
+    "scheduled_messages",
 )
 
 
@@ -92,6 +99,13 @@ async def fill(store: PostgresStore) -> None:
     await _as(store, owner).edit(group.id, first.id, "first, edited")
     await _as(store, member).delete(group.id, answer.message.id)
     await _as(store, owner).send(pair.id, builders.draft("only you"))
+    await _as(store, owner).send(group.id, builders.draft("and more", thread_id=first.id))
+    begun = await store.once(system).messages.send(group.id, Answer(content="it is"))
+    await store.once(system).answers.append(group.id, begun.message.id, Chunk(offset=5, text=" so"))
+    await store.once(Actor(user_id=member)).drafts.save(group.id, DraftText(content="half a"), first.id)
+    await store.once(Actor(user_id=member)).schedule.schedule(
+        group.id, builders.draft("later"), now + timedelta(days=1)
+    )
     await store.once(Actor(user_id=guest)).reading.mark_read(group.id, first.id)
     await store.once(Actor(user_id=member)).reading.mark_all_read()
     await store.once(Actor(user_id=member)).users.update_online_status(OnlineStatus.ONLINE)

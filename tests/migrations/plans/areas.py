@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from tests.migrations.plans import audit, blocks, identity, invitations, messaging, reading, rooms
+from tests.migrations.plans import (
+    answers,
+    audit,
+    blocks,
+    drafts,
+    identity,
+    invitations,
+    messaging,
+    reading,
+    rooms,
+    schedule,
+    threads,
+)
 
 AREAS = (
     identity.AREA,
@@ -12,4 +24,8 @@ AREAS = (
     reading.AREA,
     audit.AREA,
     blocks.AREA,
+    threads.AREA,
+    drafts.AREA,
+    schedule.AREA,
+    answers.AREA,
 )

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import base, blocks, events, identity, invitations, messaging, reading, rooms
+from . import base, blocks, drafts, events, identity, invitations, messaging, reading, rooms, schedule, threads
 
-AREAS: Final = (identity, blocks, rooms, invitations, messaging, reading, events)
+AREAS: Final = (
+    identity,
+    blocks,
+    rooms,
+    invitations,
+    messaging,
+    reading,
+    events,
+    threads,
+    drafts,
+    schedule,
+)
 """Imported for the tables they add to `metadata`."""
 
 metadata: Final = base.metadata
