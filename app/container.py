@@ -35,6 +35,8 @@ from app.services.identity import IdentityService
 from app.services.imports.importer import ImportService
 from app.services.members import MemberService
 from app.services.messaging import MessagingService
+from app.services.pins import PinService
+from app.services.reactions import ReactionService
 from app.services.reading import ReadingService
 from app.services.rooms import RoomService
 from app.settings import Settings
@@ -108,6 +110,8 @@ class Container(containers.DeclarativeContainer):
     members = providers.Singleton(MemberService, store=store)
     messages = providers.Singleton(MessagingService, store=store, message_max_length=config.provided.message_max_length)
     reading = providers.Singleton(ReadingService, store=store)
+    reactions = providers.Singleton(ReactionService, store=store)
+    pins = providers.Singleton(PinService, store=store)
     imports = providers.Singleton(ImportService, store=store, ids=ids, clock=clock)
 
 
@@ -120,6 +124,8 @@ class Chat:
     members: MemberService
     messages: MessagingService
     reading: ReadingService
+    reactions: ReactionService
+    pins: PinService
     imports: ImportService
     events: Bus
     """`async with chat.events.subscribe(room_id) as events: async for event in events: ...`"""
@@ -149,6 +155,8 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
                 members=parts.members(),
                 messages=parts.messages(),
                 reading=parts.reading(),
+                reactions=parts.reactions(),
+                pins=parts.pins(),
                 imports=parts.imports(),
                 events=parts.bus(),
                 store=parts.store(),

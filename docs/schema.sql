@@ -125,6 +125,32 @@ CREATE TABLE messages_history (
 );
 CREATE INDEX ix_messages_history_row ON messages_history (room_id, id, history_id);
 
+CREATE TABLE pins (
+    room_id UUID NOT NULL,
+    message_id UUID NOT NULL,
+    pinned_by UUID,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    revision BIGINT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_pins PRIMARY KEY (room_id, message_id),
+    CONSTRAINT ck_pins_revision CHECK (revision >= 1)
+) PARTITION BY RANGE (message_id);
+CREATE INDEX ix_pins_user ON pins (pinned_by);
+
+CREATE TABLE reactions (
+    room_id UUID NOT NULL,
+    message_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    emoji VARCHAR(50) NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    revision BIGINT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_reactions PRIMARY KEY (room_id, message_id, user_id, emoji),
+    CONSTRAINT ck_reactions_revision CHECK (revision >= 1)
+) PARTITION BY RANGE (message_id);
+CREATE INDEX ix_reactions_emoji ON reactions (room_id, message_id, emoji, revision) INCLUDE (user_id);
+CREATE INDEX ix_reactions_user ON reactions (user_id);
+
 CREATE TABLE room_users_history (
     history_id UUID DEFAULT chat_uuidv7() NOT NULL,
     changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -392,7 +418,7 @@ CREATE TABLE room_events (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_room_events PRIMARY KEY (room_id, revision),
     CONSTRAINT fk_room_events_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.closed', 'member.joined', 'member.left', 'member.removed', 'member.changed', 'message.sent', 'message.edited', 'message.deleted')),
+    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.closed', 'member.joined', 'member.left', 'member.removed', 'member.changed', 'message.sent', 'message.edited', 'message.deleted', 'message.pinned', 'message.unpinned', 'reaction.added', 'reaction.removed')),
     CONSTRAINT ck_room_events_revision CHECK (revision >= 1)
 );
 
@@ -445,7 +471,13 @@ LANGUAGE sql IMMUTABLE AS $$
         (3, 'messages', 'robot', 'FOREIGN KEY (tenant_id, robot_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (robot_id)'),
         (4, 'message_read_receipts', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
         (5, 'message_read_receipts', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (6, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
+        (6, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
+        (7, 'pins', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (8, 'pins', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (9, 'pins', 'user', 'FOREIGN KEY (tenant_id, pinned_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (pinned_by)'),
+        (10, 'reactions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (11, 'reactions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (12, 'reactions', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
 $$;
 
 -- Who acts, for which tenant, when: set inside the transaction of each call and gone with it. What reads it: the
@@ -1655,6 +1687,269 @@ BEGIN
             ON CONFLICT DO NOTHING
         )
         SELECT * FROM moved ORDER BY moved.room_id;
+END $$;
+
+-- What reactions and pins share (app/domain/messaging/attaching.py): holding the room, judging, writing the log.
+
+CREATE FUNCTION chat_hold_message(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, p_silenced_may boolean, p_roles text[], OUT refusal text, OUT next_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+-- BEFORE_ATTACHING and the rules after it, in their order; p_roles null lets every role. Locks as a send does.
+DECLARE
+    v_room record;
+    v_seat record;
+    v_first_visible bigint := 0;
+    v_is_guest boolean := false;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT r.status, r.revision INTO v_room
+      FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
+    IF v_room.status <> 'active' THEN refusal := 'room_not_active'; RETURN; END IF;
+    next_revision := v_room.revision + 1;
+
+    IF p_actor IS NOT NULL THEN
+        SELECT m.role, m.status, m.can_send_messages, m.muted_until, m.can_see_history, m.visible_from,
+               u.deleted_at IS NOT NULL OR u.account_status IN ('suspended', 'deactivated') AS is_barred
+          INTO v_seat
+          FROM room_users m JOIN users u ON u.id = m.user_id
+         WHERE m.room_id = p_room AND m.user_id = p_actor FOR NO KEY UPDATE OF m;
+        IF NOT FOUND OR v_seat.status NOT IN ('active', 'muted') THEN refusal := 'not_a_member'; RETURN; END IF;
+        IF v_seat.is_barred THEN refusal := 'account_inactive'; RETURN; END IF;
+        IF NOT p_silenced_may
+           AND ((v_seat.status = 'muted' AND (v_seat.muted_until IS NULL OR v_seat.muted_until > p_now))
+                OR NOT v_seat.can_send_messages OR v_seat.role = 'observer') THEN
+            refusal := 'silenced'; RETURN;
+        END IF;
+        IF v_seat.role <> ALL (p_roles) THEN refusal := 'not_allowed'; RETURN; END IF;
+        v_is_guest := v_seat.role = 'guest';
+        IF NOT v_seat.can_see_history THEN v_first_visible := v_seat.visible_from; END IF;
+    END IF;
+
+    PERFORM FROM messages m
+     WHERE m.room_id = p_room AND m.id = p_message AND m.deleted_at IS NULL AND m.position > v_first_visible
+       AND NOT (v_is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+    IF NOT FOUND THEN refusal := 'message_not_found'; END IF;
+END $$;
+
+CREATE FUNCTION chat_log_of_message(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, p_kind text, p_revision bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+-- The next event of a room that is held.
+BEGIN
+    UPDATE rooms r SET revision = p_revision WHERE r.id = p_room;
+    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
+    VALUES (p_room, p_revision, p_tenant, p_kind, p_message, p_actor, p_correlation, p_now);
+END $$;
+
+-- Reactions (app/domain/reactions.py). Their order is the room's revision at which each was given.
+
+CREATE FUNCTION chat_react(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, p_emoji text,
+    OUT refusal text, OUT is_repeat boolean, OUT given_at timestamptz, OUT given_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+-- REACT_RULES.
+DECLARE
+    v_held record;
+    v_there record;
+BEGIN
+    SELECT * INTO v_held
+      FROM chat_hold_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, false, NULL);
+    refusal := v_held.refusal;
+    IF refusal IS NOT NULL THEN RETURN; END IF;
+
+    SELECT x.created_at, x.revision INTO v_there FROM reactions x
+     WHERE x.room_id = p_room AND x.message_id = p_message AND x.user_id = p_actor AND x.emoji = p_emoji;
+    is_repeat := FOUND;
+    IF is_repeat THEN
+        given_at := v_there.created_at;
+        given_revision := v_there.revision;
+        RETURN;
+    END IF;
+    PERFORM FROM reactions x WHERE x.room_id = p_room AND x.message_id = p_message AND x.emoji = p_emoji LIMIT 1;
+    IF NOT FOUND AND chat_emoji_on(p_room, p_message) >= 50 THEN refusal := 'too_many_emoji'; RETURN; END IF;
+
+    given_at := p_now;
+    given_revision := v_held.next_revision;
+    INSERT INTO reactions (room_id, message_id, user_id, emoji, tenant_id, revision, created_at)
+    VALUES (p_room, p_message, p_actor, p_emoji, p_tenant, given_revision, p_now);
+    PERFORM chat_log_of_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, 'reaction.added',
+                                given_revision);
+END $$;
+
+CREATE FUNCTION chat_emoji_on(p_room uuid, p_message uuid) RETURNS bigint
+LANGUAGE plpgsql STABLE AS $$
+-- How many different emoji a message has: from each to the next by the index, however many people gave it, because the
+-- room is held meanwhile.
+BEGIN
+    RETURN (
+        WITH RECURSIVE each (emoji) AS (
+            (SELECT x.emoji FROM reactions x WHERE x.room_id = p_room AND x.message_id = p_message
+              ORDER BY x.emoji LIMIT 1)
+            UNION ALL
+            SELECT (SELECT x.emoji FROM reactions x
+                     WHERE x.room_id = p_room AND x.message_id = p_message AND x.emoji > each.emoji
+                     ORDER BY x.emoji LIMIT 1)
+              FROM each WHERE each.emoji IS NOT NULL
+        )
+        SELECT count(each.emoji) FROM each);
+END $$;
+
+CREATE FUNCTION chat_unreact(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, p_emoji text, OUT refusal text, OUT event_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+-- UNREACT_RULES. Without a revision nothing was there to take back.
+DECLARE
+    v_held record;
+BEGIN
+    SELECT * INTO v_held
+      FROM chat_hold_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, true, NULL);
+    refusal := v_held.refusal;
+    IF refusal IS NOT NULL THEN RETURN; END IF;
+    DELETE FROM reactions x
+     WHERE x.room_id = p_room AND x.message_id = p_message AND x.user_id = p_actor AND x.emoji = p_emoji;
+    IF FOUND THEN
+        event_revision := v_held.next_revision;
+        PERFORM chat_log_of_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, 'reaction.removed',
+                                    event_revision);
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_reactions(p_tenant uuid, p_actor uuid, p_room uuid, p_messages uuid[], p_first integer)
+RETURNS TABLE (refusal text, message_id uuid, emoji text, number bigint, is_mine boolean, first_users uuid[])
+LANGUAGE plpgsql VOLATILE AS $$
+-- Of each message its emoji, in the order of the earliest reaction with each; counted, never a tally beside them.
+DECLARE
+    v record;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NOT NULL THEN
+        refusal := v.refusal;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, m.id, found.emoji, found.number, found.is_mine, found.first_users
+          FROM unnest(p_messages) AS wanted (id)
+          JOIN messages m ON m.room_id = p_room AND m.id = wanted.id AND m.position > v.first_visible
+           AND m.deleted_at IS NULL
+           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+          CROSS JOIN LATERAL (
+              SELECT x.emoji::text, count(*) AS number, coalesce(bool_or(x.user_id = p_actor), false) AS is_mine,
+                     (array_agg(x.user_id ORDER BY x.revision))[1 : p_first] AS first_users,
+                     min(x.revision) AS first_revision
+                FROM reactions x WHERE x.room_id = p_room AND x.message_id = m.id
+               GROUP BY x.emoji
+          ) found
+         ORDER BY m.id, found.first_revision;
+END $$;
+
+CREATE FUNCTION chat_reactions_with(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid, p_emoji text,
+                                    p_after bigint, p_limit integer)
+RETURNS TABLE (refusal text, user_id uuid, revision bigint, created_at timestamptz)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v record;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NULL THEN
+        PERFORM FROM messages m
+         WHERE m.room_id = p_room AND m.id = p_message AND m.position > v.first_visible AND m.deleted_at IS NULL
+           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+        IF NOT FOUND THEN v.refusal := 'message_not_found'; END IF;
+    END IF;
+    IF v.refusal IS NOT NULL THEN
+        refusal := v.refusal;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, x.user_id, x.revision, x.created_at FROM reactions x
+         WHERE x.room_id = p_room AND x.message_id = p_message AND x.emoji = p_emoji AND x.revision > p_after
+         ORDER BY x.revision LIMIT p_limit;
+END $$;
+
+-- Pins (app/domain/pins.py). A deleted message keeps its row, in case it comes back, and is no pinned one meanwhile.
+
+CREATE FUNCTION chat_pin(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid,
+    OUT refusal text, OUT is_repeat boolean, OUT given_by uuid, OUT given_at timestamptz, OUT given_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+-- PIN_RULES.
+DECLARE
+    v_held record;
+    v_there record;
+BEGIN
+    SELECT * INTO v_held
+      FROM chat_hold_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, false,
+                             ARRAY['owner', 'admin', 'moderator', 'member']);
+    refusal := v_held.refusal;
+    IF refusal IS NOT NULL THEN RETURN; END IF;
+
+    SELECT x.pinned_by, x.created_at, x.revision INTO v_there FROM pins x
+     WHERE x.room_id = p_room AND x.message_id = p_message;
+    is_repeat := FOUND;
+    IF is_repeat THEN
+        given_by := v_there.pinned_by;
+        given_at := v_there.created_at;
+        given_revision := v_there.revision;
+        RETURN;
+    END IF;
+    IF (SELECT count(*) FROM pins x JOIN messages m ON m.room_id = x.room_id AND m.id = x.message_id
+         WHERE x.room_id = p_room AND m.deleted_at IS NULL) >= 100 THEN
+        refusal := 'too_many_pins'; RETURN;
+    END IF;
+
+    given_by := p_actor;
+    given_at := p_now;
+    given_revision := v_held.next_revision;
+    INSERT INTO pins (room_id, message_id, pinned_by, tenant_id, revision, created_at)
+    VALUES (p_room, p_message, p_actor, p_tenant, given_revision, p_now);
+    PERFORM chat_log_of_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, 'message.pinned',
+                                given_revision);
+END $$;
+
+CREATE FUNCTION chat_unpin(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, OUT refusal text, OUT event_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+-- UNPIN_RULES. Without a revision it was not pinned.
+DECLARE
+    v_held record;
+BEGIN
+    SELECT * INTO v_held
+      FROM chat_hold_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, false,
+                             ARRAY['owner', 'admin', 'moderator', 'member']);
+    refusal := v_held.refusal;
+    IF refusal IS NOT NULL THEN RETURN; END IF;
+    DELETE FROM pins x WHERE x.room_id = p_room AND x.message_id = p_message;
+    IF FOUND THEN
+        event_revision := v_held.next_revision;
+        PERFORM chat_log_of_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, 'message.unpinned',
+                                    event_revision);
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_pins(p_tenant uuid, p_actor uuid, p_room uuid, p_before bigint, p_limit integer)
+RETURNS TABLE (refusal text, pinned_by uuid, revision bigint, pinned_at timestamptz,
+               id uuid, "position" bigint, user_id uuid, content text, created_at timestamptz, rest chat_message_rest)
+LANGUAGE plpgsql VOLATILE AS $$
+-- The latest first. A room has few: they are all looked at and sorted.
+DECLARE
+    v record;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NOT NULL THEN
+        refusal := v.refusal;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, x.pinned_by, x.revision, x.created_at,
+               m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+          FROM pins x JOIN messages m ON m.room_id = x.room_id AND m.id = x.message_id
+         WHERE x.room_id = p_room AND x.revision < p_before AND m.deleted_at IS NULL AND m.position > v.first_visible
+           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+         ORDER BY x.revision DESC LIMIT p_limit;
 END $$;
 
 -- Messages written elsewhere (app/domain/imports.py).

@@ -13,6 +13,8 @@ DROP TABLE
     tenants,
     rooms_history,
     room_users_history,
+    reactions,
+    pins,
     messages_history,
     messages,
     message_read_receipts

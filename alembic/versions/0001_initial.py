@@ -21,6 +21,9 @@ _FUNCTIONS = (
     "events",
     "messaging",
     "reading",
+    "attaching",
+    "reactions",
+    "pins",
     "imports",
     "months",
 )

@@ -33,6 +33,10 @@ class EventKind(StrEnum):
     MESSAGE_SENT = "message.sent"
     MESSAGE_EDITED = "message.edited"
     MESSAGE_DELETED = "message.deleted"
+    MESSAGE_PINNED = "message.pinned"
+    MESSAGE_UNPINNED = "message.unpinned"
+    REACTION_ADDED = "reaction.added"
+    REACTION_REMOVED = "reaction.removed"
 
 
 class Change(Value):

@@ -29,6 +29,8 @@ from .events import Change
 from .identity import StatusWriter, TenantReader, Tenants, UserReader, Users
 from .imports import Imports, Months
 from .messaging.ports import MessageReader, Messages, MessageWriter
+from .pins import PinReader, Pins, PinWriter
+from .reactions import ReactionReader, Reactions, ReactionWriter
 from .reading import Reading, ReadingReader, ReadingWriter
 from .rooms.ports import RoomReader, Rooms
 
@@ -60,6 +62,10 @@ class UnitOfWork(Protocol):
     @property
     def reading(self) -> Reading: ...
     @property
+    def reactions(self) -> Reactions: ...
+    @property
+    def pins(self) -> Pins: ...
+    @property
     def imports(self) -> Imports: ...
 
     def record(self, change: Change) -> None:
@@ -88,6 +94,10 @@ class Once(Protocol):
     def messages(self) -> MessageWriter: ...
     @property
     def reading(self) -> ReadingWriter: ...
+    @property
+    def reactions(self) -> ReactionWriter: ...
+    @property
+    def pins(self) -> PinWriter: ...
 
 
 class Reader(Protocol):
@@ -103,6 +113,10 @@ class Reader(Protocol):
     def messages(self) -> MessageReader: ...
     @property
     def reading(self) -> ReadingReader: ...
+    @property
+    def reactions(self) -> ReactionReader: ...
+    @property
+    def pins(self) -> PinReader: ...
 
 
 class Store(Protocol):

@@ -14,6 +14,8 @@ from app.domain.identity import Account, Tenant, UserNotFound
 from app.domain.ids import MessageId, RoomId, UserId
 from app.domain.messaging import Message
 from app.domain.pages import MAX_LIMIT
+from app.domain.pins import PinnedMessage
+from app.domain.reactions import MessageReactions
 from app.domain.reading import counts_as_unread
 from app.domain.rooms import Room
 from app.domain.rooms.members import Membership, MembershipStatus, Role, seated
@@ -44,6 +46,8 @@ class Snapshot:
     memberships: tuple[Membership | None, ...]
     events: tuple[RoomEvent, ...]
     announced: tuple[RoomEvent, ...]
+    reactions: tuple[MessageReactions, ...] = ()
+    pins: tuple[PinnedMessage, ...] = ()
 
 
 class World:
@@ -207,7 +211,9 @@ class World:
             return Snapshot(None, (), (), events, announced)
         messages = tuple(await self.history(room_id, include_deleted=True))
         memberships = tuple([await self.membership(room_id, person) for person in self.people])
-        return Snapshot(room, messages, memberships, events, announced)
+        reactions = await self.reader().reactions.find_by_messages(room_id, [m.id for m in messages[-MAX_LIMIT:]])
+        pins = (await self.reader().pins.find_by_room(room_id, limit=MAX_LIMIT)).items
+        return Snapshot(room, messages, memberships, events, announced, reactions, pins)
 
     async def prove(self, room_id: RoomId) -> None:
         """What holds of every room after any history: no gap in positions or revisions, ids rise, unread is exact."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.testing.contracts.attaching import AttachTablesContract
 from app.testing.contracts.base import all_contracts
 from app.testing.contracts.events import EventsContract
 from app.testing.contracts.foreign import ForeignRowsContract
@@ -15,6 +16,8 @@ from app.testing.contracts.messaging.history import HistoryContract
 from app.testing.contracts.messaging.send import SendContract
 from app.testing.contracts.messaging.tables import DecisionTablesContract
 from app.testing.contracts.pages import BrowseContract, MembersContract
+from app.testing.contracts.pins import PinsContract
+from app.testing.contracts.reactions import ReactionsContract
 from app.testing.contracts.reading import ReadingContract, ReceiptsContract
 from app.testing.contracts.rooms import RoomsContract
 from app.testing.contracts.unit_of_work import MisuseContract, UnitOfWorkContract
@@ -84,6 +87,15 @@ class TestReceipts(ReceiptsContract): ...
 
 
 class TestUnread(UnreadContract): ...
+
+
+class TestReactions(ReactionsContract): ...
+
+
+class TestPins(PinsContract): ...
+
+
+class TestAttachTables(AttachTablesContract): ...
 
 
 class TestImports(ImportsContract): ...

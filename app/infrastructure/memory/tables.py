@@ -16,6 +16,8 @@ from app.domain.events import RoomEvent
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
 from app.domain.ids import MessageId, RoomId, TenantId, UserId
 from app.domain.messaging import Message
+from app.domain.pins import Pin
+from app.domain.reactions import Reaction
 from app.domain.reading import ReadReceipt
 from app.domain.rooms import Room
 from app.domain.rooms.members import Membership
@@ -80,6 +82,12 @@ FIRST_OF_KEY: Table[tuple[RoomId, str], MessageId] = Table("first message with a
 
 RECEIPTS: Table[tuple[RoomId, UserId, MessageId], ReadReceipt] = Table("read receipts")
 RECEIPT_PLACES: Index[tuple[RoomId, UserId], MessageId] = Index("where a member's marks landed")
+
+REACTIONS: Table[tuple[RoomId, MessageId, UserId, str], Reaction] = Table("reactions")
+MESSAGE_REACTIONS: Index[tuple[RoomId, MessageId], tuple[int, UserId, str]] = Index("reactions in the order given")
+
+PINS: Table[tuple[RoomId, MessageId], Pin] = Table("pins")
+ROOM_PINS: Index[RoomId, tuple[int, MessageId]] = Index("pins in the order made")
 
 
 # ── how it is seen ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -18,6 +18,8 @@ from app.domain.values import Moment
 from .identity import MemoryStatusWriter, MemoryTenantReader, MemoryTenants, MemoryUserReader, MemoryUsers
 from .imports import MemoryImports
 from .messaging import MemoryMessageReader, MemoryMessages, MemoryMessageWriter
+from .pins import MemoryPinReader, MemoryPins, MemoryPinWriter
+from .reactions import MemoryReactionReader, MemoryReactions, MemoryReactionWriter
 from .reading import MemoryReading, MemoryReadingReader, MemoryReadingWriter
 from .rooms import MemoryRoomReader, MemoryRooms
 from .tables import View
@@ -154,6 +156,8 @@ class MemoryUnitOfWork(UnitOfWork):
         self._rooms = MemoryRooms(statements, statements)
         self._messages = MemoryMessages(statements, statements)
         self._reading = MemoryReading(statements, statements)
+        self._reactions = MemoryReactions(statements, statements)
+        self._pins = MemoryPins(statements, statements)
         self._imports = MemoryImports(statements)
 
     @property
@@ -183,6 +187,14 @@ class MemoryUnitOfWork(UnitOfWork):
     @property
     def reading(self) -> MemoryReading:
         return self._reading
+
+    @property
+    def reactions(self) -> MemoryReactions:
+        return self._reactions
+
+    @property
+    def pins(self) -> MemoryPins:
+        return self._pins
 
     @property
     def imports(self) -> MemoryImports:
@@ -234,6 +246,8 @@ class MemoryOnce(Once):
         self._users = MemoryStatusWriter(statements)
         self._messages = MemoryMessageWriter(statements)
         self._reading = MemoryReadingWriter(statements)
+        self._reactions = MemoryReactionWriter(statements)
+        self._pins = MemoryPinWriter(statements)
 
     @property
     def users(self) -> MemoryStatusWriter:
@@ -246,6 +260,14 @@ class MemoryOnce(Once):
     @property
     def reading(self) -> MemoryReadingWriter:
         return self._reading
+
+    @property
+    def reactions(self) -> MemoryReactionWriter:
+        return self._reactions
+
+    @property
+    def pins(self) -> MemoryPinWriter:
+        return self._pins
 
 
 class CommittedReads(Reads):
@@ -275,6 +297,8 @@ class MemoryReader(Reader):
         self._rooms = MemoryRoomReader(reads)
         self._messages = MemoryMessageReader(reads)
         self._reading = MemoryReadingReader(reads)
+        self._reactions = MemoryReactionReader(reads)
+        self._pins = MemoryPinReader(reads)
 
     @property
     def tenants(self) -> MemoryTenantReader:
@@ -295,3 +319,11 @@ class MemoryReader(Reader):
     @property
     def reading(self) -> MemoryReadingReader:
         return self._reading
+
+    @property
+    def reactions(self) -> MemoryReactionReader:
+        return self._reactions
+
+    @property
+    def pins(self) -> MemoryPinReader:
+        return self._pins

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from app.domain.events import EventKind, RoomEvent
+from app.domain.events import EventKind
 from app.domain.ids import MessageId, RoomId
 from app.domain.messaging import (
     DeliveryStatus,
@@ -23,6 +23,7 @@ from app.domain.pages import Cursor, Page, Way, checked_limit, cut, middle, turn
 
 from .codec import select, trusted
 from .errors import refusal
+from .logged import event_of_message
 from .packed import CELLS, message, messages
 from .statements import Row, Scope, Statements
 
@@ -156,7 +157,7 @@ class PostgresMessageWriter(MessageWriter):
             raise refusal(code)
         if is_repeat:
             return Sent(await self._first(room_id, message_id), repeated=True)
-        self._statements.announce(_event(scope, room_id, message_id, EventKind.MESSAGE_SENT, revision))
+        self._statements.announce(event_of_message(scope, room_id, message_id, EventKind.MESSAGE_SENT, revision))
         return Sent(_stored(scope, room_id, draft, message_id, position))
 
     async def _first(self, room_id: RoomId, message_id: MessageId) -> Message:
@@ -182,7 +183,7 @@ class PostgresMessageWriter(MessageWriter):
         is_edit = kind is EventKind.MESSAGE_EDITED
         row = await self._statements.row(_ALTER, *scope.context, room_id, message_id, is_edit, content, version)
         _unless_refused(row)
-        self._statements.announce(_event(scope, room_id, message_id, kind, row["event_revision"]))
+        self._statements.announce(event_of_message(scope, room_id, message_id, kind, row["event_revision"]))
         return message(row[1:], scope.actor.tenant_id, room_id)
 
 
@@ -215,22 +216,5 @@ def _stored(scope: Scope, room_id: RoomId, draft: Draft, message_id: MessageId, 
             "created_at": scope.now,
             "updated_at": scope.now,
             "deleted_at": None,
-        },
-    )
-
-
-def _event(scope: Scope, room_id: RoomId, message_id: MessageId, kind: EventKind, revision: int) -> RoomEvent:
-    return trusted(
-        RoomEvent,
-        {
-            "room_id": room_id,
-            "kind": kind,
-            "message_id": message_id,
-            "user_id": None,
-            "tenant_id": scope.actor.tenant_id,
-            "revision": revision,
-            "actor_id": scope.actor.user_id,
-            "correlation_id": scope.actor.correlation_id,
-            "created_at": scope.now,
         },
     )

@@ -21,6 +21,8 @@ from .errors import DRIVER_ERRORS, translated
 from .identity import PostgresStatusWriter, PostgresTenantReader, PostgresTenants, PostgresUserReader, PostgresUsers
 from .imports import PostgresImports
 from .messaging import PostgresMessageReader, PostgresMessages, PostgresMessageWriter
+from .pins import PostgresPinReader, PostgresPins, PostgresPinWriter
+from .reactions import PostgresReactionReader, PostgresReactions, PostgresReactionWriter
 from .reading import PostgresReading, PostgresReadingReader, PostgresReadingWriter
 from .rooms import PostgresRoomReader, PostgresRooms
 from .statements import Row, Scope, SingleStatements, release
@@ -126,6 +128,8 @@ class PostgresUnitOfWork(UnitOfWork):
         self._rooms = PostgresRooms(guarded, scope)
         self._messages = PostgresMessages(guarded, scope)
         self._reading = PostgresReading(guarded, scope)
+        self._reactions = PostgresReactions(guarded, scope)
+        self._pins = PostgresPins(guarded, scope)
         self._imports = PostgresImports(guarded, scope)
         self._ending: asyncio.Task[None] | None = None
 
@@ -156,6 +160,14 @@ class PostgresUnitOfWork(UnitOfWork):
     @property
     def reading(self) -> PostgresReading:
         return self._reading
+
+    @property
+    def reactions(self) -> PostgresReactions:
+        return self._reactions
+
+    @property
+    def pins(self) -> PostgresPins:
+        return self._pins
 
     @property
     def imports(self) -> PostgresImports:
@@ -302,6 +314,14 @@ class PostgresOnce(Once):
     def reading(self) -> PostgresReadingWriter:
         return PostgresReadingWriter(self._statements, self._scope)
 
+    @property
+    def reactions(self) -> PostgresReactionWriter:
+        return PostgresReactionWriter(self._statements, self._scope)
+
+    @property
+    def pins(self) -> PostgresPinWriter:
+        return PostgresPinWriter(self._statements, self._scope)
+
 
 class PostgresReader(Reader):
     """Reads, each a statement of its own."""
@@ -331,3 +351,11 @@ class PostgresReader(Reader):
     @property
     def reading(self) -> PostgresReadingReader:
         return PostgresReadingReader(self._statements, self._scope)
+
+    @property
+    def reactions(self) -> PostgresReactionReader:
+        return PostgresReactionReader(self._statements, self._scope)
+
+    @property
+    def pins(self) -> PostgresPinReader:
+        return PostgresPinReader(self._statements, self._scope)
