@@ -23,6 +23,7 @@ from app.testing.harness import Harness
 from app.testing.world import World, user_of
 
 KEY = "the same key again"
+EMOJI = "\N{THUMBS UP SIGN}"
 
 
 class Ledger:
@@ -94,7 +95,19 @@ class Scene:
         await made._sent(world.system, [*more_of_ann, *more_of_ben])
         for reader in (made.ann, *made.others[1:]):
             await world.once(reader).reading.mark_read(made.hall, made.hall_messages[0].id)
+        await made._marked()
         return made
+
+    async def _marked(self) -> None:
+        """Ann pins every message of the hall and reacts to it; so do the others of the hall to the first."""
+        world, first = self.world, self.hall_messages[0]
+        async with world.unit(self.ann) as uow:
+            for message in self.hall_messages:
+                await uow.reactions.react(self.hall, message.id, EMOJI)
+                await uow.pins.pin(self.hall, message.id)
+            await uow.commit()
+        for other in self.others[1:]:
+            await world.once(other).reactions.react(self.hall, first.id, EMOJI)
 
     async def _rooms(self, name: str, owner: Actor) -> list[RoomId]:
         """`size` rooms, the first with `size` members."""

@@ -32,6 +32,8 @@ TABLES = (
     "room_users",
     "messages",
     "message_read_receipts",
+    "reactions",
+    "pins",
     "message_keys",
     "room_events",
 )
@@ -61,7 +63,8 @@ async def open_store(url: str, schema: str | None = None, size: int = 5) -> Asyn
 
 
 async def fill(store: PostgresStore) -> None:
-    """Two tenants, people, a group and a direct room, messages sent, edited and deleted, marks and receipts."""
+    """Two tenants, people, a group and a direct room, messages sent, edited and deleted, marks and receipts,
+    reactions and a pin."""
     system, other = Actor.system(), builders.tenant()
     now = datetime.now(UTC)
     async with store.unit_of_work(Actor.system(other.id)) as uow:
@@ -92,6 +95,9 @@ async def fill(store: PostgresStore) -> None:
     await _as(store, owner).send(pair.id, builders.draft("only you"))
     await store.once(Actor(user_id=guest)).reading.mark_read(group.id, first.id)
     await store.once(Actor(user_id=member)).reading.mark_all_read()
+    for person in (member, guest):
+        await store.once(Actor(user_id=person)).reactions.react(group.id, first.id, "\N{THUMBS UP SIGN}")
+    await store.once(Actor(user_id=owner)).pins.pin(group.id, first.id)
     await store.once(Actor(user_id=member)).users.update_online_status(OnlineStatus.ONLINE)
 
 

@@ -17,6 +17,8 @@ from app.domain.events import RoomEvent
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
 from app.domain.ids import DEFAULT_TENANT, moment_of
 from app.domain.messaging import Message
+from app.domain.pins import Pin
+from app.domain.reactions import Reaction
 from app.domain.reading import ReadReceipt
 from app.domain.rooms import Room
 from app.domain.rooms.members import Membership
@@ -33,6 +35,8 @@ MODELS = {
     "room_users": Membership,
     "messages": Message,
     "message_read_receipts": ReadReceipt,
+    "reactions": Reaction,
+    "pins": Pin,
     "room_events": RoomEvent,
 }
 
@@ -79,6 +83,9 @@ INSERT INTO room_users (room_id, user_id) SELECT r.id, u.id FROM rooms r, users 
 INSERT INTO messages (room_id, position, content, countable) SELECT id, 1, 'hello', 1 FROM rooms;
 INSERT INTO message_read_receipts (room_id, message_id, user_id, read_at)
     SELECT m.room_id, m.id, u.id, now() FROM messages m, users u;
+INSERT INTO reactions (room_id, message_id, user_id, emoji, revision)
+    SELECT m.room_id, m.id, u.id, ':yes:', 1 FROM messages m, users u;
+INSERT INTO pins (room_id, message_id, revision) SELECT room_id, id, 1 FROM messages;
 INSERT INTO room_events (room_id, kind, tenant_id, revision, correlation_id)
     SELECT id, 'room.created', tenant_id, 1, 'least' FROM rooms;
 """
@@ -196,6 +203,8 @@ async def test_an_enum_column_takes_the_models_values_and_no_other(
         ("UPDATE messages SET position = 0", "ck_messages_position"),
         ("UPDATE messages SET version = 0", "ck_messages_version"),
         ("UPDATE room_events SET revision = 0", "ck_room_events_revision"),
+        ("UPDATE reactions SET revision = 0", "ck_reactions_revision"),
+        ("UPDATE pins SET revision = 0", "ck_pins_revision"),
     ],
 )
 async def test_a_row_that_breaks_a_rule_is_refused_by_name(
