@@ -34,6 +34,7 @@ from app.infrastructure.memory.store import MemoryStore
 from app.services.identity import IdentityService
 from app.services.imports.importer import ImportService
 from app.services.members import MemberService
+from app.services.mentions import MentionService
 from app.services.messaging import MessagingService
 from app.services.pins import PinService
 from app.services.reactions import ReactionService
@@ -111,6 +112,7 @@ class Container(containers.DeclarativeContainer):
     messages = providers.Singleton(MessagingService, store=store, message_max_length=config.provided.message_max_length)
     reading = providers.Singleton(ReadingService, store=store)
     reactions = providers.Singleton(ReactionService, store=store)
+    mentions = providers.Singleton(MentionService, store=store)
     pins = providers.Singleton(PinService, store=store)
     imports = providers.Singleton(ImportService, store=store, ids=ids, clock=clock)
 
@@ -125,6 +127,7 @@ class Chat:
     messages: MessagingService
     reading: ReadingService
     reactions: ReactionService
+    mentions: MentionService
     pins: PinService
     imports: ImportService
     events: Bus
@@ -156,6 +159,7 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
                 messages=parts.messages(),
                 reading=parts.reading(),
                 reactions=parts.reactions(),
+                mentions=parts.mentions(),
                 pins=parts.pins(),
                 imports=parts.imports(),
                 events=parts.bus(),

@@ -47,6 +47,20 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 
 -- Made by alembic/write_initial.py from the tables; frozen with the first release.
+CREATE TABLE mentions (
+    room_id UUID NOT NULL,
+    message_id UUID NOT NULL,
+    user_id UUID,
+    kind TEXT NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    reached UUID[],
+    CONSTRAINT uq_mentions UNIQUE NULLS NOT DISTINCT (room_id, message_id, user_id, kind),
+    CONSTRAINT ck_mentions_of_somebody CHECK ((kind = 'user') = (user_id IS NOT NULL)),
+    CONSTRAINT ck_mentions_reached CHECK ((kind = 'here') = (reached IS NOT NULL)),
+    CONSTRAINT ck_mentions_kind CHECK (kind IN ('user', 'here', 'all'))
+) PARTITION BY RANGE (message_id);
+CREATE INDEX ix_mentions_reader ON mentions (user_id, room_id, message_id);
+
 CREATE TABLE message_read_receipts (
     room_id UUID NOT NULL,
     message_id UUID NOT NULL,
@@ -469,15 +483,18 @@ LANGUAGE sql IMMUTABLE AS $$
         (1, 'messages', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
         (2, 'messages', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (user_id)'),
         (3, 'messages', 'robot', 'FOREIGN KEY (tenant_id, robot_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (robot_id)'),
-        (4, 'message_read_receipts', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
-        (5, 'message_read_receipts', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (6, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
-        (7, 'pins', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
-        (8, 'pins', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (9, 'pins', 'user', 'FOREIGN KEY (tenant_id, pinned_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (pinned_by)'),
-        (10, 'reactions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
-        (11, 'reactions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (12, 'reactions', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
+        (4, 'mentions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (5, 'mentions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (6, 'mentions', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
+        (7, 'message_read_receipts', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (8, 'message_read_receipts', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (9, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
+        (10, 'pins', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (11, 'pins', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (12, 'pins', 'user', 'FOREIGN KEY (tenant_id, pinned_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (pinned_by)'),
+        (13, 'reactions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (14, 'reactions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (15, 'reactions', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
 $$;
 
 -- Who acts, for which tenant, when: set inside the transaction of each call and gone with it. What reads it: the
@@ -740,6 +757,20 @@ SELECT s.room_id, s.user_id, r.tenant_id,
                   AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM s.user_id)
             - CASE WHEN s.role = 'guest' THEN chat_hidden_from_guest(s.room_id, place.after_id, s.user_id) ELSE 0 END
        END AS unread,
+       -- Of what is unread, the messages that call the member: by name, or everybody since they took their seat.
+       CASE WHEN place.unread = 0 THEN 0 ELSE
+            (SELECT count(DISTINCT called.message_id)
+               FROM (SELECT x.message_id FROM mentions x
+                      WHERE x.user_id = s.user_id AND x.room_id = s.room_id AND x.message_id > place.after_id
+                     UNION ALL
+                     SELECT x.message_id FROM mentions x
+                      WHERE x.user_id IS NULL AND x.room_id = s.room_id AND x.message_id > place.after_id
+                        AND (x.message_id > s.visible_from_id OR s.visible_from_id IS NULL)
+                        AND (x.kind = 'all' OR s.user_id = ANY (x.reached))) called
+               JOIN messages m ON m.room_id = s.room_id AND m.id = called.message_id
+              WHERE m.deleted_at IS NULL AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM s.user_id
+                AND NOT (s.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests))
+       END AS mentions,
        r.name::text AS r_name, r.description::text AS r_description, r.room_type AS r_room_type, r.status AS r_status,
        r.is_private AS r_is_private, r.guest_access_allowed AS r_guest_access_allowed,
        r.max_participants AS r_max_participants, r.created_by AS r_created_by, r.parent_room_id AS r_parent_room_id,
@@ -770,13 +801,21 @@ SELECT s.room_id, s.user_id, r.tenant_id,
 
 -- The same by SPEC's sentence, message by message: what the counters are proved against.
 CREATE VIEW member_unread_recount WITH (security_invoker = true) AS
-SELECT u.room_id, u.user_id,
-       (SELECT count(*) FROM messages m
+SELECT u.room_id, u.user_id, counted.unread, counted.mentions
+  FROM room_users u CROSS JOIN LATERAL (
+       SELECT count(*) AS unread,
+              count(*) FILTER (WHERE EXISTS (
+                  SELECT FROM mentions x
+                   WHERE x.room_id = m.room_id AND x.message_id = m.id
+                     AND (x.user_id = u.user_id
+                          OR (x.user_id IS NULL AND m.position > u.visible_from
+                              AND (x.kind = 'all' OR u.user_id = ANY (x.reached)))))) AS mentions
+         FROM messages m
          WHERE m.room_id = u.room_id AND m.position > u.last_read_position
            AND m.deleted_at IS NULL AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM u.user_id
            AND (u.can_see_history OR m.position > u.visible_from)
-           AND NOT (u.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)) AS unread
-  FROM room_users u;
+           AND NOT (u.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+       ) counted;
 
 -- Who may look into which room, and what is hidden from them there: messages up to `floor_id`, and robots' from guests.
 -- With what tells how far apart its messages are.
@@ -1049,6 +1088,118 @@ BEGIN
     RETURN v_revisions;
 END $$;
 
+-- Mentions (app/domain/mentions). One row a person named, and one for `here` and for `all`, which are nobody's: a send
+-- writes as many rows as it makes calls, however many people sit in the room.
+
+CREATE FUNCTION chat_mention(p_tenant uuid, p_room uuid, p_message uuid, p_users uuid[], p_names text[],
+                             p_calls text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+-- Who of the named sits in the held room; whom `here` reaches is who of those sitting there is online now. What a
+-- message has called before stays as it was.
+BEGIN
+    INSERT INTO mentions (room_id, message_id, user_id, kind, tenant_id)
+    SELECT p_room, p_message, s.user_id, 'user', p_tenant
+      FROM (SELECT n.id FROM unnest(p_users) AS n (id)
+            UNION
+            SELECT u.id FROM users u
+             WHERE u.tenant_id = p_tenant AND u.username_key = ANY (p_names) AND u.deleted_at IS NULL) named
+      JOIN room_users s ON s.room_id = p_room AND s.user_id = named.id AND s.status IN ('active', 'muted')
+    ON CONFLICT DO NOTHING;
+    IF p_calls = '{}' THEN RETURN; END IF;
+    INSERT INTO mentions (room_id, message_id, kind, tenant_id, reached)
+    SELECT p_room, p_message, c.kind, p_tenant,
+           CASE WHEN c.kind = 'here' THEN ARRAY(
+               SELECT s.user_id FROM room_users s JOIN user_status t ON t.user_id = s.user_id
+                WHERE s.room_id = p_room AND s.status IN ('active', 'muted') AND t.status = 'online'
+                ORDER BY s.user_id)
+           END
+      FROM unnest(p_calls) AS c (kind)
+    ON CONFLICT DO NOTHING;
+END $$;
+
+CREATE FUNCTION chat_mention_anew(p_tenant uuid, p_room uuid, p_message uuid, p_users uuid[], p_names text[],
+                                  p_calls text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+-- Whom an edited message calls now: who is no longer called goes, who is called still stays, seated or not.
+BEGIN
+    DELETE FROM mentions x
+     WHERE x.room_id = p_room AND x.message_id = p_message
+       AND CASE WHEN x.kind <> 'user' THEN x.kind <> ALL (p_calls)
+                ELSE x.user_id <> ALL (p_users)
+                     AND NOT EXISTS (SELECT FROM users u
+                                      WHERE u.id = x.user_id AND u.username_key = ANY (p_names)
+                                        AND u.deleted_at IS NULL)
+           END;
+    PERFORM chat_mention(p_tenant, p_room, p_message, p_users, p_names, p_calls);
+END $$;
+
+CREATE FUNCTION chat_mentions(p_tenant uuid, p_actor uuid, p_room uuid, p_messages uuid[])
+RETURNS TABLE (refusal text, message_id uuid, users uuid[], here uuid[], is_all boolean)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v record;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NOT NULL THEN
+        refusal := v.refusal;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, m.id, called.users, called.here, called.is_all
+          FROM unnest(p_messages) AS wanted (id)
+          JOIN messages m ON m.room_id = p_room AND m.id = wanted.id AND m.position > v.first_visible
+           AND m.deleted_at IS NULL
+           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+          CROSS JOIN LATERAL (
+              SELECT array_agg(x.user_id ORDER BY x.user_id) FILTER (WHERE x.kind = 'user') AS users,
+                     (SELECT y.reached FROM mentions y
+                       WHERE y.room_id = p_room AND y.message_id = m.id AND y.user_id IS NULL AND y.kind = 'here') AS here,
+                     bool_or(x.kind = 'all') AS is_all
+                FROM mentions x WHERE x.room_id = p_room AND x.message_id = m.id
+          ) called
+         WHERE called.is_all IS NOT NULL  -- there is a row at all
+         ORDER BY m.id;
+END $$;
+
+CREATE FUNCTION chat_mentions_of_me(p_tenant uuid, p_actor uuid, p_before uuid, p_limit integer)
+RETURNS TABLE (kinds text[], room_id uuid, id uuid, "position" bigint, user_id uuid, content text,
+               created_at timestamptz, rest chat_message_rest)
+LANGUAGE plpgsql VOLATILE AS $$
+-- The newest of every room first by the index of the member's own and of everybody's mentions there, then the newest of
+-- these: work by rooms and page, not by how many mentions there are.
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT mine.kinds, m.room_id, m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+          FROM (
+              SELECT newest.room_id, newest.message_id,
+                     array_agg(newest.kind ORDER BY newest.kind DESC) AS kinds  -- user, here, all
+                FROM room_users s JOIN rooms r ON r.id = s.room_id CROSS JOIN LATERAL (
+                  (SELECT x.room_id, x.message_id, x.kind FROM mentions x JOIN messages t
+                       ON t.room_id = x.room_id AND t.id = x.message_id
+                    WHERE x.user_id = p_actor AND x.room_id = s.room_id AND x.message_id < p_before
+                      AND (s.can_see_history OR t.position > s.visible_from)
+                      AND t.deleted_at IS NULL AND t.message_type <> 'system' AND t.user_id IS DISTINCT FROM p_actor
+                      AND NOT (s.role = 'guest' AND t.message_type = 'robot' AND NOT t.is_robot_visible_to_guests)
+                    ORDER BY x.message_id DESC LIMIT p_limit)
+                  UNION ALL
+                  (SELECT x.room_id, x.message_id, x.kind FROM mentions x JOIN messages t
+                       ON t.room_id = x.room_id AND t.id = x.message_id
+                    WHERE x.user_id IS NULL AND x.room_id = s.room_id AND x.message_id < p_before
+                      AND (x.kind = 'all' OR p_actor = ANY (x.reached)) AND t.position > s.visible_from
+                      AND t.deleted_at IS NULL AND t.message_type <> 'system' AND t.user_id IS DISTINCT FROM p_actor
+                      AND NOT (s.role = 'guest' AND t.message_type = 'robot' AND NOT t.is_robot_visible_to_guests)
+                    ORDER BY x.message_id DESC LIMIT 2 * p_limit)  -- a message may call here and all
+                ) newest
+               WHERE s.user_id = p_actor AND s.status IN ('active', 'muted') AND r.tenant_id = p_tenant
+                 AND r.deleted_at IS NULL
+               GROUP BY newest.room_id, newest.message_id ORDER BY newest.message_id DESC LIMIT p_limit
+          ) mine
+          JOIN messages m ON m.room_id = mine.room_id AND m.id = mine.message_id
+         ORDER BY m.id DESC;
+END $$;
+
 -- Messages (app/domain/messaging.py). The rules of SEND_RULES, EDIT_RULES and DELETE_RULES are stated here in the same
 -- order; the contract suite breaks each of them on every adapter.
 --
@@ -1059,6 +1210,7 @@ END $$;
 CREATE FUNCTION chat_send(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
     p_room uuid, p_id uuid, p_id_millis bigint, p_key text, p_hash bytea, p_type text, p_content text, p_metadata text,
     p_reply_to uuid, p_thread uuid, p_robot uuid, p_robot_response_to uuid, p_visible_to_guests boolean,
+    p_mentioned uuid[] DEFAULT NULL, p_names text[] DEFAULT NULL, p_calls text[] DEFAULT NULL,
     OUT refusal text, OUT is_repeat boolean, OUT message_id uuid, OUT message_position bigint, OUT event_revision bigint)
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -1110,6 +1262,7 @@ BEGIN
         IF p_type = 'system' OR (p_type = 'robot' AND v_seat.account_type <> 'robot') THEN
             refusal := 'wrong_message_type'; RETURN;
         END IF;
+        IF p_calls <> '{}' AND v_seat.role = 'guest' THEN refusal := 'not_allowed'; RETURN; END IF;
         v_is_guest := v_seat.role = 'guest';
         IF NOT v_seat.can_see_history THEN v_first_visible := v_seat.visible_from; END IF;
     ELSIF p_type NOT IN ('system', 'robot') THEN
@@ -1172,6 +1325,9 @@ BEGIN
             v_room.last_countable + v_countable);
     INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
     VALUES (p_room, event_revision, p_tenant, 'message.sent', chat_send.message_id, p_actor, p_correlation, p_now);
+    IF p_calls IS NOT NULL THEN
+        PERFORM chat_mention(p_tenant, p_room, chat_send.message_id, p_mentioned, p_names, p_calls);
+    END IF;
 
     IF p_actor IS NULL THEN
         RETURN;
@@ -1188,6 +1344,7 @@ END $$;
 
 CREATE FUNCTION chat_alter(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
     p_room uuid, p_message uuid, p_is_edit boolean, p_content text, p_expected_version bigint,
+    p_mentioned uuid[] DEFAULT NULL, p_names text[] DEFAULT NULL, p_calls text[] DEFAULT NULL,
     OUT altered chat_message, OUT event_revision bigint)
 LANGUAGE plpgsql VOLATILE AS $$
 -- Edit and delete: the same rules but for who may and what is written.
@@ -1196,6 +1353,7 @@ DECLARE
     v_seat record;
     v_message messages;
     v_is_moderator boolean := p_actor IS NULL;
+    v_is_guest boolean := false;  -- an observer edits nothing
 BEGIN
     PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
 
@@ -1219,6 +1377,7 @@ BEGIN
             altered.content := 'silenced'; RETURN;
         END IF;
         v_is_moderator := v_seat.role IN ('owner', 'admin', 'moderator');
+        v_is_guest := v_seat.role = 'guest';
         IF (NOT v_seat.can_see_history AND v_message.position <= v_seat.visible_from)
            OR (v_seat.role = 'guest' AND v_message.message_type = 'robot' AND NOT v_message.is_robot_visible_to_guests)
         THEN
@@ -1232,6 +1391,10 @@ BEGIN
         IF p_expected_version <> v_message.version THEN altered.content := 'stale_version'; RETURN; END IF;
         IF p_content = '' AND v_message.message_type NOT IN ('image', 'file') THEN
             altered.content := 'empty_content'; RETURN;
+        END IF;
+        IF p_calls <> '{}' AND v_is_guest THEN altered.content := 'not_allowed'; RETURN; END IF;
+        IF p_calls IS NOT NULL THEN
+            PERFORM chat_mention_anew(p_tenant, p_room, p_message, p_mentioned, p_names, p_calls);
         END IF;
         UPDATE messages m
            SET content = p_content, is_edited = true, edited_at = p_now, version = m.version + 1
@@ -1493,23 +1656,23 @@ END $$;
 -- Read marks and unread counts (app/domain/reading.py).
 
 CREATE FUNCTION chat_unread(p_tenant uuid, p_actor uuid)
-RETURNS TABLE (room_id uuid, unread bigint)
+RETURNS TABLE (room_id uuid, unread bigint, mentions bigint)
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT w.room_id, w.unread FROM member_rooms w
+        SELECT w.room_id, w.unread, w.mentions FROM member_rooms w
          WHERE w.user_id = p_actor AND w.s_status IN ('active', 'muted') AND w.tenant_id = p_tenant
          ORDER BY w.room_id;
 END $$;
 
 CREATE FUNCTION chat_unread_recount(p_tenant uuid, p_actor uuid)
-RETURNS TABLE (room_id uuid, unread bigint)
+RETURNS TABLE (room_id uuid, unread bigint, mentions bigint)
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT mu.room_id, mu.unread
+        SELECT mu.room_id, mu.unread, mu.mentions
           FROM room_users s JOIN rooms r ON r.id = s.room_id
           JOIN member_unread_recount mu ON mu.room_id = s.room_id AND mu.user_id = s.user_id
          WHERE s.user_id = p_actor AND s.status IN ('active', 'muted') AND r.tenant_id = p_tenant
@@ -1519,7 +1682,7 @@ END $$;
 
 CREATE FUNCTION chat_my_rooms(p_tenant uuid, p_actor uuid)
 RETURNS TABLE (
-    unread bigint,
+    unread bigint, mentions bigint,
     -- the room, as in app/domain/rooms.py
     r_id uuid, r_name text, r_description text, r_room_type text, r_status text, r_is_private boolean,
     r_guest_access_allowed boolean, r_max_participants integer, r_created_by uuid, r_parent_room_id uuid,
@@ -1538,7 +1701,7 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT w.unread,
+        SELECT w.unread, w.mentions,
                w.room_id, w.r_name, w.r_description, w.r_room_type, w.r_status, w.r_is_private,
                w.r_guest_access_allowed, w.r_max_participants, w.r_created_by, w.r_parent_room_id, w.r_escalation_level,
                w.r_issue_id, w.r_issue_description, w.r_external_id, w.r_settings, w.r_last_position,

@@ -17,5 +17,6 @@ DROP TABLE
     pins,
     messages_history,
     messages,
-    message_read_receipts
+    message_read_receipts,
+    mentions
 CASCADE;

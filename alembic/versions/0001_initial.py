@@ -19,6 +19,7 @@ _FUNCTIONS = (
     "views",
     "rooms",
     "events",
+    "mentions",
     "messaging",
     "reading",
     "attaching",

@@ -1,4 +1,18 @@
 -- Made by alembic/write_initial.py from the tables; frozen with the first release.
+CREATE TABLE mentions (
+    room_id UUID NOT NULL,
+    message_id UUID NOT NULL,
+    user_id UUID,
+    kind TEXT NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    reached UUID[],
+    CONSTRAINT uq_mentions UNIQUE NULLS NOT DISTINCT (room_id, message_id, user_id, kind),
+    CONSTRAINT ck_mentions_of_somebody CHECK ((kind = 'user') = (user_id IS NOT NULL)),
+    CONSTRAINT ck_mentions_reached CHECK ((kind = 'here') = (reached IS NOT NULL)),
+    CONSTRAINT ck_mentions_kind CHECK (kind IN ('user', 'here', 'all'))
+) PARTITION BY RANGE (message_id);
+CREATE INDEX ix_mentions_reader ON mentions (user_id, room_id, message_id);
+
 CREATE TABLE message_read_receipts (
     room_id UUID NOT NULL,
     message_id UUID NOT NULL,
@@ -421,13 +435,16 @@ LANGUAGE sql IMMUTABLE AS $$
         (1, 'messages', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
         (2, 'messages', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (user_id)'),
         (3, 'messages', 'robot', 'FOREIGN KEY (tenant_id, robot_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (robot_id)'),
-        (4, 'message_read_receipts', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
-        (5, 'message_read_receipts', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (6, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
-        (7, 'pins', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
-        (8, 'pins', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (9, 'pins', 'user', 'FOREIGN KEY (tenant_id, pinned_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (pinned_by)'),
-        (10, 'reactions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
-        (11, 'reactions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (12, 'reactions', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
+        (4, 'mentions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (5, 'mentions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (6, 'mentions', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
+        (7, 'message_read_receipts', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (8, 'message_read_receipts', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (9, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
+        (10, 'pins', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (11, 'pins', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (12, 'pins', 'user', 'FOREIGN KEY (tenant_id, pinned_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (pinned_by)'),
+        (13, 'reactions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (14, 'reactions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (15, 'reactions', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
 $$;

@@ -10,6 +10,7 @@ from app.testing.contracts.events import EventsContract
 from app.testing.contracts.foreign import ForeignRowsContract
 from app.testing.contracts.identity import TenantsContract, UsersContract
 from app.testing.contracts.imports import ImportsContract, MissingMonthContract, MonthsContract
+from app.testing.contracts.mentions import MentionCountsContract, MentionsContract
 from app.testing.contracts.messaging.alter import AlterContract
 from app.testing.contracts.messaging.around import AroundContract, ThreadContract
 from app.testing.contracts.messaging.history import HistoryContract
@@ -90,6 +91,12 @@ class TestUnread(UnreadContract): ...
 
 
 class TestReactions(ReactionsContract): ...
+
+
+class TestMentions(MentionsContract): ...
+
+
+class TestMentionCounts(MentionCountsContract): ...
 
 
 class TestPins(PinsContract): ...

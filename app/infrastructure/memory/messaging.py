@@ -19,6 +19,7 @@ from app.domain.messaging import (
     ThreadNotFound,
     listing,
 )
+from app.domain.messaging.mentions import Mentions
 from app.domain.messaging.ports import MessageReader, Messages, MessageWriter
 from app.domain.messaging.rules import DELETE_RULES, EDIT_RULES, SEND_RULES, AlterFacts, Rule, SendFacts, judge, may_see
 from app.domain.pages import Cursor, Page, Way, checked_limit, turn
@@ -28,6 +29,7 @@ from app.domain.values import Moment
 
 from .history import History, shown, unread_messages
 from .identity import known_account
+from .mentions import put_mentions
 from .rooms import locked_room, locked_seat, require_room, require_seat
 from .tables import (
     CLIENT_KEYS,
@@ -207,18 +209,30 @@ class MemoryMessageWriter(MessageWriter):
                     and known_account(tx.view, tx.actor.tenant_id, draft.robot_id) is not None,
                 ),
             )
-            return Sent(_send(tx, cast(Room, room), membership, draft, body_hash))  # the first rule has held
+            message = _send(tx, cast(Room, room), membership, draft, body_hash)  # the first rule has held
+            if draft.mentions is not None:
+                put_mentions(tx, message, draft.mentions)
+            return Sent(message)
 
     async def edit(
-        self, room_id: RoomId, message_id: MessageId, content: str, *, expected_version: int | None = None
+        self,
+        room_id: RoomId,
+        message_id: MessageId,
+        content: str,
+        *,
+        expected_version: int | None = None,
+        mentions: Mentions | None = None,
     ) -> Message:
         async with self._writes.writing() as tx:
-            said = Edit(content=content).content  # before any rule, as text PostgreSQL cannot even be asked about
-            room, message = await _judged(tx, room_id, message_id, EDIT_RULES, expected_version, said)
+            # Before any rule, as text PostgreSQL cannot even be asked about.
+            said = Edit(content=content, mentions=mentions).content
+            room, message = await _judged(tx, room_id, message_id, EDIT_RULES, expected_version, said, mentions)
             edited = message.changed(
                 content=said, is_edited=True, edited_at=tx.now, version=message.version + 1, updated_at=tx.now
             )
             tx.view.put(MESSAGES, (room_id, message_id), edited)
+            if mentions is not None:
+                put_mentions(tx, message, mentions)
             tx.log(room, EventKind.MESSAGE_EDITED, message_id)
             return edited
 
@@ -257,6 +271,7 @@ async def _judged(
     rules: Sequence[Rule[AlterFacts]],
     expected_version: int | None = None,
     content: str = "",
+    mentions: Mentions | None = None,
 ) -> tuple[Room, Message]:
     """The locked room and its message, once every rule has held."""
     room = await locked_room(tx, room_id)
@@ -273,6 +288,7 @@ async def _judged(
         message=message,
         expected_version=expected_version,
         content=content,
+        mentions=mentions,
     )
     judge(rules, facts)
     return cast(Room, room), cast(Message, message)  # the rules have held, so both are there

@@ -15,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 from app.domain.events import RoomEvent
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
 from app.domain.ids import MessageId, RoomId, TenantId, UserId
+from app.domain.mentions import Mentioned
 from app.domain.messaging import Message
 from app.domain.pins import Pin
 from app.domain.reactions import Reaction
@@ -85,6 +86,9 @@ RECEIPT_PLACES: Index[tuple[RoomId, UserId], MessageId] = Index("where a member'
 
 REACTIONS: Table[tuple[RoomId, MessageId, UserId, str], Reaction] = Table("reactions")
 MESSAGE_REACTIONS: Index[tuple[RoomId, MessageId], tuple[int, UserId, str]] = Index("reactions in the order given")
+
+MENTIONED: Table[tuple[RoomId, MessageId], Mentioned] = Table("whom a message calls")
+CALLING: Index[RoomId, MessageId] = Index("messages of a room that call anybody")
 
 PINS: Table[tuple[RoomId, MessageId], Pin] = Table("pins")
 ROOM_PINS: Index[RoomId, tuple[int, MessageId]] = Index("pins in the order made")

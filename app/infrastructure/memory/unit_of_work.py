@@ -17,6 +17,7 @@ from app.domain.values import Moment
 
 from .identity import MemoryStatusWriter, MemoryTenantReader, MemoryTenants, MemoryUserReader, MemoryUsers
 from .imports import MemoryImports
+from .mentions import MemoryMentionReader
 from .messaging import MemoryMessageReader, MemoryMessages, MemoryMessageWriter
 from .pins import MemoryPinReader, MemoryPins, MemoryPinWriter
 from .reactions import MemoryReactionReader, MemoryReactions, MemoryReactionWriter
@@ -157,6 +158,7 @@ class MemoryUnitOfWork(UnitOfWork):
         self._messages = MemoryMessages(statements, statements)
         self._reading = MemoryReading(statements, statements)
         self._reactions = MemoryReactions(statements, statements)
+        self._mentions = MemoryMentionReader(statements)
         self._pins = MemoryPins(statements, statements)
         self._imports = MemoryImports(statements)
 
@@ -191,6 +193,10 @@ class MemoryUnitOfWork(UnitOfWork):
     @property
     def reactions(self) -> MemoryReactions:
         return self._reactions
+
+    @property
+    def mentions(self) -> MemoryMentionReader:
+        return self._mentions
 
     @property
     def pins(self) -> MemoryPins:
@@ -298,6 +304,7 @@ class MemoryReader(Reader):
         self._messages = MemoryMessageReader(reads)
         self._reading = MemoryReadingReader(reads)
         self._reactions = MemoryReactionReader(reads)
+        self._mentions = MemoryMentionReader(reads)
         self._pins = MemoryPinReader(reads)
 
     @property
@@ -323,6 +330,10 @@ class MemoryReader(Reader):
     @property
     def reactions(self) -> MemoryReactionReader:
         return self._reactions
+
+    @property
+    def mentions(self) -> MemoryMentionReader:
+        return self._mentions
 
     @property
     def pins(self) -> MemoryPinReader:

@@ -18,12 +18,14 @@ from app.domain.messaging import (
     Thread,
     listing,
 )
+from app.domain.messaging.mentions import Mentions
 from app.domain.messaging.ports import MessageReader, Messages, MessageWriter
 from app.domain.pages import Cursor, Page, Way, checked_limit, cut, middle, turn
 
 from .codec import select, trusted
 from .errors import refusal
 from .logged import event_of_message
+from .mentions import called
 from .packed import CELLS, message, messages
 from .statements import Row, Scope, Statements
 
@@ -37,10 +39,13 @@ _SEND = select(
     "chat_send($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
     "refusal, is_repeat, message_id, message_position, event_revision",
 )
+_SEND_AND_CALL = _SEND.replace("$17)", "$17, $18, $19, $20)")
 _ALTER = select(
     "chat_alter($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     f"event_revision, {', '.join(f'(altered).{cell}' for cell in CELLS.split(', '))}",
 )
+
+_ALTER_AND_CALL = _ALTER.replace("$9)", "$9, $10, $11, $12)")
 
 _LOWEST = UUID(int=0)
 _HIGHEST = UUID(int=2**128 - 1)
@@ -136,8 +141,9 @@ class PostgresMessageWriter(MessageWriter):
     async def send(self, room_id: RoomId, draft: Draft) -> Sent:
         scope = self._scope
         candidate = scope.new_id()
+        calls = () if draft.mentions is None or draft.mentions.is_empty else called(draft.mentions)
         code, is_repeat, message_id, position, revision = await self._statements.row(
-            _SEND,
+            _SEND_AND_CALL if calls else _SEND,
             *scope.context,
             room_id,
             candidate,
@@ -152,6 +158,7 @@ class PostgresMessageWriter(MessageWriter):
             draft.robot_id,
             draft.robot_response_to,
             draft.is_robot_visible_to_guests,
+            *calls,
         )
         if code is not None:
             raise refusal(code)
@@ -168,20 +175,36 @@ class PostgresMessageWriter(MessageWriter):
         return message(found[0], self._scope.actor.tenant_id, room_id)
 
     async def edit(
-        self, room_id: RoomId, message_id: MessageId, content: str, *, expected_version: int | None = None
+        self,
+        room_id: RoomId,
+        message_id: MessageId,
+        content: str,
+        *,
+        expected_version: int | None = None,
+        mentions: Mentions | None = None,
     ) -> Message:
-        edit = Edit(content=content)
-        return await self._alter(room_id, message_id, EventKind.MESSAGE_EDITED, edit.content, expected_version)
+        edit = Edit(content=content, mentions=mentions)
+        return await self._alter(room_id, message_id, EventKind.MESSAGE_EDITED, edit, expected_version)
 
     async def delete(self, room_id: RoomId, message_id: MessageId) -> Message:
         return await self._alter(room_id, message_id, EventKind.MESSAGE_DELETED, None, None)
 
     async def _alter(
-        self, room_id: RoomId, message_id: MessageId, kind: EventKind, content: str | None, version: int | None
+        self, room_id: RoomId, message_id: MessageId, kind: EventKind, edit: Edit | None, version: int | None
     ) -> Message:
         scope = self._scope
-        is_edit = kind is EventKind.MESSAGE_EDITED
-        row = await self._statements.row(_ALTER, *scope.context, room_id, message_id, is_edit, content, version)
+        content = None if edit is None else edit.content
+        calls = () if edit is None or edit.mentions is None else called(edit.mentions)
+        row = await self._statements.row(
+            _ALTER_AND_CALL if calls else _ALTER,
+            *scope.context,
+            room_id,
+            message_id,
+            edit is not None,
+            content,
+            version,
+            *calls,
+        )
         _unless_refused(row)
         self._statements.announce(event_of_message(scope, room_id, message_id, kind, row["event_revision"]))
         return message(row[1:], scope.actor.tenant_id, room_id)

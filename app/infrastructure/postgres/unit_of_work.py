@@ -20,6 +20,7 @@ from .codec import trusted
 from .errors import DRIVER_ERRORS, translated
 from .identity import PostgresStatusWriter, PostgresTenantReader, PostgresTenants, PostgresUserReader, PostgresUsers
 from .imports import PostgresImports
+from .mentions import PostgresMentionReader
 from .messaging import PostgresMessageReader, PostgresMessages, PostgresMessageWriter
 from .pins import PostgresPinReader, PostgresPins, PostgresPinWriter
 from .reactions import PostgresReactionReader, PostgresReactions, PostgresReactionWriter
@@ -129,6 +130,7 @@ class PostgresUnitOfWork(UnitOfWork):
         self._messages = PostgresMessages(guarded, scope)
         self._reading = PostgresReading(guarded, scope)
         self._reactions = PostgresReactions(guarded, scope)
+        self._mentions = PostgresMentionReader(guarded, scope)
         self._pins = PostgresPins(guarded, scope)
         self._imports = PostgresImports(guarded, scope)
         self._ending: asyncio.Task[None] | None = None
@@ -164,6 +166,10 @@ class PostgresUnitOfWork(UnitOfWork):
     @property
     def reactions(self) -> PostgresReactions:
         return self._reactions
+
+    @property
+    def mentions(self) -> PostgresMentionReader:
+        return self._mentions
 
     @property
     def pins(self) -> PostgresPins:
@@ -355,6 +361,10 @@ class PostgresReader(Reader):
     @property
     def reactions(self) -> PostgresReactionReader:
         return PostgresReactionReader(self._statements, self._scope)
+
+    @property
+    def mentions(self) -> PostgresMentionReader:
+        return PostgresMentionReader(self._statements, self._scope)
 
     @property
     def pins(self) -> PostgresPinReader:
