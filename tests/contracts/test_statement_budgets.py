@@ -29,7 +29,7 @@ from tests.contracts.statement_scene import EMOJI, KEY, Ledger, Scene
 
 pytestmark = pytest.mark.postgres
 
-AREAS = ("identity", "rooms.ports", "messaging.ports", "reading", "reactions", "pins", "imports")
+AREAS = ("identity", "rooms.ports", "messaging.ports", "reading", "reactions", "mentions", "pins", "imports")
 FEW, MANY = 1, 100
 LIMIT = 100
 
@@ -127,6 +127,13 @@ READS = [
         lambda to, s: to.reactions.find_by_emoji(s.hall, s.hall_messages[0].id, EMOJI, limit=LIMIT),
         shows_size=True,
     ),
+    Verb("MentionReader.mine", lambda to, s: to.mentions.mine(limit=LIMIT), by="ben", shows_size=True),
+    Verb(
+        "MentionReader.find_by_messages",
+        lambda to, s: to.mentions.find_by_messages(s.attic, [m.id for m in s.called_messages]),
+        by="ben",
+        shows_size=True,
+    ),
     Verb("PinReader.find_by_room", lambda to, s: to.pins.find_by_room(s.hall, limit=LIMIT), shows_size=True),
     Verb("ReadingReader.readers", lambda to, s: to.reading.readers(s.hall, s.hall_messages[0].id), shows_size=True),
 ]
@@ -140,6 +147,18 @@ HOT_WRITES = [
         like="repeated",
         by="ben",
         budget=2,
+    ),
+    Verb(
+        "MessageWriter.send",
+        lambda to, s: to.messages.send(s.attic, builders.draft(mentions=s.everybody())),
+        like="to everybody",
+        by="ben",
+    ),
+    Verb(
+        "MessageWriter.edit",
+        lambda to, s: to.messages.edit(s.attic, s.attic_messages[0].id, "better", mentions=s.everybody()),
+        like="to everybody",
+        by="ben",
     ),
     Verb("MessageWriter.edit", lambda to, s: to.messages.edit(s.attic, s.attic_messages[0].id, "better"), by="ben"),
     Verb("MessageWriter.delete", lambda to, s: to.messages.delete(s.attic, s.doomed.pop()), by="ben"),

@@ -33,6 +33,7 @@ TABLES = (
     "messages",
     "message_read_receipts",
     "reactions",
+    "mentions",
     "pins",
     "message_keys",
     "room_events",
@@ -64,7 +65,7 @@ async def open_store(url: str, schema: str | None = None, size: int = 5) -> Asyn
 
 async def fill(store: PostgresStore) -> None:
     """Two tenants, people, a group and a direct room, messages sent, edited and deleted, marks and receipts,
-    reactions and a pin."""
+    mentions, reactions and a pin."""
     system, other = Actor.system(), builders.tenant()
     now = datetime.now(UTC)
     async with store.unit_of_work(Actor.system(other.id)) as uow:
@@ -87,7 +88,10 @@ async def fill(store: PostgresStore) -> None:
         await uow.commit()
     first = (await _as(store, owner).send(group.id, builders.draft("first", metadata={"mood": "good"}))).message
     answer = await _as(store, member).send(
-        group.id, builders.draft("answer", reply_to_message_id=first.id, thread_id=first.id)
+        group.id,
+        builders.draft(
+            "answer", reply_to_message_id=first.id, thread_id=first.id, mentions={"users": [owner], "here": True}
+        ),
     )
     await store.once(system).messages.send(group.id, builders.draft("note", message_type=MessageType.SYSTEM))
     await _as(store, owner).edit(group.id, first.id, "first, edited")

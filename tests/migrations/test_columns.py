@@ -16,6 +16,7 @@ from app.domain.documents import EMPTY, Document
 from app.domain.events import RoomEvent
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
 from app.domain.ids import DEFAULT_TENANT, moment_of
+from app.domain.mentions import Mention
 from app.domain.messaging import Message
 from app.domain.pins import Pin
 from app.domain.reactions import Reaction
@@ -36,6 +37,7 @@ MODELS = {
     "messages": Message,
     "message_read_receipts": ReadReceipt,
     "reactions": Reaction,
+    "mentions": Mention,
     "pins": Pin,
     "room_events": RoomEvent,
 }
@@ -85,6 +87,7 @@ INSERT INTO message_read_receipts (room_id, message_id, user_id, read_at)
     SELECT m.room_id, m.id, u.id, now() FROM messages m, users u;
 INSERT INTO reactions (room_id, message_id, user_id, emoji, revision)
     SELECT m.room_id, m.id, u.id, ':yes:', 1 FROM messages m, users u;
+INSERT INTO mentions (room_id, message_id, kind) SELECT room_id, id, 'all' FROM messages;
 INSERT INTO pins (room_id, message_id, revision) SELECT room_id, id, 1 FROM messages;
 INSERT INTO room_events (room_id, kind, tenant_id, revision, correlation_id)
     SELECT id, 'room.created', tenant_id, 1, 'least' FROM rooms;
@@ -204,6 +207,8 @@ async def test_an_enum_column_takes_the_models_values_and_no_other(
         ("UPDATE messages SET version = 0", "ck_messages_version"),
         ("UPDATE room_events SET revision = 0", "ck_room_events_revision"),
         ("UPDATE reactions SET revision = 0", "ck_reactions_revision"),
+        ("UPDATE mentions SET user_id = (SELECT id FROM users)", "ck_mentions_of_somebody"),
+        ("UPDATE mentions SET reached = '{}'", "ck_mentions_reached"),
         ("UPDATE pins SET revision = 0", "ck_pins_revision"),
     ],
 )

@@ -65,6 +65,18 @@ TEMPLATE = {
         "index (room_id, message_id, emoji, revision) INCLUDE (user_id)": "",
         "index (user_id)": "",
     },
+    "mentions": {
+        "constraint fk_mentions_message": _TO_MESSAGE,
+        "constraint fk_mentions_room": _TO_ROOM,
+        "constraint fk_mentions_user": _TO_USER,
+        "constraint mentions_room_id_message_id_user_id_kind_key": "UNIQUE NULLS NOT DISTINCT"
+        " (room_id, message_id, user_id, kind)",
+        "check ck_mentions_kind": "",
+        "check ck_mentions_of_somebody": "",
+        "check ck_mentions_reached": "",
+        "index (room_id, message_id, user_id, kind) NULLS NOT DISTINCT": "UNIQUE",
+        "index (user_id, room_id, message_id)": "",
+    },
     "pins": {
         "constraint fk_pins_message": _TO_MESSAGE,
         "constraint fk_pins_room": _TO_ROOM,
@@ -212,6 +224,8 @@ async def test_every_foreign_key_to_users_and_rooms_has_the_tenant_in_front(fill
         ("message_read_receipts", "user_id"),
         ("reactions", "room_id"),
         ("reactions", "user_id"),
+        ("mentions", "room_id"),
+        ("mentions", "user_id"),
         ("pins", "room_id"),
         ("pins", "pinned_by"),
         ("message_keys", "room_id"),
@@ -271,7 +285,15 @@ async def test_a_hard_delete_of_a_user_leaves_what_they_wrote(filled_connection:
     author = await filled_connection.fetchval("SELECT user_id FROM messages WHERE user_id IS NOT NULL LIMIT 1")
     await filled_connection.execute("DELETE FROM users WHERE id = $1", author)
     assert await filled_connection.fetchval("SELECT count(*) FROM messages") == rows
-    for table in ("room_users", "user_settings", "user_status", "message_read_receipts", "reactions", "messages"):
+    for table in (
+        "room_users",
+        "user_settings",
+        "user_status",
+        "message_read_receipts",
+        "reactions",
+        "mentions",
+        "messages",
+    ):
         assert await filled_connection.fetchval(f"SELECT count(*) FROM {table} WHERE user_id = $1", author) == 0
     assert await filled_connection.fetchval("SELECT count(*) FROM messages WHERE tenant_id IS NULL") == 0
 
@@ -283,6 +305,7 @@ async def test_a_hard_delete_of_a_room_takes_its_children_along(filled_connectio
         "messages",
         "message_read_receipts",
         "reactions",
+        "mentions",
         "pins",
         "message_keys",
         "room_events",
