@@ -233,6 +233,7 @@ CREATE TABLE rooms_history (
     name_key TEXT,
     direct_key VARCHAR(52),
     last_countable BIGINT,
+    last_mention_id UUID,
     CONSTRAINT pk_rooms_history PRIMARY KEY (history_id),
     CONSTRAINT ck_rooms_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
 );
@@ -357,6 +358,7 @@ CREATE TABLE rooms (
     name_key TEXT,
     direct_key VARCHAR(52),
     last_countable BIGINT DEFAULT 0 NOT NULL,
+    last_mention_id UUID,
     CONSTRAINT pk_rooms PRIMARY KEY (id),
     CONSTRAINT uq_rooms_tenant_id_id UNIQUE (tenant_id, id),
     CONSTRAINT fk_rooms_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id),
@@ -757,20 +759,7 @@ SELECT s.room_id, s.user_id, r.tenant_id,
                   AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM s.user_id)
             - CASE WHEN s.role = 'guest' THEN chat_hidden_from_guest(s.room_id, place.after_id, s.user_id) ELSE 0 END
        END AS unread,
-       -- Of what is unread, the messages that call the member: by name, or everybody since they took their seat.
-       CASE WHEN place.unread = 0 THEN 0 ELSE
-            (SELECT count(DISTINCT called.message_id)
-               FROM (SELECT x.message_id FROM mentions x
-                      WHERE x.user_id = s.user_id AND x.room_id = s.room_id AND x.message_id > place.after_id
-                     UNION ALL
-                     SELECT x.message_id FROM mentions x
-                      WHERE x.user_id IS NULL AND x.room_id = s.room_id AND x.message_id > place.after_id
-                        AND (x.message_id > s.visible_from_id OR s.visible_from_id IS NULL)
-                        AND (x.kind = 'all' OR s.user_id = ANY (x.reached))) called
-               JOIN messages m ON m.room_id = s.room_id AND m.id = called.message_id
-              WHERE m.deleted_at IS NULL AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM s.user_id
-                AND NOT (s.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests))
-       END AS mentions,
+       place.after_id, s.visible_from_id, r.last_mention_id,
        r.name::text AS r_name, r.description::text AS r_description, r.room_type AS r_room_type, r.status AS r_status,
        r.is_private AS r_is_private, r.guest_access_allowed AS r_guest_access_allowed,
        r.max_participants AS r_max_participants, r.created_by AS r_created_by, r.parent_room_id AS r_parent_room_id,
@@ -1105,7 +1094,9 @@ BEGIN
              WHERE u.tenant_id = p_tenant AND u.username_key = ANY (p_names) AND u.deleted_at IS NULL) named
       JOIN room_users s ON s.room_id = p_room AND s.user_id = named.id AND s.status IN ('active', 'muted')
     ON CONFLICT DO NOTHING;
-    IF p_calls = '{}' THEN RETURN; END IF;
+    IF NOT FOUND AND p_calls = '{}' THEN RETURN; END IF;
+    UPDATE rooms r SET last_mention_id = p_message
+     WHERE r.id = p_room AND (r.last_mention_id IS NULL OR r.last_mention_id < p_message);
     INSERT INTO mentions (room_id, message_id, kind, tenant_id, reached)
     SELECT p_room, p_message, c.kind, p_tenant,
            CASE WHEN c.kind = 'here' THEN ARRAY(
@@ -1133,6 +1124,45 @@ BEGIN
     PERFORM chat_mention(p_tenant, p_room, p_message, p_users, p_names, p_calls);
 END $$;
 
+CREATE FUNCTION chat_calls_of(p_user uuid) RETURNS TABLE (room_id uuid, mentions bigint)
+LANGUAGE plpgsql STABLE ROWS 10 AS $$
+-- How much of what is unread calls the member, by name or everybody since they took their seat; rooms without any are
+-- left out. Most are passed over by one look at when anybody was called there last, so that the walk over the months is
+-- made ready only for who has something to find, and then once for all their rooms.
+DECLARE
+    v_rooms uuid[];
+    v_after uuid[];
+    v_seated uuid[];
+    v_guest boolean[];
+BEGIN
+    SELECT array_agg(w.room_id), array_agg(w.after_id), array_agg(w.visible_from_id), array_agg(w.s_role = 'guest')
+      INTO v_rooms, v_after, v_seated, v_guest
+      FROM member_rooms w
+     WHERE w.user_id = p_user AND w.s_status IN ('active', 'muted') AND w.last_mention_id > w.after_id;
+    IF v_rooms IS NULL THEN RETURN; END IF;
+    RETURN QUERY
+        SELECT w.id, count(*)
+          FROM unnest(v_rooms, v_after, v_seated, v_guest) AS w (id, after_id, seated_id, is_guest)
+          CROSS JOIN LATERAL (
+              SELECT x.message_id FROM mentions x
+               WHERE x.user_id = p_user AND x.room_id = w.id AND x.message_id > w.after_id
+              UNION
+              SELECT x.message_id FROM mentions x
+               WHERE x.user_id IS NULL AND x.room_id = w.id AND x.message_id > w.after_id
+                 AND (x.message_id > w.seated_id OR w.seated_id IS NULL)
+                 AND (x.kind = 'all' OR p_user = ANY (x.reached))
+          ) called
+          -- One by one by the key: a join might read all the room's messages instead.
+          CROSS JOIN LATERAL (
+              SELECT FROM messages m
+               WHERE m.room_id = w.id AND m.id = called.message_id AND m.deleted_at IS NULL
+                 AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM p_user
+                 AND NOT (w.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+               LIMIT 1
+          ) live
+         GROUP BY w.id;
+END $$;
+
 CREATE FUNCTION chat_mentions(p_tenant uuid, p_actor uuid, p_room uuid, p_messages uuid[])
 RETURNS TABLE (refusal text, message_id uuid, users uuid[], here uuid[], is_all boolean)
 LANGUAGE plpgsql VOLATILE AS $$
@@ -1147,10 +1177,12 @@ BEGIN
     END IF;
     RETURN QUERY
         SELECT NULL::text, m.id, called.users, called.here, called.is_all
-          FROM unnest(p_messages) AS wanted (id)
-          JOIN messages m ON m.room_id = p_room AND m.id = wanted.id AND m.position > v.first_visible
-           AND m.deleted_at IS NULL
-           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+          -- One by one by the key: a join might read all the room's messages instead.
+          FROM unnest(p_messages) AS wanted (id) CROSS JOIN LATERAL (
+              SELECT t.id FROM messages t
+               WHERE t.room_id = p_room AND t.id = wanted.id AND t.position > v.first_visible AND t.deleted_at IS NULL
+                 AND NOT (v.is_guest AND t.message_type = 'robot' AND NOT t.is_robot_visible_to_guests)
+               LIMIT 1) m
           CROSS JOIN LATERAL (
               SELECT array_agg(x.user_id ORDER BY x.user_id) FILTER (WHERE x.kind = 'user') AS users,
                      (SELECT y.reached FROM mentions y
@@ -1171,33 +1203,40 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT mine.kinds, m.room_id, m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
+        SELECT mine.kinds, mine.room_id, (found.m).id, (found.m).position, (found.m).user_id, chat_content_of(found.m),
+               (found.m).created_at, chat_rest_of(found.m)
           FROM (
               SELECT newest.room_id, newest.message_id,
                      array_agg(newest.kind ORDER BY newest.kind DESC) AS kinds  -- user, here, all
                 FROM room_users s JOIN rooms r ON r.id = s.room_id CROSS JOIN LATERAL (
-                  (SELECT x.room_id, x.message_id, x.kind FROM mentions x JOIN messages t
-                       ON t.room_id = x.room_id AND t.id = x.message_id
+                  (SELECT x.room_id, x.message_id, x.kind FROM mentions x CROSS JOIN LATERAL (
+                       SELECT FROM messages t
+                        WHERE t.room_id = x.room_id AND t.id = x.message_id AND t.deleted_at IS NULL
+                          AND t.message_type <> 'system' AND t.user_id IS DISTINCT FROM p_actor
+                          AND (s.can_see_history OR t.position > s.visible_from)
+                          AND NOT (s.role = 'guest' AND t.message_type = 'robot' AND NOT t.is_robot_visible_to_guests)
+                        LIMIT 1) live
                     WHERE x.user_id = p_actor AND x.room_id = s.room_id AND x.message_id < p_before
-                      AND (s.can_see_history OR t.position > s.visible_from)
-                      AND t.deleted_at IS NULL AND t.message_type <> 'system' AND t.user_id IS DISTINCT FROM p_actor
-                      AND NOT (s.role = 'guest' AND t.message_type = 'robot' AND NOT t.is_robot_visible_to_guests)
                     ORDER BY x.message_id DESC LIMIT p_limit)
                   UNION ALL
-                  (SELECT x.room_id, x.message_id, x.kind FROM mentions x JOIN messages t
-                       ON t.room_id = x.room_id AND t.id = x.message_id
+                  (SELECT x.room_id, x.message_id, x.kind FROM mentions x CROSS JOIN LATERAL (
+                       SELECT FROM messages t
+                        WHERE t.room_id = x.room_id AND t.id = x.message_id AND t.deleted_at IS NULL
+                          AND t.message_type <> 'system' AND t.user_id IS DISTINCT FROM p_actor
+                          AND t.position > s.visible_from
+                          AND NOT (s.role = 'guest' AND t.message_type = 'robot' AND NOT t.is_robot_visible_to_guests)
+                        LIMIT 1) live
                     WHERE x.user_id IS NULL AND x.room_id = s.room_id AND x.message_id < p_before
-                      AND (x.kind = 'all' OR p_actor = ANY (x.reached)) AND t.position > s.visible_from
-                      AND t.deleted_at IS NULL AND t.message_type <> 'system' AND t.user_id IS DISTINCT FROM p_actor
-                      AND NOT (s.role = 'guest' AND t.message_type = 'robot' AND NOT t.is_robot_visible_to_guests)
+                      AND (x.kind = 'all' OR p_actor = ANY (x.reached))
                     ORDER BY x.message_id DESC LIMIT 2 * p_limit)  -- a message may call here and all
                 ) newest
                WHERE s.user_id = p_actor AND s.status IN ('active', 'muted') AND r.tenant_id = p_tenant
-                 AND r.deleted_at IS NULL
+                 AND r.deleted_at IS NULL AND r.last_mention_id IS NOT NULL
                GROUP BY newest.room_id, newest.message_id ORDER BY newest.message_id DESC LIMIT p_limit
           ) mine
-          JOIN messages m ON m.room_id = mine.room_id AND m.id = mine.message_id
-         ORDER BY m.id DESC;
+          CROSS JOIN LATERAL (
+              SELECT m FROM messages m WHERE m.room_id = mine.room_id AND m.id = mine.message_id LIMIT 1) found
+         ORDER BY mine.message_id DESC;
 END $$;
 
 -- Messages (app/domain/messaging.py). The rules of SEND_RULES, EDIT_RULES and DELETE_RULES are stated here in the same
@@ -1661,7 +1700,8 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT w.room_id, w.unread, w.mentions FROM member_rooms w
+        SELECT w.room_id, w.unread, coalesce(c.mentions, 0)
+          FROM member_rooms w LEFT JOIN chat_calls_of(p_actor) c ON c.room_id = w.room_id
          WHERE w.user_id = p_actor AND w.s_status IN ('active', 'muted') AND w.tenant_id = p_tenant
          ORDER BY w.room_id;
 END $$;
@@ -1701,7 +1741,7 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT w.unread, w.mentions,
+        SELECT w.unread, coalesce(c.mentions, 0),
                w.room_id, w.r_name, w.r_description, w.r_room_type, w.r_status, w.r_is_private,
                w.r_guest_access_allowed, w.r_max_participants, w.r_created_by, w.r_parent_room_id, w.r_escalation_level,
                w.r_issue_id, w.r_issue_description, w.r_external_id, w.r_settings, w.r_last_position,
@@ -1716,6 +1756,7 @@ BEGIN
                              x.edited_at, x.version, x.created_at, x.updated_at, x.deleted_at)
                END
           FROM member_rooms w
+          LEFT JOIN chat_calls_of(p_actor) c ON c.room_id = w.room_id
           LEFT JOIN LATERAL (
               SELECT * FROM messages m
                WHERE m.room_id = w.room_id AND m.id <= w.r_last_message_id AND m.deleted_at IS NULL
@@ -1993,10 +2034,12 @@ BEGIN
     END IF;
     RETURN QUERY
         SELECT NULL::text, m.id, found.emoji, found.number, found.is_mine, found.first_users
-          FROM unnest(p_messages) AS wanted (id)
-          JOIN messages m ON m.room_id = p_room AND m.id = wanted.id AND m.position > v.first_visible
-           AND m.deleted_at IS NULL
-           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+          -- One by one by the key: a join might read all the room's messages instead.
+          FROM unnest(p_messages) AS wanted (id) CROSS JOIN LATERAL (
+              SELECT t.id FROM messages t
+               WHERE t.room_id = p_room AND t.id = wanted.id AND t.position > v.first_visible AND t.deleted_at IS NULL
+                 AND NOT (v.is_guest AND t.message_type = 'robot' AND NOT t.is_robot_visible_to_guests)
+               LIMIT 1) m
           CROSS JOIN LATERAL (
               SELECT x.emoji::text, count(*) AS number, coalesce(bool_or(x.user_id = p_actor), false) AS is_mine,
                      (array_agg(x.user_id ORDER BY x.revision))[1 : p_first] AS first_users,
@@ -2058,8 +2101,10 @@ BEGIN
         given_revision := v_there.revision;
         RETURN;
     END IF;
-    IF (SELECT count(*) FROM pins x JOIN messages m ON m.room_id = x.room_id AND m.id = x.message_id
-         WHERE x.room_id = p_room AND m.deleted_at IS NULL) >= 100 THEN
+    IF (SELECT count(*) FROM pins x CROSS JOIN LATERAL (
+            SELECT FROM messages m
+             WHERE m.room_id = x.room_id AND m.id = x.message_id AND m.deleted_at IS NULL LIMIT 1) live
+         WHERE x.room_id = p_room) >= 100 THEN
         refusal := 'too_many_pins'; RETURN;
     END IF;
 
@@ -2108,10 +2153,16 @@ BEGIN
     END IF;
     RETURN QUERY
         SELECT NULL::text, x.pinned_by, x.revision, x.created_at,
-               m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
-          FROM pins x JOIN messages m ON m.room_id = x.room_id AND m.id = x.message_id
-         WHERE x.room_id = p_room AND x.revision < p_before AND m.deleted_at IS NULL AND m.position > v.first_visible
-           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+               (found.m).id, (found.m).position, (found.m).user_id, chat_content_of(found.m), (found.m).created_at,
+               chat_rest_of(found.m)
+          -- One by one by the key: a join might read all the room's messages instead.
+          FROM pins x CROSS JOIN LATERAL (
+              SELECT m FROM messages m
+               WHERE m.room_id = x.room_id AND m.id = x.message_id AND m.deleted_at IS NULL
+                 AND m.position > v.first_visible
+                 AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+               LIMIT 1) found
+         WHERE x.room_id = p_room AND x.revision < p_before
          ORDER BY x.revision DESC LIMIT p_limit;
 END $$;
 
@@ -2335,13 +2386,13 @@ BEGIN
         id, tenant_id, name, description, room_type, status, is_private, guest_access_allowed, max_participants,
         created_by, parent_room_id, escalation_level, issue_id, issue_description, external_id, settings,
         last_position, last_message_id, revision, version, created_at, updated_at, deleted_at, name_key, direct_key,
-        last_countable)
+        last_countable, last_mention_id)
     VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
         OLD.id, OLD.tenant_id, OLD.name, OLD.description, OLD.room_type, OLD.status, OLD.is_private,
         OLD.guest_access_allowed, OLD.max_participants, OLD.created_by, OLD.parent_room_id, OLD.escalation_level,
         OLD.issue_id, OLD.issue_description, OLD.external_id, OLD.settings, OLD.last_position, OLD.last_message_id,
         OLD.revision, OLD.version, OLD.created_at, OLD.updated_at, OLD.deleted_at, OLD.name_key, OLD.direct_key,
-        OLD.last_countable);
+        OLD.last_countable, OLD.last_mention_id);
     RETURN NULL;
 END $$;
 CREATE TRIGGER history AFTER DELETE OR UPDATE OF name, description, room_type, status, is_private, guest_access_allowed, max_participants, created_by,

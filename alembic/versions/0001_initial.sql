@@ -185,6 +185,7 @@ CREATE TABLE rooms_history (
     name_key TEXT,
     direct_key VARCHAR(52),
     last_countable BIGINT,
+    last_mention_id UUID,
     CONSTRAINT pk_rooms_history PRIMARY KEY (history_id),
     CONSTRAINT ck_rooms_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
 );
@@ -309,6 +310,7 @@ CREATE TABLE rooms (
     name_key TEXT,
     direct_key VARCHAR(52),
     last_countable BIGINT DEFAULT 0 NOT NULL,
+    last_mention_id UUID,
     CONSTRAINT pk_rooms PRIMARY KEY (id),
     CONSTRAINT uq_rooms_tenant_id_id UNIQUE (tenant_id, id),
     CONSTRAINT fk_rooms_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id),

@@ -265,7 +265,16 @@ SILENT = {
     "users": {"id", "tenant_id"},
     "user_settings": {"user_id", "tenant_id"},
     "user_status": {"user_id", "tenant_id"},
-    "rooms": {"id", "tenant_id", "last_position", "last_message_id", "last_countable", "revision", "direct_key"},
+    "rooms": {
+        "id",
+        "tenant_id",
+        "last_position",
+        "last_message_id",
+        "last_countable",
+        "last_mention_id",
+        "revision",
+        "direct_key",
+    },
     "room_users": {
         *("room_id", "user_id", "tenant_id", "last_read_position", "last_read_message_id", "last_read_at"),
         *("delivered_position", "visible_from", "visible_from_id", "own_sent", "read_countable", "read_own"),

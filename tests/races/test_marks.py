@@ -139,6 +139,8 @@ async def test_mentions_beside_everything_else(arena: Arena) -> None:
     results = await together([call(), read(), come_and_go()])
     assert [result for result in results if result is not None] == []
     assert await arena.prove(room_id) == 20
+    for person in (ann, bob, cid):
+        assert await arena.chat.reading.unread(person) == await arena.chat.reading.recount(person)
     (counted,) = await arena.chat.reading.unread(bob)
     assert counted.mentions > 0
 

@@ -24,8 +24,10 @@ BEGIN
         given_revision := v_there.revision;
         RETURN;
     END IF;
-    IF (SELECT count(*) FROM pins x JOIN messages m ON m.room_id = x.room_id AND m.id = x.message_id
-         WHERE x.room_id = p_room AND m.deleted_at IS NULL) >= 100 THEN
+    IF (SELECT count(*) FROM pins x CROSS JOIN LATERAL (
+            SELECT FROM messages m
+             WHERE m.room_id = x.room_id AND m.id = x.message_id AND m.deleted_at IS NULL LIMIT 1) live
+         WHERE x.room_id = p_room) >= 100 THEN
         refusal := 'too_many_pins'; RETURN;
     END IF;
 
@@ -74,9 +76,15 @@ BEGIN
     END IF;
     RETURN QUERY
         SELECT NULL::text, x.pinned_by, x.revision, x.created_at,
-               m.id, m.position, m.user_id, chat_content_of(m), m.created_at, chat_rest_of(m)
-          FROM pins x JOIN messages m ON m.room_id = x.room_id AND m.id = x.message_id
-         WHERE x.room_id = p_room AND x.revision < p_before AND m.deleted_at IS NULL AND m.position > v.first_visible
-           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+               (found.m).id, (found.m).position, (found.m).user_id, chat_content_of(found.m), (found.m).created_at,
+               chat_rest_of(found.m)
+          -- One by one by the key: a join might read all the room's messages instead.
+          FROM pins x CROSS JOIN LATERAL (
+              SELECT m FROM messages m
+               WHERE m.room_id = x.room_id AND m.id = x.message_id AND m.deleted_at IS NULL
+                 AND m.position > v.first_visible
+                 AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+               LIMIT 1) found
+         WHERE x.room_id = p_room AND x.revision < p_before
          ORDER BY x.revision DESC LIMIT p_limit;
 END $$;

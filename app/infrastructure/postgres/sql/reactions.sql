@@ -86,10 +86,12 @@ BEGIN
     END IF;
     RETURN QUERY
         SELECT NULL::text, m.id, found.emoji, found.number, found.is_mine, found.first_users
-          FROM unnest(p_messages) AS wanted (id)
-          JOIN messages m ON m.room_id = p_room AND m.id = wanted.id AND m.position > v.first_visible
-           AND m.deleted_at IS NULL
-           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+          -- One by one by the key: a join might read all the room's messages instead.
+          FROM unnest(p_messages) AS wanted (id) CROSS JOIN LATERAL (
+              SELECT t.id FROM messages t
+               WHERE t.room_id = p_room AND t.id = wanted.id AND t.position > v.first_visible AND t.deleted_at IS NULL
+                 AND NOT (v.is_guest AND t.message_type = 'robot' AND NOT t.is_robot_visible_to_guests)
+               LIMIT 1) m
           CROSS JOIN LATERAL (
               SELECT x.emoji::text, count(*) AS number, coalesce(bool_or(x.user_id = p_actor), false) AS is_mine,
                      (array_agg(x.user_id ORDER BY x.revision))[1 : p_first] AS first_users,

@@ -6,7 +6,8 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT w.room_id, w.unread, w.mentions FROM member_rooms w
+        SELECT w.room_id, w.unread, coalesce(c.mentions, 0)
+          FROM member_rooms w LEFT JOIN chat_calls_of(p_actor) c ON c.room_id = w.room_id
          WHERE w.user_id = p_actor AND w.s_status IN ('active', 'muted') AND w.tenant_id = p_tenant
          ORDER BY w.room_id;
 END $$;
@@ -46,7 +47,7 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT w.unread, w.mentions,
+        SELECT w.unread, coalesce(c.mentions, 0),
                w.room_id, w.r_name, w.r_description, w.r_room_type, w.r_status, w.r_is_private,
                w.r_guest_access_allowed, w.r_max_participants, w.r_created_by, w.r_parent_room_id, w.r_escalation_level,
                w.r_issue_id, w.r_issue_description, w.r_external_id, w.r_settings, w.r_last_position,
@@ -61,6 +62,7 @@ BEGIN
                              x.edited_at, x.version, x.created_at, x.updated_at, x.deleted_at)
                END
           FROM member_rooms w
+          LEFT JOIN chat_calls_of(p_actor) c ON c.room_id = w.room_id
           LEFT JOIN LATERAL (
               SELECT * FROM messages m
                WHERE m.room_id = w.room_id AND m.id <= w.r_last_message_id AND m.deleted_at IS NULL

@@ -63,20 +63,7 @@ SELECT s.room_id, s.user_id, r.tenant_id,
                   AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM s.user_id)
             - CASE WHEN s.role = 'guest' THEN chat_hidden_from_guest(s.room_id, place.after_id, s.user_id) ELSE 0 END
        END AS unread,
-       -- Of what is unread, the messages that call the member: by name, or everybody since they took their seat.
-       CASE WHEN place.unread = 0 THEN 0 ELSE
-            (SELECT count(DISTINCT called.message_id)
-               FROM (SELECT x.message_id FROM mentions x
-                      WHERE x.user_id = s.user_id AND x.room_id = s.room_id AND x.message_id > place.after_id
-                     UNION ALL
-                     SELECT x.message_id FROM mentions x
-                      WHERE x.user_id IS NULL AND x.room_id = s.room_id AND x.message_id > place.after_id
-                        AND (x.message_id > s.visible_from_id OR s.visible_from_id IS NULL)
-                        AND (x.kind = 'all' OR s.user_id = ANY (x.reached))) called
-               JOIN messages m ON m.room_id = s.room_id AND m.id = called.message_id
-              WHERE m.deleted_at IS NULL AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM s.user_id
-                AND NOT (s.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests))
-       END AS mentions,
+       place.after_id, s.visible_from_id, r.last_mention_id,
        r.name::text AS r_name, r.description::text AS r_description, r.room_type AS r_room_type, r.status AS r_status,
        r.is_private AS r_is_private, r.guest_access_allowed AS r_guest_access_allowed,
        r.max_participants AS r_max_participants, r.created_by AS r_created_by, r.parent_room_id AS r_parent_room_id,
