@@ -25,16 +25,33 @@ from app.domain.rooms.members import Role
 from app.domain.unit_of_work import Reader, UnitOfWork
 
 from . import builders
-from .acts import identity, imports, messaging, reading, rooms
+from .acts import identity, imports, mentions, messaging, pins, reactions, reading, rooms
 from .harness import START, Harness
 from .sides import Outcome, Side
 from .steps import BACK, ROOM, WHERE, WHO, Aim, Look, unblocked
 from .world import NO_ROOM
 
-LOOKS: dict[str, Look] = {**identity.LOOKS, **rooms.LOOKS, **messaging.LOOKS, **reading.LOOKS}
+LOOKS: dict[str, Look] = {
+    **identity.LOOKS,
+    **rooms.LOOKS,
+    **messaging.LOOKS,
+    **reading.LOOKS,
+    **reactions.LOOKS,
+    **mentions.LOOKS,
+    **pins.LOOKS,
+}
 
 
-class StoreMachine(identity.Identity, rooms.Rooms, messaging.Messaging, reading.Reading, imports.Imports):
+class StoreMachine(
+    identity.Identity,
+    rooms.Rooms,
+    messaging.Messaging,
+    reading.Reading,
+    reactions.Reactions,
+    mentions.Mentions,
+    pins.Pins,
+    imports.Imports,
+):
     """The steps of all areas, the beginning and the end; `comparing` gives it its stores."""
 
     # ── the beginning ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -142,7 +159,7 @@ class StoreMachine(identity.Identity, rooms.Rooms, messaging.Messaging, reading.
                 self._end(number, commit=False)
         assert self.pending is None, "still waiting for nobody"
         for who, person in enumerate(self.people[:5]):
-            for look in ("unread", "recount", "get_user_rooms", "profile", "settings", "find_by_id"):
+            for look in ("unread", "recount", "get_user_rooms", "my mentions", "profile", "settings", "find_by_id"):
                 aim = Aim(NO_ROOM, 0, self._user(who), 1, "", self.tenant.slug)
                 self._look(None, who, look, aim)
             self._do(None, who, reading.unread_is_exact, alone="reader")
@@ -152,6 +169,7 @@ class StoreMachine(identity.Identity, rooms.Rooms, messaging.Messaging, reading.
             self._do(None, 5, messaging.room_is_sound(room_id, MAX_LIMIT), alone="reader")
             for who in range(len(self.people) - 1):
                 self._do(None, who, messaging.seen_by(room_id), alone="reader")
+                self._do(None, who, mentions.called_in(room_id), alone="reader")
 
     async def _abandon(self) -> None:
         """Lets go of connections and locks, which the next example may need, whatever this one came to."""
