@@ -118,6 +118,7 @@ SCRIPTS: dict[str, tuple[str, dict[str, int]]] = {
     "an edit that keeps here": ("online, here, away, to-here 1", {"ann": 0, "bob": 1, "cid": 0}),
     "an edit of what was read": ("say, read-all, to-bob 1", {"ann": 0, "bob": 0, "cid": 0}),
     "an edit of what was read, unread again": ("say, read-all, to-bob 1, unread 1", {"ann": 0, "bob": 1, "cid": 0}),
+    "an edit of an older one hides no later one": ("say, bob, read 1, to-cid 1", {"ann": 0, "bob": 1, "cid": 1}),
     "who left is not called": ("leave, bob, all, rejoin", {"ann": 0, "bob": 0, "cid": 1}),
     "called after the rejoin": ("leave, all, rejoin, all, bob", {"ann": 0, "bob": 2, "cid": 2}),
     "named before leaving stays": ("bob, leave, rejoin, unread 1", {"ann": 0, "bob": 1, "cid": 0}),
