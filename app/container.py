@@ -33,9 +33,11 @@ from app.infrastructure.local.passwords import BcryptPasswords
 from app.infrastructure.memory.store import MemoryStore
 from app.services.identity import IdentityService
 from app.services.imports.importer import ImportService
+from app.services.invitations import InvitationService
 from app.services.members import MemberService
 from app.services.mentions import MentionService
 from app.services.messaging import MessagingService
+from app.services.moderation import ModerationService
 from app.services.pins import PinService
 from app.services.reactions import ReactionService
 from app.services.reading import ReadingService
@@ -109,6 +111,8 @@ class Container(containers.DeclarativeContainer):
     identity = providers.Singleton(IdentityService, store=store, ids=ids, passwords=passwords)
     rooms = providers.Singleton(RoomService, store=store, ids=ids)
     members = providers.Singleton(MemberService, store=store)
+    moderation = providers.Singleton(ModerationService, store=store)
+    invitations = providers.Singleton(InvitationService, store=store, ids=ids, clock=clock)
     messages = providers.Singleton(MessagingService, store=store, message_max_length=config.provided.message_max_length)
     reading = providers.Singleton(ReadingService, store=store)
     reactions = providers.Singleton(ReactionService, store=store)
@@ -124,6 +128,8 @@ class Chat:
     identity: IdentityService
     rooms: RoomService
     members: MemberService
+    moderation: ModerationService
+    invitations: InvitationService
     messages: MessagingService
     reading: ReadingService
     reactions: ReactionService
@@ -156,6 +162,8 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
                 identity=parts.identity(),
                 rooms=parts.rooms(),
                 members=parts.members(),
+                moderation=parts.moderation(),
+                invitations=parts.invitations(),
                 messages=parts.messages(),
                 reading=parts.reading(),
                 reactions=parts.reactions(),

@@ -25,7 +25,7 @@ from app.domain.rooms.members import Role
 from app.domain.unit_of_work import Reader, UnitOfWork
 
 from . import builders
-from .acts import identity, imports, mentions, messaging, pins, reactions, reading, rooms
+from .acts import identity, imports, invitations, mentions, messaging, pins, reactions, reading, rooms
 from .harness import START, Harness
 from .sides import Outcome, Side
 from .steps import BACK, ROOM, WHERE, WHO, Aim, Look, unblocked
@@ -34,6 +34,7 @@ from .world import NO_ROOM
 LOOKS: dict[str, Look] = {
     **identity.LOOKS,
     **rooms.LOOKS,
+    **invitations.LOOKS,
     **messaging.LOOKS,
     **reading.LOOKS,
     **reactions.LOOKS,
@@ -45,6 +46,7 @@ LOOKS: dict[str, Look] = {
 class StoreMachine(
     identity.Identity,
     rooms.Rooms,
+    invitations.Invitations,
     messaging.Messaging,
     reading.Reading,
     reactions.Reactions,

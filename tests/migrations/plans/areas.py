@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
-from tests.migrations.plans import audit, identity, mentions, messaging, pins, reactions, reading, rooms
+from tests.migrations.plans import (
+    audit,
+    identity,
+    invitations,
+    mentions,
+    messaging,
+    pins,
+    reactions,
+    reading,
+    rooms,
+)
 
-AREAS = (identity.AREA, rooms.AREA, messaging.AREA, reading.AREA, reactions.AREA, mentions.AREA, pins.AREA, audit.AREA)
+AREAS = (
+    identity.AREA,
+    rooms.AREA,
+    invitations.AREA,
+    messaging.AREA,
+    reading.AREA,
+    reactions.AREA,
+    mentions.AREA,
+    pins.AREA,
+    audit.AREA,
+)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import base, events, identity, mentions, messaging, pins, reactions, reading, rooms
+from . import base, events, identity, invitations, mentions, messaging, pins, reactions, reading, rooms
 
-AREAS: Final = (identity, rooms, messaging, reading, reactions, mentions, pins, events)
+AREAS: Final = (identity, rooms, invitations, messaging, reading, reactions, mentions, pins, events)
 """Imported for the tables they add to `metadata`."""
 
 metadata: Final = base.metadata
