@@ -21,7 +21,10 @@ DROP TABLE
     tenants,
     rooms_history,
     room_users_history,
+    reactions,
+    pins,
     messages_history,
     messages,
-    message_read_receipts
+    message_read_receipts,
+    mentions
 CASCADE;

@@ -19,9 +19,14 @@ from app.domain.pages import InvalidCursor, Page
 from app.domain.text import NAMEABLE, STORABLE
 from app.domain.values import Moment, Value
 
+from .mentions import Mentions
+
 CONTENT_MAX = 100_000
 
 CLIENT_KEY_MAX = 128
+
+FORWARDED_FROM = "forwarded_from"
+"""The key in a copy's metadata under which it says what it is a copy of: room, message and author, by id."""
 
 
 # ── types ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -115,6 +120,7 @@ class Draft(Value):
     robot_id: UserId | None = None
     robot_response_to: MessageId | None = None
     is_robot_visible_to_guests: bool = False
+    mentions: Mentions | None = None
     client_key: ClientKey = Field(default_factory=lambda: uuid4().hex)
 
     @model_validator(mode="after")
@@ -129,19 +135,30 @@ class Draft(Value):
 
     @property
     def body_hash(self) -> bytes:
-        """32 bytes that differ when anything but the key differs: tells a repeat from a key used twice."""
+        """32 bytes that differ when anything but the key differs: tells a repeat from a key used twice.
+
+        The body of a forwarded message is which message it forwards, whatever that says by now.
+        """
+        if self.metadata is not EMPTY and FORWARDED_FROM in self.metadata:
+            return hashlib.sha256(Document({FORWARDED_FROM: self.metadata[FORWARDED_FROM]}).text.encode()).digest()
         body: list[Any] = [self.content, self.message_type.value, self.metadata.text]
         body += [str(v) for v in (self.reply_to_message_id, self.thread_id, self.robot_id, self.robot_response_to)]
         body.append(self.is_robot_visible_to_guests)
         if self.is_streamed:
             body.append(DeliveryStatus.STREAMING.value)
+        if self.mentions is not None and not self.mentions.is_empty:
+            body.append(self.mentions.model_dump(mode="json"))
         return hashlib.sha256(json.dumps(body, ensure_ascii=True).encode()).digest()
 
 
 class Edit(Value):
-    """What a message is to say instead. Whether it may say nothing, its type decides (`MAY_BE_EMPTY`)."""
+    """What a message is to say instead. Whether it may say nothing, its type decides (`MAY_BE_EMPTY`).
+
+    `mentions` None leaves whom it calls as it is; of those it called before, who is called still stays as they were.
+    """
 
     content: Content
+    mentions: Mentions | None = None
 
 
 @dataclass(frozen=True, slots=True)

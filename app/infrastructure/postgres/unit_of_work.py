@@ -25,7 +25,10 @@ from .errors import DRIVER_ERRORS, translated
 from .identity import PostgresTenantReader, PostgresTenants, PostgresUserReader, PostgresUsers, PostgresUserWriter
 from .imports import PostgresImports
 from .invitations import PostgresInvitationReader, PostgresInvitations
+from .mentions import PostgresMentionReader
 from .messaging import PostgresMessageReader, PostgresMessages, PostgresMessageWriter
+from .pins import PostgresPinReader, PostgresPins, PostgresPinWriter
+from .reactions import PostgresReactionReader, PostgresReactions, PostgresReactionWriter
 from .reading import PostgresReading, PostgresReadingReader, PostgresReadingWriter
 from .rooms import PostgresRoomReader, PostgresRooms
 from .schedule import PostgresSchedule, PostgresScheduleReader, PostgresScheduleWriter
@@ -134,6 +137,9 @@ class PostgresUnitOfWork(UnitOfWork):
         self._invitations = PostgresInvitations(guarded, scope)
         self._messages = PostgresMessages(guarded, scope)
         self._reading = PostgresReading(guarded, scope)
+        self._reactions = PostgresReactions(guarded, scope)
+        self._mentions = PostgresMentionReader(guarded, scope)
+        self._pins = PostgresPins(guarded, scope)
         self._imports = PostgresImports(guarded, scope)
         self._credentials = PostgresCredentials(guarded, scope)
         self._blocks = PostgresBlocks(guarded, scope)
@@ -174,6 +180,18 @@ class PostgresUnitOfWork(UnitOfWork):
     @property
     def reading(self) -> PostgresReading:
         return self._reading
+
+    @property
+    def reactions(self) -> PostgresReactions:
+        return self._reactions
+
+    @property
+    def mentions(self) -> PostgresMentionReader:
+        return self._mentions
+
+    @property
+    def pins(self) -> PostgresPins:
+        return self._pins
 
     @property
     def imports(self) -> PostgresImports:
@@ -368,6 +386,14 @@ class PostgresOnce(Once):
     def answers(self) -> PostgresAnswerWriter:
         return PostgresAnswerWriter(self._statements, self._scope)
 
+    @property
+    def reactions(self) -> PostgresReactionWriter:
+        return PostgresReactionWriter(self._statements, self._scope)
+
+    @property
+    def pins(self) -> PostgresPinWriter:
+        return PostgresPinWriter(self._statements, self._scope)
+
 
 class PostgresReader(Reader):
     """Reads, each a statement of its own."""
@@ -421,3 +447,15 @@ class PostgresReader(Reader):
     @property
     def schedule(self) -> PostgresScheduleReader:
         return PostgresScheduleReader(self._statements, self._scope)
+
+    @property
+    def reactions(self) -> PostgresReactionReader:
+        return PostgresReactionReader(self._statements, self._scope)
+
+    @property
+    def mentions(self) -> PostgresMentionReader:
+        return PostgresMentionReader(self._statements, self._scope)
+
+    @property
+    def pins(self) -> PostgresPinReader:
+        return PostgresPinReader(self._statements, self._scope)

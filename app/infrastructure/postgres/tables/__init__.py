@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import base, blocks, drafts, events, identity, invitations, messaging, reading, rooms, schedule, threads
+from . import (
+    base,
+    blocks,
+    drafts,
+    events,
+    identity,
+    invitations,
+    mentions,
+    messaging,
+    pins,
+    reactions,
+    reading,
+    rooms,
+    schedule,
+    threads,
+)
 
 AREAS: Final = (
     identity,
@@ -17,6 +32,9 @@ AREAS: Final = (
     threads,
     drafts,
     schedule,
+    reactions,
+    mentions,
+    pins,
 )
 """Imported for the tables they add to `metadata`."""
 
