@@ -17,10 +17,12 @@ _FUNCTIONS = (
     "context",
     "identity",
     "views",
+    "access",
     "rooms",
     "events",
     "messaging",
     "reading",
+    "supervision",
     "imports",
     "months",
 )
@@ -53,6 +55,7 @@ def upgrade() -> None:
     for name in _FUNCTIONS:
         _run((_SQL / f"{name}.sql").read_text())
     _run((_HERE / "0001_triggers.sql").read_text())
+    _run((_HERE / "0001_permissions.sql").read_text())
     _run(_DEFAULT_TENANT)
 
 

@@ -24,6 +24,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
 
+from .access.ports import Access, AccessReader
 from .actors import Actor
 from .events import Change
 from .identity import StatusWriter, TenantReader, Tenants, UserReader, Users
@@ -31,6 +32,7 @@ from .imports import Imports, Months
 from .messaging.ports import MessageReader, Messages, MessageWriter
 from .reading import Reading, ReadingReader, ReadingWriter
 from .rooms.ports import RoomReader, Rooms
+from .supervision import AccessLogReader, SupervisedReads, Supervision
 
 
 class Clock(Protocol):
@@ -61,6 +63,10 @@ class UnitOfWork(Protocol):
     def reading(self) -> Reading: ...
     @property
     def imports(self) -> Imports: ...
+    @property
+    def access(self) -> Access: ...
+    @property
+    def supervision(self) -> Supervision: ...
 
     def record(self, change: Change) -> None:
         """Adds a change to the room's log. It is numbered and written at commit, announced after it."""
@@ -88,6 +94,8 @@ class Once(Protocol):
     def messages(self) -> MessageWriter: ...
     @property
     def reading(self) -> ReadingWriter: ...
+    @property
+    def supervision(self) -> SupervisedReads: ...
 
 
 class Reader(Protocol):
@@ -103,6 +111,10 @@ class Reader(Protocol):
     def messages(self) -> MessageReader: ...
     @property
     def reading(self) -> ReadingReader: ...
+    @property
+    def access(self) -> AccessReader: ...
+    @property
+    def supervision(self) -> AccessLogReader: ...
 
 
 class Store(Protocol):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from app.domain import messaging
 from app.domain.documents import EMPTY
 from app.domain.errors import ChatError, Invalid
+from app.domain.grants import Standing
 from app.domain.identity import AccountInactive, AccountType, UserNotFound
 from app.domain.ids import MessageId, RoomId, UserId
 from app.domain.imports import ImportedMessage
@@ -309,6 +310,7 @@ ALTER = AlterFacts(
     message=a_message(version=2),
     expected_version=2,
     content="new",
+    standing=Standing(NOW),
 )
 BROKEN_EDITS: tuple[tuple[dict[str, Any], type[ChatError]], ...] = (
     ({"room_status": None}, RoomNotFound),

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from app.domain.access import Permission, allows
+from app.domain.access import Facts, Permission, can
 from app.domain.errors import ChatError
+from app.domain.grants import Standing
 from app.domain.identity import AccountInactive, AccountType, UserNotFound
 from app.domain.ids import UserId
 from app.domain.rooms import RoomNotActive, RoomNotFound, RoomStatus, StaleVersion
@@ -84,6 +85,9 @@ class AlterFacts:
     message: Message | None
     expected_version: int | None = None
     content: str = ""
+    standing: Standing | None = None
+    """The acting person's in this room."""
+    lets_guests_in: bool = True
 
 
 def may_see(message: Message, membership: Membership | None) -> bool:
@@ -122,7 +126,10 @@ def _may_delete(facts: AlterFacts) -> bool:
     if facts.by_application or facts.message is None or facts.membership is None:
         return facts.by_application
     own = facts.message.user_id is not None and facts.message.user_id == facts.user_id
-    return own or allows(facts.membership, Permission.DELETE_ANY_MESSAGE)
+    if own or facts.standing is None:
+        return own
+    asked = Facts(facts.standing, in_room=True, membership=facts.membership, lets_guests_in=facts.lets_guests_in)
+    return can(asked, Permission.DELETE_ANY_MESSAGE).allowed
 
 
 SEND_RULES: tuple[Rule[SendFacts], ...] = (

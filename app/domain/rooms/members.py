@@ -8,6 +8,7 @@ from enum import StrEnum
 from sqlmodel import Field
 
 from app.domain.errors import Conflict, Forbidden, Limited, NotFound
+from app.domain.grants import Standing
 from app.domain.identity import AccountType, User
 from app.domain.ids import DEFAULT_TENANT, MessageId, RoomId, TenantId, UserId
 from app.domain.values import Moment, Value
@@ -88,10 +89,11 @@ class Membership(Value):
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A room together with the acting user's membership in it: what a decision about access needs."""
+    """A room together with the acting user's membership and standing in it: what a decision about access needs."""
 
     room: Room
     membership: Membership
+    standing: Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ class Occupancy:
     seats_taken: int
     owners: int
     """Seated owners."""
+    standing: Standing | None = None
+    """The acting user's, with or without a seat; None for the application."""
 
 
 @dataclass(frozen=True, slots=True)

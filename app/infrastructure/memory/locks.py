@@ -50,6 +50,10 @@ class Locks:
             raise Contended("a lock was not granted in time", seconds=self._timeout_seconds)
         return True
 
+    def is_held_by_another(self, holder: Holder, row: Row) -> bool:
+        """Whether taking the row would have to wait."""
+        return self._holders.get(row, holder) is not holder
+
     def release(self, holder: Holder, row: Row) -> None:
         """Gives one row back, to the first who waits for it."""
         self._held[holder].remove(row)

@@ -26,6 +26,7 @@ from app.domain.rooms import Room, RoomStatus
 from app.domain.rooms.members import Membership
 from app.domain.values import Moment
 
+from .grants import standing_of
 from .history import History, shown, unread_messages
 from .identity import known_account
 from .rooms import locked_room, locked_seat, require_room, require_seat
@@ -273,6 +274,8 @@ async def _judged(
         message=message,
         expected_version=expected_version,
         content=content,
+        standing=None if account is None else standing_of(tx.view, tx.now, account, room_id),
+        lets_guests_in=room is None or room.guest_access_allowed,
     )
     judge(rules, facts)
     return cast(Room, room), cast(Message, message)  # the rules have held, so both are there

@@ -10,15 +10,19 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar, cast
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
+from uuid import UUID
 
+from app.domain.access.roles import AccessRole, UserRole
 from app.domain.events import RoomEvent
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
-from app.domain.ids import MessageId, RoomId, TenantId, UserId
+from app.domain.ids import AccessRoleId, LogEntryId, MessageId, RoomId, TenantId, UserId
 from app.domain.messaging import Message
 from app.domain.reading import ReadReceipt
 from app.domain.rooms import Room
 from app.domain.rooms.members import Membership
+from app.domain.supervision import AccessLogEntry
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -80,6 +84,19 @@ FIRST_OF_KEY: Table[tuple[RoomId, str], MessageId] = Table("first message with a
 
 RECEIPTS: Table[tuple[RoomId, UserId, MessageId], ReadReceipt] = Table("read receipts")
 RECEIPT_PLACES: Index[tuple[RoomId, UserId], MessageId] = Index("where a member's marks landed")
+
+GrantKey: TypeAlias = tuple[UserId, UUID, AccessRoleId]
+"""Who, where (`NO_ID` for everywhere), which role."""
+ROLES: Table[AccessRoleId, AccessRole] = Table("roles")
+ROLE_NAMES: Table[tuple[TenantId, str], AccessRoleId] = Table("role names")
+ROLES_OF_TENANT: Index[TenantId, tuple[str, AccessRoleId]] = Index("roles by name key")
+USER_ROLES: Table[GrantKey, UserRole] = Table("granted roles")
+GRANTS_OF_USER: Index[UserId, tuple[UUID, AccessRoleId]] = Index("grants of a user")
+GRANTS_OF_ROLE: Index[AccessRoleId, tuple[UserId, UUID]] = Index("grants of a role")
+ENDING_GRANTS: Index[TenantId, tuple[datetime, GrantKey]] = Index("grants by their end")
+
+ACCESS_LOG: Table[LogEntryId, AccessLogEntry] = Table("access log")
+ACCESS_LOG_OF_ROOM: Index[tuple[TenantId, RoomId], LogEntryId] = Index("access log of a room")
 
 
 # ── how it is seen ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -15,11 +15,13 @@ from app.domain.events import Change
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
 from app.domain.values import Moment
 
+from .access import MemoryAccess, MemoryAccessReader
 from .identity import MemoryStatusWriter, MemoryTenantReader, MemoryTenants, MemoryUserReader, MemoryUsers
 from .imports import MemoryImports
 from .messaging import MemoryMessageReader, MemoryMessages, MemoryMessageWriter
 from .reading import MemoryReading, MemoryReadingReader, MemoryReadingWriter
 from .rooms import MemoryRoomReader, MemoryRooms
+from .supervision import MemoryAccessLogReader, MemorySupervisedReads, MemorySupervision
 from .tables import View
 from .transaction import Reads, Transaction, Writes
 
@@ -155,6 +157,8 @@ class MemoryUnitOfWork(UnitOfWork):
         self._messages = MemoryMessages(statements, statements)
         self._reading = MemoryReading(statements, statements)
         self._imports = MemoryImports(statements)
+        self._access = MemoryAccess(statements, statements)
+        self._supervision = MemorySupervision(statements, statements)
 
     @property
     def actor(self) -> Actor:
@@ -187,6 +191,14 @@ class MemoryUnitOfWork(UnitOfWork):
     @property
     def imports(self) -> MemoryImports:
         return self._imports
+
+    @property
+    def access(self) -> MemoryAccess:
+        return self._access
+
+    @property
+    def supervision(self) -> MemorySupervision:
+        return self._supervision
 
     def record(self, change: Change) -> None:
         self._statements.record(change)
@@ -234,6 +246,7 @@ class MemoryOnce(Once):
         self._users = MemoryStatusWriter(statements)
         self._messages = MemoryMessageWriter(statements)
         self._reading = MemoryReadingWriter(statements)
+        self._supervision = MemorySupervisedReads(statements)
 
     @property
     def users(self) -> MemoryStatusWriter:
@@ -247,17 +260,26 @@ class MemoryOnce(Once):
     def reading(self) -> MemoryReadingWriter:
         return self._reading
 
+    @property
+    def supervision(self) -> MemorySupervisedReads:
+        return self._supervision
+
 
 class CommittedReads(Reads):
     """Reads of what has been committed."""
 
-    def __init__(self, actor: Actor, look: Callable[[], View]) -> None:
+    def __init__(self, actor: Actor, now: Moment, look: Callable[[], View]) -> None:
         self._actor = actor
+        self._now = now
         self._look = look
 
     @property
     def actor(self) -> Actor:
         return self._actor
+
+    @property
+    def now(self) -> Moment:
+        return self._now
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[View]:
@@ -268,13 +290,15 @@ class CommittedReads(Reads):
 class MemoryReader(Reader):
     """Reads outside any unit of work."""
 
-    def __init__(self, actor: Actor, look: Callable[[], View]) -> None:
-        reads = CommittedReads(actor, look)
+    def __init__(self, actor: Actor, now: Moment, look: Callable[[], View]) -> None:
+        reads = CommittedReads(actor, now, look)
         self._tenants = MemoryTenantReader(reads)
         self._users = MemoryUserReader(reads)
         self._rooms = MemoryRoomReader(reads)
         self._messages = MemoryMessageReader(reads)
         self._reading = MemoryReadingReader(reads)
+        self._access = MemoryAccessReader(reads)
+        self._supervision = MemoryAccessLogReader(reads)
 
     @property
     def tenants(self) -> MemoryTenantReader:
@@ -295,3 +319,11 @@ class MemoryReader(Reader):
     @property
     def reading(self) -> MemoryReadingReader:
         return self._reading
+
+    @property
+    def access(self) -> MemoryAccessReader:
+        return self._access
+
+    @property
+    def supervision(self) -> MemoryAccessLogReader:
+        return self._supervision

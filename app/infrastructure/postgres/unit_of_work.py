@@ -16,6 +16,7 @@ from app.domain.rooms import RoomNotFound
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
 from app.domain.values import Moment
 
+from .access import PostgresAccess, PostgresAccessReader
 from .codec import trusted
 from .errors import DRIVER_ERRORS, translated
 from .identity import PostgresStatusWriter, PostgresTenantReader, PostgresTenants, PostgresUserReader, PostgresUsers
@@ -24,6 +25,7 @@ from .messaging import PostgresMessageReader, PostgresMessages, PostgresMessageW
 from .reading import PostgresReading, PostgresReadingReader, PostgresReadingWriter
 from .rooms import PostgresRoomReader, PostgresRooms
 from .statements import Row, Scope, SingleStatements, release
+from .supervision import PostgresAccessLogReader, PostgresSupervisedReads, PostgresSupervision
 
 _ROLLBACK_SECONDS = 2
 """How long a server may take to undo; one that takes longer undoes when it finds the connection gone."""
@@ -127,6 +129,8 @@ class PostgresUnitOfWork(UnitOfWork):
         self._messages = PostgresMessages(guarded, scope)
         self._reading = PostgresReading(guarded, scope)
         self._imports = PostgresImports(guarded, scope)
+        self._access = PostgresAccess(guarded, scope)
+        self._supervision = PostgresSupervision(guarded, scope)
         self._ending: asyncio.Task[None] | None = None
 
     @property
@@ -160,6 +164,14 @@ class PostgresUnitOfWork(UnitOfWork):
     @property
     def imports(self) -> PostgresImports:
         return self._imports
+
+    @property
+    def access(self) -> PostgresAccess:
+        return self._access
+
+    @property
+    def supervision(self) -> PostgresSupervision:
+        return self._supervision
 
     def record(self, change: Change) -> None:
         self._guard.check()
@@ -302,6 +314,10 @@ class PostgresOnce(Once):
     def reading(self) -> PostgresReadingWriter:
         return PostgresReadingWriter(self._statements, self._scope)
 
+    @property
+    def supervision(self) -> PostgresSupervisedReads:
+        return PostgresSupervisedReads(self._statements, self._scope)
+
 
 class PostgresReader(Reader):
     """Reads, each a statement of its own."""
@@ -331,3 +347,11 @@ class PostgresReader(Reader):
     @property
     def reading(self) -> PostgresReadingReader:
         return PostgresReadingReader(self._statements, self._scope)
+
+    @property
+    def access(self) -> PostgresAccessReader:
+        return PostgresAccessReader(self._statements, self._scope)
+
+    @property
+    def supervision(self) -> PostgresAccessLogReader:
+        return PostgresAccessLogReader(self._statements, self._scope)

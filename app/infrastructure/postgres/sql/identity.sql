@@ -13,6 +13,12 @@ LANGUAGE sql IMMUTABLE AS $$
         WHEN p_constraint IN ('fk_rooms_tenant_id_created_by', 'fk_room_users_tenant_id_user_id') THEN 'user_not_found'
         WHEN p_constraint IN ('fk_rooms_tenant_id_parent_room_id', 'fk_room_users_tenant_id_room_id')
             THEN 'room_not_found'
+        WHEN p_constraint = 'uq_roles_tenant_id_name_key' THEN 'role_name_taken'
+        WHEN p_constraint = 'fk_roles_tenant_id' THEN 'tenant_not_found'
+        WHEN p_constraint = 'fk_user_roles_tenant_id_role_id' THEN 'role_not_found'
+        WHEN p_constraint IN ('fk_user_roles_tenant_id_user_id', 'fk_user_roles_tenant_id_granted_by')
+            THEN 'user_not_found'
+        WHEN p_constraint = 'fk_user_roles_tenant_id_room_id' THEN 'room_not_found'
         ELSE 'conflict'
     END
 $$;
