@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from enum import StrEnum
 from typing import Annotated, Protocol
 from uuid import UUID
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from .actors import CorrelationId
 from .errors import Invalid
@@ -14,12 +15,19 @@ from .ids import DEFAULT_TENANT, LogEntryId, RoomId, TenantId, UserId
 from .messaging import Message, MessageType
 from .pages import Cursor, Page
 from .rooms.members import Participant
-from .text import NAMEABLE
+from .text import STORABLE
 from .values import Moment, Value
 
 REASON_MAX = 500
 
-Because = Annotated[str, StringConstraints(max_length=REASON_MAX), NAMEABLE]
+
+def _said(value: str) -> str:
+    if all(unicodedata.category(character)[0] in "CZ" for character in value):
+        raise ValueError("must say something")
+    return value
+
+
+Because = Annotated[str, StringConstraints(max_length=REASON_MAX), STORABLE, AfterValidator(_said)]
 
 
 class AccessAction(StrEnum):

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.testing.contracts.access import GrantedDeletesContract, GrantsContract, RolesContract
 from app.testing.contracts.base import all_contracts
 from app.testing.contracts.events import EventsContract
 from app.testing.contracts.foreign import ForeignRowsContract
@@ -19,6 +20,7 @@ from app.testing.contracts.messaging.tables import DecisionTablesContract
 from app.testing.contracts.pages import BrowseContract, MembersContract
 from app.testing.contracts.reading import ReadingContract, ReceiptsContract
 from app.testing.contracts.rooms import RoomsContract
+from app.testing.contracts.supervision import SupervisionContract
 from app.testing.contracts.unit_of_work import MisuseContract, UnitOfWorkContract
 from app.testing.contracts.unread import UnreadContract
 from app.testing.contracts.waiting import ContendedContract, WaitingContract
@@ -104,6 +106,18 @@ class TestMonths(MonthsContract): ...
 
 
 class TestMissingMonth(MissingMonthContract): ...
+
+
+class TestRoles(RolesContract): ...
+
+
+class TestGrants(GrantsContract): ...
+
+
+class TestGrantedDeletes(GrantedDeletesContract): ...
+
+
+class TestSupervision(SupervisionContract): ...
 
 
 def test_every_suite_is_bound() -> None:

@@ -76,7 +76,8 @@ def seat(role: Role, *grants: Grant, **fields: Any) -> Seat:
 
 def seated(role: Role | None, *grants: Grant, **fields: Any) -> Facts:
     """Asked of a room, with or without a seat in it; `fields` are of the standing."""
-    return Facts(standing(*grants, **fields), in_room=True, membership=role and member(role))
+    membership = None if role is None else member(role)
+    return Facts(standing(*grants, **fields), in_room=True, membership=membership)
 
 
 # ── the matrix ────────────────────────────────────────────────────────────────────────────────────────────────────────
