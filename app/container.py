@@ -31,12 +31,14 @@ from app.infrastructure.local.clock import SystemClock
 from app.infrastructure.local.ids import TimeOrderedIds
 from app.infrastructure.local.passwords import BcryptPasswords
 from app.infrastructure.memory.store import MemoryStore
+from app.services.access import AccessService
 from app.services.identity import IdentityService
 from app.services.imports.importer import ImportService
 from app.services.members import MemberService
 from app.services.messaging import MessagingService
 from app.services.reading import ReadingService
 from app.services.rooms import RoomService
+from app.services.supervision import SupervisionService
 from app.settings import Settings
 
 Exits = AsyncExitStack[bool | None]
@@ -108,6 +110,8 @@ class Container(containers.DeclarativeContainer):
     members = providers.Singleton(MemberService, store=store)
     messages = providers.Singleton(MessagingService, store=store, message_max_length=config.provided.message_max_length)
     reading = providers.Singleton(ReadingService, store=store)
+    access = providers.Singleton(AccessService, store=store, ids=ids)
+    supervision = providers.Singleton(SupervisionService, store=store)
     imports = providers.Singleton(ImportService, store=store, ids=ids, clock=clock)
 
 
@@ -120,6 +124,8 @@ class Chat:
     members: MemberService
     messages: MessagingService
     reading: ReadingService
+    access: AccessService
+    supervision: SupervisionService
     imports: ImportService
     events: Bus
     """`async with chat.events.subscribe(room_id) as events: async for event in events: ...`"""
@@ -149,6 +155,8 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
                 members=parts.members(),
                 messages=parts.messages(),
                 reading=parts.reading(),
+                access=parts.access(),
+                supervision=parts.supervision(),
                 imports=parts.imports(),
                 events=parts.bus(),
                 store=parts.store(),

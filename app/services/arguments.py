@@ -7,6 +7,7 @@ as UUID, UUID text or ULID text (SPEC 1.1), choices by name, plain text.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeVar
 from uuid import UUID
@@ -15,11 +16,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.domain.actors import Actor
 from app.domain.errors import Invalid
-from app.domain.ids import MessageId, RoomId, UserId
+from app.domain.ids import AccessRoleId, MessageId, RoomId, UserId
 from app.domain.messaging import CONTENT_MAX, Edit
 from app.domain.pages import Cursor
 from app.domain.rooms import name_prefix
 from app.domain.text import is_storable
+from app.domain.values import Moment
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -37,6 +39,10 @@ def room_id(value: RoomId | str, name: str = "room_id") -> RoomId:
 
 def message_id(value: MessageId | str, name: str = "message_id") -> MessageId:
     return MessageId(_identified(value, name))
+
+
+def role_id(value: AccessRoleId | str, name: str = "role_id") -> AccessRoleId:
+    return AccessRoleId(_identified(value, name))
 
 
 def _identified(value: UUID | str, name: str) -> UUID:
@@ -75,6 +81,22 @@ def text(value: str, name: str) -> str:
     if not isinstance(value, str):
         raise Invalid.field(name, "must be text")
     return value
+
+
+def texts(values: Iterable[str], name: str) -> tuple[str, ...]:
+    """Several texts; a single one is refused, it would be read letter by letter."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise Invalid.field(name, "must be a list")
+    return tuple(text(value, name) for value in values)
+
+
+def moment(value: datetime | None, name: str) -> Moment | None:
+    """An aware time, in UTC; None is none."""
+    if value is None:
+        return None
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        raise Invalid.field(name, "must be a time with its zone")
+    return value.astimezone(UTC)
 
 
 def prefix(value: str, name: str = "prefix") -> str:

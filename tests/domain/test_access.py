@@ -22,7 +22,7 @@ from app.domain.access.roles import (
     Scope,
     UnknownPermission,
     UserRole,
-    require_grantable,
+    require_own,
 )
 from app.domain.errors import Invalid
 from app.domain.grants import Grant, Standing, covers
@@ -313,28 +313,29 @@ def test_rank_without_the_permission_is_not_enough() -> None:
 def test_nobody_hands_on_more_than_their_own(own: str, wanted: str) -> None:
     granter = Facts(standing(grant(own, P.GRANT_ROLE.value)))
     if covers(own, wanted) or wanted == P.GRANT_ROLE:
-        require_grantable(granter, [wanted])
+        require_own(granter, [wanted])
     else:
         with pytest.raises(NotAllowed):
-            require_grantable(granter, [wanted])
+            require_own(granter, [wanted])
 
 
 def test_who_hands_on_by_their_seat_hands_on_what_the_seat_gives() -> None:
     owner, moderator = Facts.of(seat(Role.OWNER)), Facts.of(seat(Role.MODERATOR))
-    require_grantable(owner, [P.CLOSE_ROOM.value, P.DELETE_ANY_MESSAGE.value])
+    require_own(owner, [P.CLOSE_ROOM.value, P.DELETE_ANY_MESSAGE.value])
     for pattern in (P.SUPERVISE.value, "chat:room:*", "chat:message:*"):
         with pytest.raises(NotAllowed) as refused:
-            require_grantable(owner, [P.CLOSE_ROOM.value, pattern])
+            require_own(owner, [P.CLOSE_ROOM.value, pattern])
         assert refused.value.details == {"permission": pattern, "reason": "above_own"}
+    require_own(moderator, [P.BAN_MEMBER.value])
     with pytest.raises(NotAllowed):
-        require_grantable(moderator, [])
-    require_grantable(Facts(None), ["chat:*:*"])
+        require_own(moderator, [P.UPDATE_ROOM.value])
+    require_own(Facts(None), ["chat:*:*"])
 
 
 def test_what_has_expired_is_not_handed_on() -> None:
     old = grant("chat:message:*", expires_at=NOW)
     with pytest.raises(NotAllowed):
-        require_grantable(Facts(standing(old, grant(P.GRANT_ROLE))), ["chat:message:*"])
+        require_own(Facts(standing(old, grant(P.GRANT_ROLE))), ["chat:message:*"])
 
 
 # ── what there is ─────────────────────────────────────────────────────────────────────────────────────────────────────

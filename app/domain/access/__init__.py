@@ -226,6 +226,12 @@ def demand(facts: Facts, permission: Permission) -> None:
     raise NotAllowed.by(decision)
 
 
+def demand_standing(facts: Facts) -> None:
+    """Raises `AccountInactive` for an account that may do nothing at all."""
+    if facts.standing is not None and facts.standing.is_barred:
+        raise AccountInactive
+
+
 def require(seat: Seat, permission: Permission) -> None:
     """As `demand`, for the acting member of a room."""
     demand(Facts.of(seat), permission)

@@ -19,7 +19,7 @@ from app.domain.ids import DEFAULT_TENANT, AccessRoleId, RoomId, TenantId, UserI
 from app.domain.text import NAMEABLE
 from app.domain.values import Moment, Value
 
-from . import Facts, NotAllowed, Permission, demand, holds
+from . import Facts, NotAllowed, Permission, holds
 
 ROLE_NAME_MAX = 100
 PART_MAX = 50
@@ -222,14 +222,8 @@ def require_changeable(role: StoredRole) -> None:
         raise BuiltInRole(role_id=str(role.id))
 
 
-def require_grantable(facts: Facts, permissions: Iterable[str]) -> None:
-    """Nobody hands on, or takes away, more than is their own. Raises `NotAllowed`, and as `demand` for `GRANT_ROLE`."""
-    demand(facts, Permission.GRANT_ROLE)
-    require_own(facts, permissions)
-
-
 def require_own(facts: Facts, permissions: Iterable[str]) -> None:
-    """Raises `NotAllowed` for the first permission that is not the actor's own."""
+    """Nobody hands on, or takes away, more than is their own. Raises `NotAllowed` for the first that is not."""
     for pattern in permissions:
         if not holds(facts, pattern):
             raise NotAllowed(f"{pattern} is above one's own", permission=pattern, reason="above_own")

@@ -83,10 +83,10 @@ class SupervisionContract(Contract):
             {"limit": 2, "types": (MessageType.TEXT,), "include_deleted": True},
         ):
             page = await world.perform(form, sue, read(room_id, **options))
-            assert page == await plain.find_by_room(room_id, **options)  # type: ignore[arg-type]  # a table of options
+            assert page == await plain.find_by_room(room_id, **options)
             if page.older is not None:
                 older = await world.perform(form, sue, read(room_id, before=page.older, **options))
-                assert older == await plain.find_by_room(room_id, before=page.older, **options)  # type: ignore[arg-type]  # as above
+                assert older == await plain.find_by_room(room_id, before=page.older, **options)
                 newer = await world.perform(form, sue, read(room_id, after=older.newer, **options))
                 assert newer == page
         members = await world.perform(form, sue, lambda v: v.supervision.members(room_id, WHY, None, 1))
@@ -150,7 +150,7 @@ class SupervisionContract(Contract):
             (sue, deleted, RoomNotFound),
             (ann, NO_ROOM, RoomNotFound),
         ):
-            for call in (read(place), lambda v, p=place: v.supervision.members(p, WHY, None, 5)):  # type: ignore[misc]  # a default binds the loop's value
+            for call in (read(place), lambda v, p=place: v.supervision.members(p, WHY, None, 5)):
                 with pytest.raises(refusal):
                     await world.perform(form, actor, call)
         assert await log_of(world, room_id) == await log_of(world, deleted) == ()
@@ -168,7 +168,7 @@ class SupervisionContract(Contract):
             ({"before": page.older, "after": page.older}, Invalid),
         ):
             with pytest.raises(refusal):
-                await world.perform(form, sue, read(NO_ROOM, **options))  # type: ignore[arg-type]  # a table of options
+                await world.perform(form, sue, read(NO_ROOM, **options))
         for after, limit in ((page.older, 1), (None, 0)):
             with pytest.raises(Invalid):
                 await world.perform(form, sue, lambda v, a=after, n=limit: v.supervision.members(room_id, WHY, a, n))  # type: ignore[misc]  # a default binds the loop's value
@@ -265,7 +265,7 @@ class SupervisionContract(Contract):
         assert (await elsewhere.reader().supervision.of_room(room_id, limit=2)).items == ()
         for options in ({"limit": 0}, {"limit": 2, "before": "x"}, {"limit": 2, "before": last.older, "after": "x"}):
             with pytest.raises(Invalid):
-                await log.of_room(room_id, **options)  # type: ignore[arg-type]  # a table of options
+                await log.of_room(room_id, **options)
         with pytest.raises(InvalidCursor):
             await log.of_room(other, before=last.older, limit=2)
 
