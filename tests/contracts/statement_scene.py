@@ -12,7 +12,10 @@ from asyncpg.introspection import INTRO_LOOKUP_TYPES
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.domain.access import Permission
+from app.domain.access.roles import AccessRole, UserRole
 from app.domain.actors import Actor
+from app.domain.identity import AccountType
 from app.domain.ids import MessageId, RoomId
 from app.domain.imports import ImportedMessage
 from app.domain.messaging import Message, MessageType
@@ -23,6 +26,7 @@ from app.testing.harness import Harness
 from app.testing.world import World, user_of
 
 KEY = "the same key again"
+DELETE_ANY = Permission.DELETE_ANY_MESSAGE.value
 
 
 class Ledger:
@@ -65,6 +69,10 @@ class Scene:
         self.ann: Actor
         self.ben: Actor
         self.outsider: Actor
+        self.sue: Actor
+        """A supervisor."""
+        self.roles: list[AccessRole]
+        """`size` of them, all of which Ann holds everywhere."""
         self.others: tuple[Actor, ...]
         """`size` people who do nothing of their own."""
         self.hall: RoomId
@@ -92,6 +100,15 @@ class Scene:
         made.doomed = [message.id for message in await made._sent(made.ben, [made.attic] * 3)]
         await made._sent(made.ben, [made.attic], client_key=KEY)
         await made._sent(world.system, [*more_of_ann, *more_of_ben])
+        made.sue = await world.person(account_type=AccountType.SUPERVISOR)
+        made.roles = [made.access_role("chat:*:*", DELETE_ANY) for _ in range(size)]
+        async with world.unit() as uow:
+            for role in made.roles:
+                await uow.access.create_role(role)
+                await uow.access.grant(made.granting(made.ann, role))
+            await uow.commit()
+        for _ in range(size):
+            await world.once(made.sue).supervision.history(made.hall, "a complaint", limit=1)
         for reader in (made.ann, *made.others[1:]):
             await world.once(reader).reading.mark_read(made.hall, made.hall_messages[0].id)
         return made
@@ -121,6 +138,12 @@ class Scene:
 
     def seat(self, room_id: RoomId, person: Actor, **fields: Any) -> Membership:
         return builders.membership(room_id, user_of(person), self.world.tenant.id, **fields)
+
+    def access_role(self, *permissions: str) -> AccessRole:
+        return builders.access_role(*permissions, tenant_id=self.world.tenant.id)
+
+    def granting(self, person: Actor, role: AccessRole) -> UserRole:
+        return builders.user_role(user_of(person), role.id, tenant_id=self.world.tenant.id)
 
     def room(self, **fields: Any) -> Room:
         return builders.room(tenant_id=self.world.tenant.id, **fields)
