@@ -191,6 +191,9 @@ async def test_every_foreign_key_to_users_and_rooms_has_the_tenant_in_front(fill
         ("message_keys", "room_id"),
         ("message_keys", "user_id"),
         ("room_events", "room_id"),
+        ("user_roles", "user_id"),
+        ("user_roles", "granted_by"),
+        ("user_roles", "room_id"),
     }
 
 
@@ -235,7 +238,9 @@ async def test_delete_rules(filled_connection: Connection) -> None:
         ("rooms", "parent_room_id"),
         ("messages", "user_id"),
         ("messages", "robot_id"),
+        ("user_roles", "granted_by"),
     }
+    assert rules.pop(("role_permissions", "permission_id")) == "a", "a permission that is held stays"
     assert {rule for place, rule in rules.items() if place not in set_null} == {"c"}
 
 

@@ -66,6 +66,8 @@ class Access(AccessReader, Protocol):
     async def grant(self, user_role: UserRole) -> UserRole:
         """Gives a user a role at a place; held there already, only who gave it and until when are set anew.
 
+        The role is held against changes until the unit ends.
+
         Raises `RoleNotFound`, `UserNotFound`, `RoomNotFound`.
         """
         ...

@@ -141,8 +141,7 @@ class MemoryAccess(MemoryAccessReader, Access):
 
     async def grant(self, user_role: UserRole) -> UserRole:
         async with self._writes.writing() as tx:
-            if _role(tx.view, tx.actor.tenant_id, user_role.role_id) is None:
-                raise RoleNotFound(role_id=str(user_role.role_id))
+            await _locked_role(tx, user_role.role_id)  # what is granted stays what it is until the unit ends
             require_account(tx.view, tx.actor.tenant_id, user_role.user_id)
             if user_role.room_id is not None:
                 require_room(tx.view, tx.actor.tenant_id, user_role.room_id)
@@ -195,12 +194,17 @@ def _role(view: View, tenant_id: TenantId, role_id: AccessRoleId) -> AccessRole 
     return None if role is None or role.tenant_id != tenant_id else role
 
 
-async def _changeable(tx: Transaction, role_id: AccessRoleId) -> AccessRole:
+async def _locked_role(tx: Transaction, role_id: AccessRoleId) -> AccessRole:
     if _role(tx.view, tx.actor.tenant_id, role_id) is not None:
         await tx.lock(ROLES, role_id)
     role = _role(tx.view, tx.actor.tenant_id, role_id)
     if role is None:
         raise RoleNotFound(role_id=str(role_id))
+    return role
+
+
+async def _changeable(tx: Transaction, role_id: AccessRoleId) -> AccessRole:
+    role = await _locked_role(tx, role_id)
     require_changeable(role)
     return role
 

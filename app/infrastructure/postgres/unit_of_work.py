@@ -24,9 +24,8 @@ from .imports import PostgresImports
 from .messaging import PostgresMessageReader, PostgresMessages, PostgresMessageWriter
 from .reading import PostgresReading, PostgresReadingReader, PostgresReadingWriter
 from .rooms import PostgresRoomReader, PostgresRooms
-from .statements import Row, Scope, SingleStatements, release
-from .supervision import PostgresAccessLogReader, PostgresSupervisedReads, PostgresSupervision
 from .statements import Row, Scope, SingleStatements, checked_out, release
+from .supervision import PostgresAccessLogReader, PostgresSupervisedReads, PostgresSupervision
 
 _ROLLBACK_SECONDS = 2
 """How long a server may take to undo; one that takes longer undoes when it finds the connection gone."""

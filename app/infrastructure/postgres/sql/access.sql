@@ -212,24 +212,22 @@ CREATE FUNCTION chat_grant(p_tenant uuid, p_grant jsonb, OUT refusal text, OUT g
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_new user_roles := jsonb_populate_record(NULL::user_roles, p_grant);
-    v_constraint text;
 BEGIN
-    -- Foreign keys would take what is deleted.
-    PERFORM FROM roles r WHERE r.id = v_new.role_id AND r.tenant_id = p_tenant;
+    -- What is granted stays what it is until the unit ends: the role is held. Foreign keys would take what is deleted.
+    PERFORM FROM roles r WHERE r.id = v_new.role_id AND r.tenant_id = p_tenant FOR NO KEY UPDATE;
     IF NOT FOUND THEN refusal := 'role_not_found'; RETURN; END IF;
     PERFORM FROM users u WHERE u.id = v_new.user_id AND u.tenant_id = p_tenant AND u.deleted_at IS NULL;
     IF NOT FOUND THEN refusal := 'user_not_found'; RETURN; END IF;
     PERFORM FROM rooms r WHERE r.id = v_new.room_id AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
     IF v_new.room_id IS NOT NULL AND NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
+    PERFORM FROM users u WHERE u.id = v_new.granted_by AND u.tenant_id = p_tenant;
+    IF v_new.granted_by IS NOT NULL AND NOT FOUND THEN refusal := 'user_not_found'; RETURN; END IF;
     INSERT INTO user_roles AS g (user_id, role_id, tenant_id, room_id, granted_by, expires_at, created_at, updated_at)
     VALUES (v_new.user_id, v_new.role_id, p_tenant, v_new.room_id, v_new.granted_by, v_new.expires_at, chat_now(),
             chat_now())
     ON CONFLICT (user_id, place_id, role_id) DO UPDATE
        SET granted_by = excluded.granted_by, expires_at = excluded.expires_at
     RETURNING g.* INTO granted;
-EXCEPTION WHEN foreign_key_violation THEN
-    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
-    refusal := chat_refusal_of(v_constraint);
 END $$;
 
 CREATE FUNCTION chat_revoke(p_tenant uuid, p_user uuid, p_role uuid, p_room uuid) RETURNS text

@@ -15,10 +15,6 @@ LANGUAGE sql IMMUTABLE AS $$
             THEN 'room_not_found'
         WHEN p_constraint = 'uq_roles_tenant_id_name_key' THEN 'role_name_taken'
         WHEN p_constraint = 'fk_roles_tenant_id' THEN 'tenant_not_found'
-        WHEN p_constraint = 'fk_user_roles_tenant_id_role_id' THEN 'role_not_found'
-        WHEN p_constraint IN ('fk_user_roles_tenant_id_user_id', 'fk_user_roles_tenant_id_granted_by')
-            THEN 'user_not_found'
-        WHEN p_constraint = 'fk_user_roles_tenant_id_room_id' THEN 'room_not_found'
         ELSE 'conflict'
     END
 $$;

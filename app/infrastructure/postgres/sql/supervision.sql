@@ -5,18 +5,19 @@ CREATE FUNCTION chat_supervise(p_tenant uuid, p_actor uuid, p_correlation text, 
 LANGUAGE plpgsql VOLATILE AS $$
 -- The refusal of a supervised read, or none and a line in the log. The rule is access.can of SUPERVISE.
 DECLARE
-    v_account record;
+    v_account_type text;
+    v_is_barred boolean;
 BEGIN
     PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
     IF p_actor IS NOT NULL THEN
-        SELECT u.account_type, chat_is_barred(u) AS is_barred INTO v_account
+        SELECT u.account_type, chat_is_barred(u) INTO v_account_type, v_is_barred
           FROM users u WHERE u.id = p_actor AND u.tenant_id = p_tenant AND u.deleted_at IS NULL;
         IF NOT FOUND THEN RETURN 'user_not_found'; END IF;
-        IF v_account.is_barred THEN RETURN 'account_inactive'; END IF;
+        IF v_is_barred THEN RETURN 'account_inactive'; END IF;
     END IF;
     PERFORM FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
     IF NOT FOUND THEN RETURN 'room_not_found'; END IF;
-    IF p_actor IS NOT NULL AND (v_account.account_type IN ('guest', 'robot')
+    IF p_actor IS NOT NULL AND (v_account_type IN ('guest', 'robot')
                                 OR NOT chat_is_granted(p_actor, p_room, 'supervisor:chat:read', p_now)) THEN
         RETURN 'not_allowed';
     END IF;
