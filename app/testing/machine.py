@@ -18,6 +18,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
+from app.domain.access.roles import built_in_roles
 from app.domain.actors import Actor
 from app.domain.identity import AccountType
 from app.domain.pages import MAX_LIMIT
@@ -25,16 +26,18 @@ from app.domain.rooms.members import Role
 from app.domain.unit_of_work import Reader, UnitOfWork
 
 from . import builders
-from .acts import identity, imports, messaging, reading, rooms
+from .acts import access, identity, imports, messaging, reading, rooms
 from .harness import START, Harness
 from .sides import Outcome, Side
 from .steps import BACK, ROOM, WHERE, WHO, Aim, Look, unblocked
 from .world import NO_ROOM
 
-LOOKS: dict[str, Look] = {**identity.LOOKS, **rooms.LOOKS, **messaging.LOOKS, **reading.LOOKS}
+LOOKS: dict[str, Look] = {**identity.LOOKS, **rooms.LOOKS, **messaging.LOOKS, **reading.LOOKS, **access.LOOKS}
 
 
-class StoreMachine(identity.Identity, rooms.Rooms, messaging.Messaging, reading.Reading, imports.Imports):
+class StoreMachine(
+    identity.Identity, rooms.Rooms, messaging.Messaging, reading.Reading, imports.Imports, access.Access
+):
     """The steps of all areas, the beginning and the end; `comparing` gives it its stores."""
 
     # ── the beginning ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -50,6 +53,7 @@ class StoreMachine(identity.Identity, rooms.Rooms, messaging.Messaging, reading.
         self.people = [Actor(user_id=a.id, tenant_id=self.tenant.id, correlation_id="step") for a in accounts]
         self.people.append(Actor(user_id=None, tenant_id=self.tenant.id, correlation_id="step"))
         self.shared |= {account.id for account in accounts}
+        self.shared |= {role.id for role in built_in_roles(self.tenant)}
         roles = [Role.OWNER, Role.MEMBER, Role.MODERATOR, Role.GUEST, Role.MEMBER]
         two = [self._new_room(name=f"Room {n}") for n in range(2)]
         drafts = [(room, builders.draft()) for room in two for _ in range(2)]

@@ -6,7 +6,7 @@ SELECT pg_temp.made('d', n, now()), 'role ' || n, 'role ' || n FROM generate_ser
 INSERT INTO role_permissions (role_id, permission_id)
 SELECT r.id, p.id FROM roles r JOIN permissions p ON p.action IN ('pin', 'ask') WHERE NOT r.built_in;
 INSERT INTO user_roles (user_id, role_id, room_id, granted_by, expires_at)
-SELECT pg_temp.person(1 + n % 20000), r.id, pg_temp.room(1 + n % 5000), pg_temp.person(10001 + n % 9000),
+SELECT pg_temp.person(1 + n % 20000), r.id, pg_temp.room(1 + n / 20 % 5000), pg_temp.person(10001 + n % 9000),
        CASE WHEN n % 1000 = 0 THEN now() - interval '1 day' WHEN n % 10 = 0 THEN now() + interval '1 day' END
   FROM generate_series(1, 100000) AS n JOIN roles r ON r.name = 'role ' || (1 + n % 1000);
 INSERT INTO access_log (action, entity, room_id, reason, correlation_id)
