@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncpg
 import pytest
 
 from app.domain.access import Permission
 from app.domain.access.roles import BUILT_IN, DOMAINS, PATTERNS, built_in_id
+from app.domain.actors import Actor
+from app.domain.identity import AccountType
 from app.domain.ids import DEFAULT_TENANT, TenantId
+from app.testing import builders
 from tests.migrations.catalog import Connection
+from tests.migrations.filling import open_store
 
 pytestmark = [pytest.mark.postgres, pytest.mark.spec("2.14")]
 
@@ -48,3 +53,22 @@ async def test_old_rows_of_roles_and_grants_are_kept(filled_connection: Connecti
     rows = await filled_connection.fetch("SELECT operation_type, count(*) FROM user_roles_history GROUP BY 1")
     assert {tuple(row) for row in rows} == {("UPDATE", grants), ("DELETE", grants)}
     assert await filled_connection.fetchval(kept.format("roles")) == 2
+
+
+async def test_after_a_supervised_read_the_rest_of_a_unit_is_still_its_actors(filled_url: str) -> None:
+    """It reads as if nobody acted; what is kept of the next change says who made it."""
+    supervisor = builders.account(account_type=AccountType.SUPERVISOR)
+    room = builders.room()
+    async with open_store(filled_url) as store:
+        async with store.unit_of_work(Actor.system()) as uow:
+            await uow.users.create(supervisor)
+            await uow.rooms.create(room, ())
+            await uow.commit()
+        async with store.unit_of_work(Actor(user_id=supervisor.id, correlation_id="later")) as uow:
+            await uow.supervision.history(room.id, "a complaint", limit=1)
+            await uow.rooms.save(room.changed(name="Other"))
+            await uow.commit()
+    connection = await asyncpg.connect(filled_url)
+    kept = await connection.fetchrow("SELECT changed_by, correlation_id FROM rooms_history WHERE id = $1", room.id)
+    await connection.close()
+    assert tuple(kept or ()) == (supervisor.id, "later")
