@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.testing.contracts.access import GrantedDeletesContract, GrantsContract, RolesContract
+from app.testing.contracts.access import GrantsContract
 from app.testing.contracts.base import all_contracts
 from app.testing.contracts.events import EventsContract
 from app.testing.contracts.foreign import ForeignRowsContract
+from app.testing.contracts.granted import GrantedDeletesContract
 from app.testing.contracts.identity import TenantsContract, UsersContract
 from app.testing.contracts.imports import ImportsContract, MissingMonthContract, MonthsContract
 from app.testing.contracts.messaging.alter import AlterContract
@@ -19,6 +20,7 @@ from app.testing.contracts.messaging.send import SendContract
 from app.testing.contracts.messaging.tables import DecisionTablesContract
 from app.testing.contracts.pages import BrowseContract, MembersContract
 from app.testing.contracts.reading import ReadingContract, ReceiptsContract
+from app.testing.contracts.roles import RolesContract
 from app.testing.contracts.rooms import RoomsContract
 from app.testing.contracts.supervision import SupervisionContract
 from app.testing.contracts.unit_of_work import MisuseContract, UnitOfWorkContract

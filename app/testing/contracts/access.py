@@ -1,4 +1,4 @@
-"""The contract of `Access` and of the grants that seats, holds and hot writes go by."""
+"""The contract of grants, and of what seats and holds carry of them."""
 
 from __future__ import annotations
 
@@ -8,32 +8,27 @@ from typing import Any
 
 import pytest
 
-from app.domain.access import Facts, Permission, Reason, can
+from app.domain.access import Facts, Permission
 from app.domain.access.ports import Access
 from app.domain.access.roles import (
     BUILT_IN,
-    DOMAINS,
-    PATTERNS,
     AccessRole,
-    BuiltInRole,
     GrantNotFound,
-    RoleNameTaken,
-    RoleNotFound,
     UserRole,
     built_in_id,
     built_in_roles,
 )
 from app.domain.actors import Actor
-from app.domain.errors import Conflict, Invalid
-from app.domain.grants import Grant, Standing, covers
-from app.domain.identity import AccountStatus, AccountType, TenantNotFound, UserNotFound
+from app.domain.errors import Invalid
+from app.domain.grants import Grant, Standing
+from app.domain.identity import AccountStatus, AccountType, UserNotFound
 from app.domain.ids import AccessRoleId, RoomId
-from app.domain.messaging import Message, NotTheAuthor
+from app.domain.messaging import NotTheAuthor
 from app.domain.rooms import RoomNotFound
-from app.domain.rooms.members import MembershipStatus, Role
+from app.domain.rooms.members import MembershipStatus
 from app.testing import builders
-from app.testing.contracts.base import Contract, blocked, forms, goes_through, released
-from app.testing.world import NO_ROOM, NOBODY, Form, World, user_of
+from app.testing.contracts.base import Contract, blocked, goes_through, released
+from app.testing.world import NO_ROOM, NOBODY, World, user_of
 
 NO_ROLE = AccessRoleId(builders.new_id())
 DELETE_ANY = Permission.DELETE_ANY_MESSAGE.value
@@ -71,131 +66,6 @@ def held(role: AccessRole, room_id: RoomId | None = None, **fields: Any) -> Gran
 def of_account(world: World, kind: AccountType) -> Grant:
     role_id = built_in_id(world.tenant.id, kind.value)
     return Grant(role_id, kind.value, tuple(sorted(BUILT_IN[kind])), by_account=True)
-
-
-@pytest.mark.spec("2.14")
-class RolesContract(Contract):
-    """Roles: what there is from the start, made, changed, deleted."""
-
-    async def test_the_domains_are_those_of_the_code(self, world: World) -> None:
-        ann = await world.person()
-        for actor in (ann, world.system):
-            found = await world.reader(actor).access.domains()
-            assert {family.prefix: family.description for family in found} == DOMAINS
-            assert [p for family in found for p in family.permissions] == sorted(Permission)
-
-    async def test_every_tenant_begins_with_the_built_in_roles(self, world: World) -> None:
-        roles = await world.reader().access.roles()
-        assert roles == tuple(sorted(built_in_roles(world.tenant), key=lambda role: role.name))
-        assert [role.id for role in roles] == [built_in_id(world.tenant.id, role.name) for role in roles]
-        for role in roles:
-            assert await world.reader().access.find_role(role.id) == role
-
-    async def test_built_in_roles_never_change(self, world: World) -> None:
-        for role in await world.reader().access.roles():
-            async with world.unit() as uow:
-                with pytest.raises(BuiltInRole):
-                    await uow.access.save_role(role.changed(name="other"))
-                with pytest.raises(BuiltInRole):
-                    await uow.access.save_role(role.changed(permissions=()))
-                with pytest.raises(BuiltInRole):
-                    await uow.access.delete_role(role.id)
-                await uow.commit()
-        assert await world.reader().access.roles() == built_in(world)
-
-    async def test_a_role_is_made_changed_and_deleted(self, world: World) -> None:
-        role = await make_role(world, "chat:room:*", DELETE_ANY, name="Helpers")
-        assert await world.reader().access.find_role(role.id) == role
-        assert await world.reader().access.roles() == (*built_in(world)[:2], role, built_in(world)[2])
-        at = world.harness.clock.advance()
-        saved = await with_access(world, lambda a: a.save_role(role.changed(name="Hosts", permissions=(DELETE_ANY,))))
-        assert saved == role.changed(name="Hosts", permissions=(DELETE_ANY,), updated_at=at)
-        assert await world.reader().access.find_role(role.id) == saved
-        at = world.harness.clock.advance()
-        emptied = await with_access(world, lambda a: a.save_role(saved.changed(permissions=())))
-        assert emptied == saved.changed(permissions=(), updated_at=at) == await world.reader().access.find_role(role.id)
-        await with_access(world, lambda a: a.delete_role(role.id))
-        assert await world.reader().access.find_role(role.id) is None
-        assert await world.reader().access.roles() == built_in(world)
-        await make_role(world, name="Helpers")
-
-    async def test_every_pattern_can_be_held(self, world: World) -> None:
-        role = await make_role(world, *PATTERNS)
-        assert await world.reader().access.find_role(role.id) == role
-        assert role.permissions == tuple(sorted(PATTERNS))
-
-    @pytest.mark.parametrize("name", ["Helpers", "HELPERS", "Ｈelpers", "hel\u200bpers"])
-    async def test_a_name_is_taken_once(self, world: World, name: str) -> None:
-        await make_role(world, name="helpers")
-        other = await make_role(world, name="others", permissions=("chat:*:*",))
-        taken = builders.access_role(name=name, tenant_id=world.tenant.id)
-        async with world.unit() as uow:
-            with pytest.raises(RoleNameTaken):
-                await uow.access.create_role(taken)
-            with pytest.raises(RoleNameTaken):
-                await uow.access.save_role(other.changed(name=name, permissions=()))
-            assert await uow.access.find_role(other.id) == other
-            await uow.commit()
-        assert await world.reader().access.find_role(other.id) == other
-        elsewhere = await World.new(world.harness)
-        await make_role(elsewhere, name=name)
-
-    async def test_a_name_of_a_built_in_role_is_taken(self, world: World) -> None:
-        async with world.unit() as uow:
-            with pytest.raises(RoleNameTaken):
-                await uow.access.create_role(builders.access_role(name="Admin", tenant_id=world.tenant.id))
-
-    async def test_a_role_may_change_how_its_own_name_is_written(self, world: World) -> None:
-        role = await make_role(world, name="helpers")
-        saved = await with_access(world, lambda a: a.save_role(role.changed(name="Helpers")))
-        assert saved.name == "Helpers"
-
-    async def test_what_is_absent_or_of_another_tenant(self, world: World) -> None:
-        ann = await world.person()
-        role = await make_role(world, "chat:room:*")
-        await give(world, ann, role)
-        elsewhere = await World.new(world.harness)
-        for there, role_id in ((world, NO_ROLE), (elsewhere, role.id)):
-            theirs = builders.access_role(id=role_id, tenant_id=there.tenant.id)
-            granted = builders.user_role(user_of(ann), role_id, tenant_id=there.tenant.id)
-            assert await there.reader().access.find_role(role_id) is None
-            async with there.unit() as uow:
-                for call in (
-                    uow.access.save_role(theirs),
-                    uow.access.delete_role(role_id),
-                    uow.access.grant(granted),
-                ):
-                    with pytest.raises(RoleNotFound):
-                        await call
-                with pytest.raises(GrantNotFound):
-                    await uow.access.revoke(user_of(ann), role_id)
-                await uow.commit()
-        async with elsewhere.unit() as uow:
-            with pytest.raises(TenantNotFound):
-                await uow.access.create_role(builders.access_role(tenant_id=world.tenant.id))
-            with pytest.raises(RoleNotFound):
-                await uow.access.save_role(role)
-            with pytest.raises(RoleNotFound):
-                await uow.access.grant(builders.user_role(user_of(ann), role.id, tenant_id=world.tenant.id))
-            await uow.commit()
-        assert await elsewhere.reader().access.roles_of(user_of(ann)) == ()
-        assert await elsewhere.reader().access.grants_of(user_of(ann)) == ()
-        assert await world.reader().access.grants_of(user_of(ann)) == (held(role),)
-
-    async def test_one_id_is_one_role(self, world: World) -> None:
-        role = await make_role(world)
-        async with world.unit() as uow:
-            with pytest.raises(Conflict):
-                await uow.access.create_role(role.changed(name="another name"))
-
-    async def test_who_makes_a_role_of_a_name_being_made_waits(self, world: World) -> None:
-        one, other = (builders.access_role(name="Helpers", tenant_id=world.tenant.id) for _ in range(2))
-        async with world.unit() as uow:
-            await uow.access.create_role(one)
-            waiting = await blocked(world.harness, with_access(world, lambda a: a.create_role(other)))
-            await uow.commit()
-        with pytest.raises(RoleNameTaken):
-            await released(world.harness, waiting)
 
 
 def built_in(world: World) -> tuple[AccessRole, ...]:
@@ -476,87 +346,3 @@ class GrantsContract(Contract):
             with pytest.raises(NotTheAuthor):
                 await world.once(ann).messages.delete(room_id, message.id)
         assert await world.reader().access.grants_of(user_of(ann)) == ()
-
-
-@pytest.mark.spec("3.7")
-class GrantedDeletesContract(Contract):
-    """A delete of what others wrote goes by the decision, in one statement."""
-
-    @forms
-    @pytest.mark.parametrize("pattern", PATTERNS)
-    async def test_a_wildcard_deletes_exactly_where_it_matches(self, world: World, form: Form, pattern: str) -> None:
-        ann, bob = await world.persons(2)
-        room_id = await world.room(bob, ann)
-        message = await world.send(bob, room_id)
-        await give(world, ann, await make_role(world, pattern))
-        await self._agrees(world, form, ann, message)
-        left = [m.id for m in await world.history(room_id)]
-        assert (left == []) is covers(pattern, DELETE_ANY)
-
-    @forms
-    @pytest.mark.parametrize("role", Role)
-    @pytest.mark.parametrize("kind", AccountType)
-    async def test_every_account_and_role(self, world: World, form: Form, kind: AccountType, role: Role) -> None:
-        for guests in (True, False):
-            ann, bob = await world.person(account_type=kind), await world.person()
-            room_id = await world.room(bob, guest_access_allowed=guests)
-            await world.join(room_id, ann, role=role)
-            first, second = await world.send(bob, room_id), await world.send(bob, room_id)
-            await self._agrees(world, form, ann, first)
-            await give(world, ann, await make_role(world, DELETE_ANY), room_id)
-            await self._agrees(world, form, ann, second)
-
-    @forms
-    async def test_a_grant_deletes_until_its_end_and_where_it_holds(self, world: World, form: Form) -> None:
-        ann, bob = await world.persons(2)
-        room_id, other = await world.room(bob, ann), await world.room(bob, ann)
-        role = await make_role(world, DELETE_ANY)
-        messages = [await world.send(bob, room_id) for _ in range(2)]
-        elsewhere = await world.send(bob, other)
-        end = world.harness.clock() + timedelta(seconds=1)
-        await give(world, ann, role, room_id, expires_at=end)
-        await self._agrees(world, form, ann, elsewhere, Reason.LACKING)
-        await self._agrees(world, form, ann, messages[0], Reason.GRANT)
-        world.harness.clock.advance(1)
-        await self._agrees(world, form, ann, messages[1], Reason.EXPIRED)
-        await give(world, ann, role, room_id)
-        await self._agrees(world, form, ann, messages[1], Reason.GRANT)
-
-    async def test_a_revoked_grant_deletes_nothing_more(self, world: World) -> None:
-        ann, bob = await world.persons(2)
-        room_id = await world.room(bob, ann)
-        role = await make_role(world, "chat:message:*")
-        await give(world, ann, role)
-        message = await world.send(bob, room_id)
-        async with world.unit() as uow:
-            await uow.rooms.hold(room_id, NOBODY)
-            waiting = await blocked(world.harness, world.once(ann).messages.delete(room_id, message.id))
-            await uow.access.revoke(user_of(ann), role.id)
-            await uow.commit()
-        with pytest.raises(NotTheAuthor):
-            await released(world.harness, waiting)
-        assert await world.history(room_id) == [message]
-        await world.prove(room_id)
-
-    @forms
-    async def test_a_grant_edits_nothing(self, world: World, form: Form) -> None:
-        ann, bob = await world.person(account_type=AccountType.ADMIN), await world.person()
-        room_id = await world.room(bob, ann)
-        message = await world.send(bob, room_id)
-        with pytest.raises(NotTheAuthor):
-            await world.perform(form, ann, lambda verbs: verbs.messages.edit(room_id, message.id, "mine"))
-        assert await world.history(room_id) == [message]
-
-    async def _agrees(
-        self, world: World, form: Form, actor: Actor, message: Message, reason: Reason | None = None
-    ) -> None:
-        """What the store does is what the decision says."""
-        facts = await world.reader(actor).access.facts(actor.user_id, message.room_id)
-        decision = can(facts, Permission.DELETE_ANY_MESSAGE)
-        assert reason in (None, decision.reason)
-        act = world.perform(form, actor, lambda verbs: verbs.messages.delete(message.room_id, message.id))
-        if decision.allowed:
-            assert (await act).id == message.id
-        else:
-            with pytest.raises(NotTheAuthor):
-                await act
