@@ -55,18 +55,20 @@ BEGIN
          WHERE h.user_id = p_user AND h.place_id IN ('00000000-0000-0000-0000-000000000000', p_room));
 END $$;
 
--- Whether a user holds a grant, good now, that covers a permission (grants.covers).
+-- Whether a user holds a grant, good now, that covers a permission (grants.covers). plpgsql keeps the plan: to make it
+-- takes thirty times as long as to run it.
 CREATE FUNCTION chat_is_granted(p_user uuid, p_room uuid, p_permission text, p_now timestamptz) RETURNS boolean
-LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN EXISTS (
         SELECT FROM held_roles h
           JOIN role_permissions rp ON rp.role_id = h.role_id
           JOIN permissions p ON p.id = rp.permission_id
          WHERE h.user_id = p_user AND h.place_id IN ('00000000-0000-0000-0000-000000000000', p_room)
            AND (h.expires_at IS NULL OR h.expires_at > p_now)
            AND p.domain = split_part(p_permission, ':', 1) AND p.function IN ('*', split_part(p_permission, ':', 2))
-           AND p.action IN ('*', split_part(p_permission, ':', 3)))
-$$;
+           AND p.action IN ('*', split_part(p_permission, ':', 3)));
+END $$;
 
 CREATE FUNCTION chat_is_barred(p_user users) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$
@@ -89,10 +91,11 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chat_permissions_of(p_role uuid) RETURNS text[]
-LANGUAGE sql STABLE AS $$
-    SELECT ARRAY(SELECT chat_permission_text(p) FROM role_permissions rp JOIN permissions p ON p.id = rp.permission_id
-                  WHERE rp.role_id = p_role ORDER BY chat_permission_text(p) COLLATE "C")
-$$;
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN ARRAY(SELECT chat_permission_text(p) FROM role_permissions rp JOIN permissions p ON p.id = rp.permission_id
+                  WHERE rp.role_id = p_role ORDER BY chat_permission_text(p) COLLATE "C");
+END $$;
 
 CREATE FUNCTION chat_roles(p_tenant uuid, p_actor uuid) RETURNS TABLE (role roles, permissions text[])
 LANGUAGE plpgsql VOLATILE AS $$
