@@ -19,6 +19,8 @@ _FUNCTIONS = (
     "views",
     "access",
     "rooms",
+    "children",
+    "invitations",
     "events",
     "messaging",
     "reading",

@@ -12,6 +12,7 @@ INSERT INTO permissions (id, domain, function, action) VALUES
     ('019b76da-a800-7164-9c4a-1be22fe93694', 'chat', 'room', 'update'),
     ('019b76da-a800-710a-811c-9d34552cb040', 'chat', 'room', 'archive'),
     ('019b76da-a800-7252-a602-ca141579ec66', 'chat', 'room', 'close'),
+    ('019b76da-a800-726a-bac6-92e568a5f302', 'chat', 'room', 'delete'),
     ('019b76da-a800-7263-bf2f-81b1b46de1d3', 'chat', 'room', 'add_member'),
     ('019b76da-a800-70be-b02e-41c0d22370c9', 'chat', 'room', 'remove_member'),
     ('019b76da-a800-7219-bfbb-de394a107843', 'chat', 'room', 'ban_member'),

@@ -36,6 +36,7 @@ TenantId = NewType("TenantId", _Either)
 UserId = NewType("UserId", _Either)
 RoomId = NewType("RoomId", _Either)
 MessageId = NewType("MessageId", _Either)
+InvitationId = NewType("InvitationId", _Either)
 AccessRoleId = NewType("AccessRoleId", _Either)
 LogEntryId = NewType("LogEntryId", _Either)
 

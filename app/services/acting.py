@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from app.domain import access
 from app.domain.access import Facts, Permission
+from app.domain.events import Change, EventKind
 from app.domain.identity import AccountInactive, AccountType, User, UserNotFound
 from app.domain.ids import RoomId, UserId
+from app.domain.invitations import InvitationStatus
 from app.domain.rooms.members import (
+    Membership,
+    MembershipStatus,
     NotAMember,
     Occupancy,
     Role,
@@ -55,6 +59,15 @@ async def asked(uow: UnitOfWork, permission: Permission, room_id: RoomId | None 
     facts = await uow.access.facts(uow.actor.user_id, room_id)
     access.demand(facts, permission)
     return facts
+
+
+async def take_seat(uow: UnitOfWork, occupancy: Occupancy, membership: Membership) -> None:
+    """Stores a membership made by `seated` and records it. An invitation of the user is answered by that."""
+    room_id, user_id = membership.room_id, membership.user_id
+    if occupancy.subject is not None and occupancy.subject.status is MembershipStatus.INVITED:
+        await uow.invitations.close(room_id, user_id, InvitationStatus.ACCEPTED)
+    await uow.rooms.take_seat(membership)
+    uow.record(Change(room_id=room_id, kind=EventKind.MEMBER_JOINED, user_id=user_id))
 
 
 def role_for(user: User) -> Role:

@@ -26,17 +26,30 @@ from app.domain.rooms.members import Role
 from app.domain.unit_of_work import Reader, UnitOfWork
 
 from . import builders
-from .acts import access, identity, imports, messaging, reading, rooms
+from .acts import access, identity, imports, invitations, messaging, reading, rooms
 from .harness import START, Harness
 from .sides import Outcome, Side
 from .steps import BACK, ROOM, WHERE, WHO, Aim, Look, unblocked
 from .world import NO_ROOM
 
-LOOKS: dict[str, Look] = {**identity.LOOKS, **rooms.LOOKS, **messaging.LOOKS, **reading.LOOKS, **access.LOOKS}
+LOOKS: dict[str, Look] = {
+    **identity.LOOKS,
+    **rooms.LOOKS,
+    **invitations.LOOKS,
+    **messaging.LOOKS,
+    **reading.LOOKS,
+    **access.LOOKS,
+}
 
 
 class StoreMachine(
-    identity.Identity, rooms.Rooms, messaging.Messaging, reading.Reading, imports.Imports, access.Access
+    identity.Identity,
+    rooms.Rooms,
+    invitations.Invitations,
+    messaging.Messaging,
+    reading.Reading,
+    imports.Imports,
+    access.Access,
 ):
     """The steps of all areas, the beginning and the end; `comparing` gives it its stores."""
 

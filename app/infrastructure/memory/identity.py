@@ -201,8 +201,8 @@ def _unique(
         return []
     names: list[tuple[Names, str | None, type[ChatError]]] = [
         (EMAILS, account.email_key if account.email is not None else None, EmailTaken),
-        (USERNAMES, account.username_key, UsernameTaken),
         (EXTERNAL_IDS, account.external_id, ExternalIdTaken),
+        (USERNAMES, account.username_key, UsernameTaken),
     ]
     return [(table, (account.tenant_id, key), refusal) for table, key, refusal in names if key is not None]
 

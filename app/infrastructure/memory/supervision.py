@@ -8,7 +8,7 @@ from app.domain.access import Facts, Permission, demand
 from app.domain.ids import LogEntryId, RoomId, ulid
 from app.domain.messaging import Message, MessageType, listing
 from app.domain.pages import Cursor, Page, Way, checked_limit, cut, id_at, opened, turn
-from app.domain.rooms.members import Participant
+from app.domain.rooms.members import SEATED, Participant
 from app.domain.supervision import (
     AccessAction,
     AccessLogEntry,
@@ -22,7 +22,7 @@ from app.domain.supervision import (
 from .grants import standing_of
 from .history import History
 from .identity import require_account
-from .rooms import members_page, require_room
+from .rooms import people_page, require_room
 from .tables import ACCESS_LOG, ACCESS_LOG_OF_ROOM, ROOM_MESSAGES, SEATS
 from .transaction import Reads, Transaction, Writes
 
@@ -59,11 +59,12 @@ class MemorySupervisedReads(SupervisedReads):
     async def members(self, room_id: RoomId, reason: str, after: Cursor | None, limit: int) -> Page[Participant]:
         because = stated(reason)
         checked_limit(limit)
+        name = f"members:{ulid(room_id)}"
         if after is not None:
-            id_at(opened(f"members:{ulid(room_id)}", after))
+            id_at(opened(name, after))
         async with self._writes.writing() as tx:
             _supervise(tx, room_id, AccessAction.READ_MEMBERS, because)
-            return members_page(tx.view, tx.actor.tenant_id, room_id, after, limit)
+            return people_page(tx.view, tx.actor.tenant_id, name, SEATED, room_id, after, limit)
 
 
 def _supervise(tx: Transaction, room_id: RoomId, action: AccessAction, reason: str) -> None:

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from tests.migrations.plans import access, audit, identity, messaging, reading, rooms
+from tests.migrations.plans import access, audit, identity, invitations, messaging, reading, rooms
 
-AREAS = (identity.AREA, rooms.AREA, messaging.AREA, reading.AREA, audit.AREA, access.AREA)
+AREAS = (
+    identity.AREA,
+    rooms.AREA,
+    invitations.AREA,
+    messaging.AREA,
+    reading.AREA,
+    audit.AREA,
+    access.AREA,
+)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import access, base, events, identity, messaging, reading, rooms
+from . import access, base, events, identity, invitations, messaging, reading, rooms
 
-AREAS: Final = (identity, rooms, messaging, reading, events, access)
+AREAS: Final = (identity, rooms, invitations, messaging, reading, events, access)
 """Imported for the tables they add to `metadata`."""
 
 metadata: Final = base.metadata
