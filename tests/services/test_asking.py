@@ -75,13 +75,14 @@ def test_a_row_says_what_becomes_of_every_stranger(name: str) -> None:
 @pytest.mark.parametrize("name", ROWS)
 async def test_who_may_does(world: World, name: str) -> None:
     """So that a stranger is refused for who they are, and not for how they were called."""
-    scene = await Scene.set(world)
+    scene = await (await Scene.set(world)).prepared(ROWS[name])
     await ROWS[name].call(scene, scene.actor(ROWS[name].by))
 
 
 @pytest.mark.parametrize(("name", "kind"), REFUSALS)
 async def test_who_may_not_is_refused_and_nothing_is_written(world: World, name: str, kind: str) -> None:
-    row, scene = ROWS[name], await Scene.set(world)
+    row = ROWS[name]
+    scene = await (await Scene.set(world)).prepared(row)
     actor = await scene.stranger(kind, row.by)
     before = scene.written()
     with pytest.raises(row.refused[kind]) as refused:
@@ -92,7 +93,8 @@ async def test_who_may_not_is_refused_and_nothing_is_written(world: World, name:
 
 @pytest.mark.parametrize(("name", "kind"), OPENINGS)
 async def test_who_is_let_in_is_told_nothing_of_rooms_that_are_not_theirs(world: World, name: str, kind: str) -> None:
-    row, scene = ROWS[name], await Scene.set(world)
+    row = ROWS[name]
+    scene = await (await Scene.set(world)).prepared(row)
     result: Any = await row.call(scene, await scene.stranger(kind, row.by))
     if kind not in ("barred", "observer"):  # these sit in the room
         assert not scene.is_told(result)

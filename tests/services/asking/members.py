@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from app.domain.errors import Invalid
 from app.domain.identity import AccountInactive, UserNotFound
-from tests.services.asking.scene import ACTING, ADMINISTERING, AS_MEMBER, OF_TENANT, READING, READS_ON, Asks
+from app.domain.rooms.moderation import Rights
+from tests.services.asking.scene import ACTING, ADMINISTERING, AS_MEMBER, OF_TENANT, READING, READS_ON, STRANGERS, Asks
 from tests.services.world import id_of
 
 ROWS = {
@@ -20,6 +22,19 @@ ROWS = {
     "members.remove": Asks(lambda s, a: s.chat.members.remove(a, s.room.id, id_of(s.member)), refused=ADMINISTERING),
     "members.change_role": Asks(
         lambda s, a: s.chat.members.change_role(a, s.room.id, id_of(s.member), "moderator"),
+        refused=ADMINISTERING,
+    ),
+    "members.transfer_ownership": Asks(
+        lambda s, a: s.chat.members.transfer_ownership(a, s.room.id, id_of(s.member)),
+        refused={name: refusal for name, refusal in ADMINISTERING.items() if name != "member"},
+    ),
+    "members.appoint_owner": Asks(
+        lambda s, a: s.chat.members.appoint_owner(a, s.room.id, id_of(s.member)),
+        by="system",
+        refused=dict.fromkeys((*STRANGERS, "owner"), Invalid),
+    ),
+    "members.set_rights": Asks(
+        lambda s, a: s.chat.members.set_rights(a, s.room.id, id_of(s.member), Rights(can_send_messages=False)),
         refused=ADMINISTERING,
     ),
     "members.set_notify_level": Asks(

@@ -45,6 +45,8 @@ class Asks:
     by: str = "owner"
     refused: Mapping[str, type[ChatError]] = field(default_factory=dict)
     open_to: Mapping[str, str] = field(default_factory=dict)
+    before: Callable[[Scene], Awaitable[Any]] | None = None
+    """What has to be there for the call; its result is `scene.there`."""
 
 
 SEATED: Mapping[str, type[ChatError]] = {
@@ -93,6 +95,7 @@ class Scene:
     """Granted in rooms; the member holds it in theirs."""
     staff_role: AccessRole
     """Granted everywhere; nobody holds it."""
+    there: Any = None
 
     @property
     def chat(self) -> Chat:
@@ -117,6 +120,11 @@ class Scene:
         )
         people = (owner, member, admin, supervisor, outsider, observer, world.system)
         return cls(world, *people, room, public, message, other, role, staff)
+
+    async def prepared(self, row: Asks) -> Self:
+        if row.before is not None:
+            self.there = await row.before(self)
+        return self
 
     def actor(self, name: str) -> Actor:
         actor = getattr(self, name)
