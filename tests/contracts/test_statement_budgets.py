@@ -193,7 +193,6 @@ SUPERVISED = [
         "SupervisedReads.members",
         lambda to, s: to.supervision.members(s.attic, "a complaint", None, LIMIT),
         by="sue",
-        shows_size=True,
     ),
 ]
 
