@@ -10,8 +10,11 @@ every change gets a revision of its own.
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 VERSIONS: Final = Path(__file__).resolve().parent / "versions"
 # A script's own folder comes first on the path, and this one is called like the library.
@@ -21,6 +24,8 @@ from sqlalchemy import Column, Table  # noqa: E402  (imports need the line above
 from sqlalchemy.dialects import postgresql  # noqa: E402
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable  # noqa: E402
 
+from app.domain.access import roles  # noqa: E402
+from app.domain.ids import made_at  # noqa: E402
 from app.infrastructure.postgres import tables  # noqa: E402
 from app.infrastructure.postgres.tables.base import Kept, LeafKey  # noqa: E402
 
@@ -37,9 +42,10 @@ BEGIN
         {old});
     RETURN NULL;
 END $$;
-CREATE TRIGGER history AFTER DELETE OR UPDATE OF {content}
+CREATE TRIGGER history AFTER {events}
     ON {table} FOR EACH ROW{when} EXECUTE FUNCTION chat_keep_{table}();
 """
+_SEEDED: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _NEVER_CONTENT: Final = {"tenant_id", "created_at", "updated_at"}
 
 
@@ -103,7 +109,7 @@ def _keeper(table: Table, kept: Kept, columns: str) -> str:
         "table": table.name,
         "copied": copied,
         "old": old,
-        "content": columns,
+        "events": f"DELETE OR UPDATE OF {columns}" if columns else "DELETE",
         "when": f" WHEN ({kept.when})" if kept.when else "",
     }
     return _KEEPER.format_map(fields)
@@ -117,6 +123,30 @@ def _quoted(column: Column[Any]) -> str:
     return str(CreateColumn(column).compile(dialect=_DIALECT)).split(" ", 1)[0]
 
 
+def permissions() -> str:
+    """0001_permissions.sql: the permission domains, every permission with its wildcards, what built-in roles hold."""
+    domains = ",\n".join(
+        f"    ('{_made(prefix)}', '{prefix}', '{description}')" for prefix, description in roles.DOMAINS.items()
+    )
+    parts = {pattern: "', '".join(pattern.split(":")) for pattern in roles.PATTERNS}
+    rows = ",\n".join(f"    ('{_made(pattern)}', '{split}')" for pattern, split in parts.items())
+    held = ",\n".join(
+        f"        ('{kind.value}', '{pattern}')" for kind, patterns in roles.BUILT_IN.items() for pattern in patterns
+    )
+    return (
+        f"{_HEAD}\nINSERT INTO access_permission_domains (id, permission_prefix, description) VALUES\n{domains};\n\n"
+        f"INSERT INTO permissions (id, domain, function, action) VALUES\n{rows};\n\n"
+        "-- What the built-in roles of every tenant hold.\n"
+        "CREATE FUNCTION chat_built_in_roles() RETURNS TABLE (name text, permission text)\n"
+        f"LANGUAGE sql IMMUTABLE AS $$\n    VALUES\n{held}\n$$;\n"
+    )
+
+
+def _made(text: str) -> UUID:
+    """The id of a row that is the same in every database."""
+    return made_at(_SEEDED, int.from_bytes(sha256(text.encode()).digest()[:9], "big") & ((1 << 74) - 1))
+
+
 def down() -> str:
     """0001_down.sql: every table, children first."""
     names = [table.name for table in reversed(tables.metadata.sorted_tables)]
@@ -125,7 +155,8 @@ def down() -> str:
 
 def main() -> int:
     """Writes or checks; the exit status."""
-    made = {"0001_initial.sql": initial(), "0001_triggers.sql": triggers(), "0001_down.sql": down()}
+    made = {"0001_initial.sql": initial(), "0001_triggers.sql": triggers()}
+    made |= {"0001_permissions.sql": permissions(), "0001_down.sql": down()}
     differing = [name for name, text in made.items() if _read(VERSIONS / name) != text]
     for name in differing:
         if "--check" in sys.argv[1:]:

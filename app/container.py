@@ -31,6 +31,7 @@ from app.infrastructure.local.clock import SystemClock
 from app.infrastructure.local.ids import TimeOrderedIds
 from app.infrastructure.local.passwords import ThreadedPasswords
 from app.infrastructure.memory.store import MemoryStore
+from app.services.access import AccessService
 from app.services.answers import AnswerService
 from app.services.blocks import BlockService
 from app.services.credentials import CredentialService
@@ -47,6 +48,7 @@ from app.services.reactions import ReactionService
 from app.services.reading import ReadingService
 from app.services.rooms import RoomService
 from app.services.schedule import ScheduleService
+from app.services.supervision import SupervisionService
 from app.services.threads import ThreadService
 from app.settings import Settings
 
@@ -132,6 +134,8 @@ class Container(containers.DeclarativeContainer):
     reactions = providers.Singleton(ReactionService, store=store)
     mentions = providers.Singleton(MentionService, store=store)
     pins = providers.Singleton(PinService, store=store)
+    access = providers.Singleton(AccessService, store=store, ids=ids)
+    supervision = providers.Singleton(SupervisionService, store=store)
     imports = providers.Singleton(ImportService, store=store, ids=ids, clock=clock)
 
 
@@ -155,6 +159,8 @@ class Chat:
     reactions: ReactionService
     mentions: MentionService
     pins: PinService
+    access: AccessService
+    supervision: SupervisionService
     imports: ImportService
     events: Bus
     """`async with chat.events.subscribe(room_id) as events: async for event in events: ...`"""
@@ -195,6 +201,8 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
                 reactions=parts.reactions(),
                 mentions=parts.mentions(),
                 pins=parts.pins(),
+                access=parts.access(),
+                supervision=parts.supervision(),
                 imports=parts.imports(),
                 events=parts.bus(),
                 store=parts.store(),

@@ -47,6 +47,32 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 
 -- Made by alembic/write_initial.py from the tables; frozen with the first release.
+CREATE TABLE access_log (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    actor_id UUID,
+    action TEXT NOT NULL,
+    entity VARCHAR(50) NOT NULL,
+    entity_id UUID,
+    room_id UUID,
+    reason VARCHAR(500),
+    correlation_id TEXT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_access_log PRIMARY KEY (id),
+    CONSTRAINT ck_access_log_action CHECK (action IN ('supervised.history', 'supervised.members'))
+);
+CREATE INDEX ix_access_log_room ON access_log (room_id, id);
+
+CREATE TABLE access_permission_domains (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    permission_prefix VARCHAR(101) NOT NULL,
+    description VARCHAR(255) NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_access_permission_domains PRIMARY KEY (id),
+    CONSTRAINT uq_access_permission_domains_permission_prefix UNIQUE (permission_prefix)
+);
+
 CREATE TABLE mentions (
     room_id UUID NOT NULL,
     message_id UUID NOT NULL,
@@ -140,6 +166,16 @@ CREATE TABLE messages_history (
 );
 CREATE INDEX ix_messages_history_row ON messages_history (room_id, id, history_id);
 
+CREATE TABLE permissions (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    domain VARCHAR(50) NOT NULL,
+    function VARCHAR(50) NOT NULL,
+    action VARCHAR(50) NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_permissions PRIMARY KEY (id),
+    CONSTRAINT uq_permissions_domain_function_action UNIQUE (domain, function, action)
+);
+
 CREATE TABLE pins (
     room_id UUID NOT NULL,
     message_id UUID NOT NULL,
@@ -165,6 +201,40 @@ CREATE TABLE reactions (
 ) PARTITION BY RANGE (message_id);
 CREATE INDEX ix_reactions_emoji ON reactions (room_id, message_id, emoji, revision) INCLUDE (user_id);
 CREATE INDEX ix_reactions_user ON reactions (user_id);
+
+CREATE TABLE role_permissions_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    role_id UUID,
+    permission_id UUID,
+    tenant_id UUID,
+    created_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_role_permissions_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_role_permissions_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_role_permissions_history_row ON role_permissions_history (role_id, permission_id, history_id);
+
+CREATE TABLE roles_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    id UUID,
+    tenant_id UUID,
+    name VARCHAR(100),
+    scope TEXT,
+    built_in BOOLEAN,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    name_key TEXT,
+    CONSTRAINT pk_roles_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_roles_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_roles_history_row ON roles_history (id, history_id);
 
 CREATE TABLE room_users_history (
     history_id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -252,6 +322,26 @@ CREATE TABLE tenants (
     CONSTRAINT uq_tenants_slug UNIQUE (slug)
 );
 
+CREATE TABLE user_roles_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    user_id UUID,
+    role_id UUID,
+    tenant_id UUID,
+    room_id UUID,
+    granted_by UUID,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    place_id UUID,
+    CONSTRAINT pk_user_roles_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_user_roles_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_user_roles_history_row ON user_roles_history (user_id, place_id, role_id, history_id);
+
 CREATE TABLE user_settings_history (
     history_id UUID DEFAULT chat_uuidv7() NOT NULL,
     changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -299,6 +389,22 @@ CREATE TABLE users_history (
     CONSTRAINT ck_users_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
 );
 CREATE INDEX ix_users_history_row ON users_history (id, history_id);
+
+CREATE TABLE roles (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    name VARCHAR(100) NOT NULL,
+    scope TEXT DEFAULT 'room' NOT NULL,
+    built_in BOOLEAN DEFAULT false NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    name_key TEXT NOT NULL,
+    CONSTRAINT pk_roles PRIMARY KEY (id),
+    CONSTRAINT uq_roles_tenant_id_id UNIQUE (tenant_id, id),
+    CONSTRAINT uq_roles_tenant_id_name_key UNIQUE (tenant_id, name_key),
+    CONSTRAINT fk_roles_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT ck_roles_scope CHECK (scope IN ('global', 'room'))
+);
 
 CREATE TABLE users (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -350,6 +456,17 @@ CREATE TABLE one_time_tokens (
     CONSTRAINT ck_one_time_tokens_purpose CHECK (purpose IN ('verify_email', 'reset_password', 'invitation'))
 );
 CREATE INDEX ix_one_time_tokens_expiry ON one_time_tokens (tenant_id, expires_at, id);
+
+CREATE TABLE role_permissions (
+    role_id UUID NOT NULL,
+    permission_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_role_permissions PRIMARY KEY (role_id, permission_id),
+    CONSTRAINT fk_role_permissions_tenant_id_role_id FOREIGN KEY(tenant_id, role_id) REFERENCES roles (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_role_permissions_permission_id FOREIGN KEY(permission_id) REFERENCES permissions (id)
+);
+CREATE INDEX ix_role_permissions_permission ON role_permissions (permission_id);
 
 CREATE TABLE rooms (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -646,6 +763,28 @@ CREATE TABLE threads (
 );
 CREATE INDEX ix_threads_last_reply ON threads (room_id, last_reply_id) WHERE reply_count > 0;
 
+CREATE TABLE user_roles (
+    user_id UUID NOT NULL,
+    role_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    room_id UUID,
+    granted_by UUID,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    place_id UUID GENERATED ALWAYS AS (coalesce(room_id, '00000000-0000-0000-0000-000000000000'::uuid)) STORED NOT NULL,
+    CONSTRAINT pk_user_roles PRIMARY KEY (user_id, place_id, role_id),
+    CONSTRAINT fk_user_roles_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_user_roles_tenant_id_granted_by FOREIGN KEY(tenant_id, granted_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (granted_by),
+    CONSTRAINT fk_user_roles_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_user_roles_tenant_id_role_id FOREIGN KEY(tenant_id, role_id) REFERENCES roles (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_user_roles_room CHECK (room_id <> '00000000-0000-0000-0000-000000000000'::uuid)
+);
+CREATE INDEX ix_user_roles_expires_at ON user_roles (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX ix_user_roles_granted_by ON user_roles (granted_by);
+CREATE INDEX ix_user_roles_role ON user_roles (role_id);
+CREATE INDEX ix_user_roles_room ON user_roles (room_id);
+
 -- The foreign keys of every leaf of every month, in the order they are made.
 CREATE FUNCTION chat_leaf_keys() RETURNS TABLE (n integer, parent text, foreign_key text, definition text)
 LANGUAGE sql IMMUTABLE AS $$
@@ -730,6 +869,8 @@ LANGUAGE sql IMMUTABLE AS $$
         WHEN p_constraint IN ('uq_invitations_user', 'uq_invitations_email_key') THEN 'already_invited'
         WHEN p_constraint IN ('fk_invitations_tenant_id_user_id', 'fk_invitations_tenant_id_invited_by')
             THEN 'user_not_found'
+        WHEN p_constraint = 'uq_roles_tenant_id_name_key' THEN 'role_name_taken'
+        WHEN p_constraint = 'fk_roles_tenant_id' THEN 'tenant_not_found'
         ELSE 'conflict'
     END
 $$;
@@ -1247,6 +1388,265 @@ SELECT s.room_id, s.user_id, r.tenant_id, r.last_message_id, r.last_position, r.
   FROM room_users s JOIN rooms r ON r.id = s.room_id
  WHERE s.status IN ('active', 'muted') AND r.deleted_at IS NULL;
 
+-- Roles, grants and the facts of decisions (app/domain/access). A refusal is the code of a domain error.
+
+CREATE FUNCTION chat_built_in_id(p_tenant uuid, p_name text) RETURNS uuid
+LANGUAGE sql IMMUTABLE AS $$
+    -- As access.built_in_id: the same role of a tenant has the same id whoever makes it.
+    SELECT (left(replace(p_tenant::text, '-', ''), 12) || '7' || left(d.hex, 3) || '8' || substr(d.hex, 4, 15))::uuid
+      FROM (SELECT encode(sha256(convert_to(p_tenant || ':' || p_name, 'UTF8')), 'hex') AS hex) d
+$$;
+
+-- Every tenant has the built-in roles, whoever makes it.
+CREATE FUNCTION chat_add_built_in_roles() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO roles (id, tenant_id, name, name_key, scope, built_in, created_at, updated_at)
+    SELECT DISTINCT chat_built_in_id(NEW.id, b.name), NEW.id, b.name, b.name, 'global', true, NEW.created_at, NEW.created_at
+      FROM chat_built_in_roles() b;
+    INSERT INTO role_permissions (role_id, permission_id, tenant_id, created_at)
+    SELECT chat_built_in_id(NEW.id, b.name), p.id, NEW.id, NEW.created_at
+      FROM chat_built_in_roles() b JOIN permissions p ON chat_permission_text(p) = b.permission;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER built_in_roles AFTER INSERT ON tenants FOR EACH ROW EXECUTE FUNCTION chat_add_built_in_roles();
+
+CREATE FUNCTION chat_permission_text(p permissions) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT p.domain || ':' || p.function || ':' || p.action
+$$;
+
+-- Which roles a user holds where: what they were granted, and the built-in role of their type of account.
+CREATE VIEW held_roles WITH (security_invoker = true) AS
+SELECT g.user_id, g.tenant_id, g.role_id, g.place_id, g.room_id, g.granted_by, g.expires_at, false AS by_account
+  FROM user_roles g
+UNION ALL
+SELECT u.id, u.tenant_id, r.id, '00000000-0000-0000-0000-000000000000'::uuid, NULL, NULL, NULL, true
+  FROM users u JOIN roles r ON r.tenant_id = u.tenant_id AND r.name_key = u.account_type AND r.built_in;
+
+-- The grants a decision is made from, as JSON; null for none. Most people hold none, and one look at a key tells.
+CREATE FUNCTION chat_grants(p_user uuid, p_account_type text, p_room uuid) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF p_account_type NOT IN ('agent', 'supervisor', 'admin') THEN
+        PERFORM FROM user_roles g
+         WHERE g.user_id = p_user AND g.place_id IN ('00000000-0000-0000-0000-000000000000', p_room);
+        IF NOT FOUND THEN RETURN NULL; END IF;
+    END IF;
+    RETURN (
+        SELECT jsonb_agg(jsonb_build_object(
+                   'role_id', h.role_id, 'role', r.name, 'room_id', h.room_id, 'granted_by', h.granted_by,
+                   'expires_at', h.expires_at, 'by_account', h.by_account,
+                   'patterns', coalesce((SELECT jsonb_agg(chat_permission_text(p) ORDER BY chat_permission_text(p) COLLATE "C")
+                                  FROM role_permissions rp JOIN permissions p ON p.id = rp.permission_id
+                                 WHERE rp.role_id = h.role_id), '[]'))
+                   ORDER BY h.by_account DESC, h.place_id, h.role_id)
+          FROM held_roles h JOIN roles r ON r.id = h.role_id
+         WHERE h.user_id = p_user AND h.place_id IN ('00000000-0000-0000-0000-000000000000', p_room));
+END $$;
+
+-- Whether a user holds a grant, good now, that covers a permission (grants.covers). plpgsql keeps the plan: to make it
+-- takes thirty times as long as to run it.
+CREATE FUNCTION chat_is_granted(p_user uuid, p_room uuid, p_permission text, p_now timestamptz) RETURNS boolean
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM held_roles h
+          JOIN role_permissions rp ON rp.role_id = h.role_id
+          JOIN permissions p ON p.id = rp.permission_id
+         WHERE h.user_id = p_user AND h.place_id IN ('00000000-0000-0000-0000-000000000000', p_room)
+           AND (h.expires_at IS NULL OR h.expires_at > p_now)
+           AND p.domain = split_part(p_permission, ':', 1) AND p.function IN ('*', split_part(p_permission, ':', 2))
+           AND p.action IN ('*', split_part(p_permission, ':', 3)));
+END $$;
+
+CREATE FUNCTION chat_is_barred(p_user users) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT p_user.deleted_at IS NOT NULL OR p_user.account_status IN ('suspended', 'deactivated')
+$$;
+
+-- ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+CREATE FUNCTION chat_domains(p_tenant uuid, p_actor uuid)
+RETURNS TABLE (prefix text, description text, permissions text[])
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT d.permission_prefix::text, d.description::text,
+               ARRAY(SELECT chat_permission_text(p) FROM permissions p
+                      WHERE p.domain || ':' || p.function = d.permission_prefix AND p.action <> '*'
+                      ORDER BY chat_permission_text(p) COLLATE "C")
+          FROM access_permission_domains d ORDER BY d.permission_prefix COLLATE "C";
+END $$;
+
+CREATE FUNCTION chat_permissions_of(p_role uuid) RETURNS text[]
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN ARRAY(SELECT chat_permission_text(p) FROM role_permissions rp JOIN permissions p ON p.id = rp.permission_id
+                  WHERE rp.role_id = p_role ORDER BY chat_permission_text(p) COLLATE "C");
+END $$;
+
+CREATE FUNCTION chat_roles(p_tenant uuid, p_actor uuid) RETURNS TABLE (role roles, permissions text[])
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY SELECT r, chat_permissions_of(r.id) FROM roles r WHERE r.tenant_id = p_tenant
+                  ORDER BY r.name_key COLLATE "C";
+END $$;
+
+CREATE FUNCTION chat_find_role(p_tenant uuid, p_actor uuid, p_role uuid) RETURNS TABLE (role roles, permissions text[])
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY SELECT r, chat_permissions_of(r.id) FROM roles r WHERE r.id = p_role AND r.tenant_id = p_tenant;
+END $$;
+
+CREATE FUNCTION chat_roles_of(p_tenant uuid, p_actor uuid, p_user uuid) RETURNS SETOF user_roles
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT g.* FROM user_roles g JOIN users u ON u.id = g.user_id
+          LEFT JOIN rooms r ON r.id = g.room_id
+         WHERE g.user_id = p_user AND g.tenant_id = p_tenant AND u.deleted_at IS NULL AND r.deleted_at IS NULL
+         ORDER BY g.place_id, g.role_id;
+END $$;
+
+CREATE FUNCTION chat_grants_of(p_tenant uuid, p_actor uuid, p_user uuid, p_room uuid) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN (SELECT chat_grants(u.id, u.account_type, r.id)
+              FROM users u LEFT JOIN rooms r ON r.id = p_room AND r.deleted_at IS NULL
+             WHERE u.id = p_user AND u.tenant_id = p_tenant AND u.deleted_at IS NULL);
+END $$;
+
+CREATE FUNCTION chat_facts(p_tenant uuid, p_actor uuid, p_user uuid, p_room uuid,
+    OUT refusal text, OUT account_type text, OUT is_barred boolean, OUT grants text, OUT lets_guests_in boolean,
+    OUT membership room_users)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    lets_guests_in := true;
+    IF p_user IS NOT NULL THEN
+        SELECT u.account_type, chat_is_barred(u), chat_grants(u.id, u.account_type, p_room)
+          INTO account_type, is_barred, grants
+          FROM users u WHERE u.id = p_user AND u.tenant_id = p_tenant AND u.deleted_at IS NULL;
+        IF NOT FOUND THEN refusal := 'user_not_found'; RETURN; END IF;
+    END IF;
+    IF p_room IS NOT NULL THEN
+        SELECT r.guest_access_allowed INTO lets_guests_in
+          FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+        IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
+        SELECT m.* INTO membership FROM room_users m WHERE m.room_id = p_room AND m.user_id = p_user;
+    END IF;
+END $$;
+
+-- ── writing: these run inside a unit of work ────────────────────────────────────────────────────────────────────────
+
+CREATE FUNCTION chat_permit(p_tenant uuid, p_role uuid, p_permissions text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+-- Makes these a role's permissions: what is new is added, what is missing goes, what stays is not written again.
+BEGIN
+    DELETE FROM role_permissions rp USING permissions p
+     WHERE rp.role_id = p_role AND p.id = rp.permission_id AND chat_permission_text(p) <> ALL (p_permissions);
+    INSERT INTO role_permissions (role_id, permission_id, tenant_id, created_at)
+    SELECT p_role, p.id, p_tenant, chat_now() FROM permissions p WHERE chat_permission_text(p) = ANY (p_permissions)
+    ON CONFLICT DO NOTHING;
+END $$;
+
+CREATE FUNCTION chat_create_role(p_role jsonb, p_permissions text[]) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_new roles := jsonb_populate_record(NULL::roles, p_role);
+    v_constraint text;
+BEGIN
+    INSERT INTO roles SELECT v_new.*;
+    PERFORM chat_permit(v_new.tenant_id, v_new.id, p_permissions);
+    RETURN NULL;
+EXCEPTION WHEN unique_violation OR foreign_key_violation THEN
+    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+    RETURN chat_refusal_of(v_constraint);
+END $$;
+
+CREATE FUNCTION chat_save_role(p_role jsonb, p_permissions text[], OUT refusal text, OUT role roles)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_new roles := jsonb_populate_record(NULL::roles, p_role);
+    v_constraint text;
+BEGIN
+    -- Outside the block that catches: what is locked inside it, an error gives up again.
+    SELECT r.* INTO role FROM roles r WHERE r.id = v_new.id AND r.tenant_id = v_new.tenant_id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN refusal := 'role_not_found'; RETURN; END IF;
+    IF (role).built_in THEN refusal := 'built_in_role'; RETURN; END IF;
+    BEGIN
+        UPDATE roles r SET name = v_new.name, name_key = v_new.name_key WHERE r.id = v_new.id RETURNING r.* INTO role;
+        PERFORM chat_permit(v_new.tenant_id, v_new.id, p_permissions);
+    EXCEPTION WHEN unique_violation THEN
+        GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+        refusal := chat_refusal_of(v_constraint);
+    END;
+END $$;
+
+CREATE FUNCTION chat_delete_role(p_tenant uuid, p_role uuid) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_built_in boolean;
+BEGIN
+    SELECT r.built_in INTO v_built_in FROM roles r WHERE r.id = p_role AND r.tenant_id = p_tenant FOR UPDATE;
+    IF NOT FOUND THEN RETURN 'role_not_found'; END IF;
+    IF v_built_in THEN RETURN 'built_in_role'; END IF;
+    DELETE FROM roles r WHERE r.id = p_role;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION chat_grant(p_tenant uuid, p_grant jsonb, OUT refusal text, OUT granted user_roles)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_new user_roles := jsonb_populate_record(NULL::user_roles, p_grant);
+BEGIN
+    -- What is granted stays what it is until the unit ends: the role is held. Foreign keys would take what is deleted.
+    PERFORM FROM roles r WHERE r.id = v_new.role_id AND r.tenant_id = p_tenant FOR NO KEY UPDATE;
+    IF NOT FOUND THEN refusal := 'role_not_found'; RETURN; END IF;
+    PERFORM FROM users u WHERE u.id = v_new.user_id AND u.tenant_id = p_tenant AND u.deleted_at IS NULL;
+    IF NOT FOUND THEN refusal := 'user_not_found'; RETURN; END IF;
+    PERFORM FROM rooms r WHERE r.id = v_new.room_id AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+    IF v_new.room_id IS NOT NULL AND NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
+    PERFORM FROM users u WHERE u.id = v_new.granted_by AND u.tenant_id = p_tenant;
+    IF v_new.granted_by IS NOT NULL AND NOT FOUND THEN refusal := 'user_not_found'; RETURN; END IF;
+    INSERT INTO user_roles AS g (user_id, role_id, tenant_id, room_id, granted_by, expires_at, created_at, updated_at)
+    VALUES (v_new.user_id, v_new.role_id, p_tenant, v_new.room_id, v_new.granted_by, v_new.expires_at, chat_now(),
+            chat_now())
+    ON CONFLICT (user_id, place_id, role_id) DO UPDATE
+       SET granted_by = excluded.granted_by, expires_at = excluded.expires_at
+    RETURNING g.* INTO granted;
+END $$;
+
+CREATE FUNCTION chat_revoke(p_tenant uuid, p_user uuid, p_role uuid, p_room uuid) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    DELETE FROM user_roles g
+     WHERE g.user_id = p_user AND g.role_id = p_role AND g.tenant_id = p_tenant
+       AND g.place_id = coalesce(p_room, '00000000-0000-0000-0000-000000000000');
+    RETURN CASE WHEN FOUND THEN NULL ELSE 'grant_not_found' END;
+END $$;
+
+CREATE FUNCTION chat_drop_expired_grants(p_tenant uuid, p_now timestamptz, p_limit integer) RETURNS integer
+LANGUAGE plpgsql VOLATILE AS $$
+-- What another unit is changing is left for the next time: it may get a new end.
+DECLARE
+    v_dropped integer;
+BEGIN
+    DELETE FROM user_roles d
+     USING (SELECT g.user_id, g.place_id, g.role_id FROM user_roles g
+             WHERE g.expires_at <= p_now AND g.tenant_id = p_tenant
+             ORDER BY g.expires_at, g.user_id, g.place_id, g.role_id LIMIT p_limit FOR UPDATE SKIP LOCKED) old
+     WHERE d.user_id = old.user_id AND d.place_id = old.place_id AND d.role_id = old.role_id;
+    GET DIAGNOSTICS v_dropped = ROW_COUNT;
+    RETURN v_dropped;
+END $$;
+
 -- Rooms and seats (app/domain/rooms.py). A refusal is the code of a domain error.
 
 CREATE FUNCTION chat_find_room(p_tenant uuid, p_actor uuid, p_room uuid) RETURNS SETOF rooms
@@ -1266,7 +1666,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chat_seat(p_tenant uuid, p_actor uuid, p_room uuid)
-RETURNS TABLE (refusal text, room rooms, membership room_users)
+RETURNS TABLE (refusal text, room rooms, membership room_users, account_type text, is_barred boolean, grants text)
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
@@ -1277,6 +1677,8 @@ BEGIN
         SELECT m.* INTO membership FROM room_users m
          WHERE m.room_id = p_room AND m.user_id = p_actor AND m.status IN ('active', 'muted');
         IF NOT FOUND THEN refusal := 'not_a_member'; END IF;
+        SELECT u.account_type, chat_is_barred(u), chat_grants(u.id, u.account_type, p_room)
+          INTO account_type, is_barred, grants FROM users u WHERE u.id = p_actor;
     END IF;
     RETURN NEXT;
 END $$;
@@ -1450,7 +1852,8 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chat_hold_room(p_tenant uuid, p_actor uuid, p_room uuid, p_subject uuid)
-RETURNS TABLE (refusal text, room rooms, actor room_users, subject room_users, seats_taken bigint, owners bigint)
+RETURNS TABLE (refusal text, room rooms, actor room_users, subject room_users, seats_taken bigint, owners bigint,
+               account_type text, is_barred boolean, grants text)
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     SELECT r.* INTO room FROM rooms r
@@ -1462,6 +1865,8 @@ BEGIN
         SELECT m.* INTO subject FROM room_users m WHERE m.room_id = p_room AND m.user_id = p_subject;
         SELECT count(*), count(*) FILTER (WHERE m.role = 'owner') INTO seats_taken, owners
           FROM room_users m WHERE m.room_id = p_room AND m.status IN ('active', 'muted');
+        SELECT u.account_type, chat_is_barred(u), chat_grants(u.id, u.account_type, p_room)
+          INTO account_type, is_barred, grants FROM users u WHERE u.id = p_actor AND u.tenant_id = p_tenant;
     END IF;
     RETURN NEXT;
 END $$;
@@ -2109,12 +2514,11 @@ DECLARE
     v_room record;
     v_seat record;
     v_message messages;
-    v_is_moderator boolean := p_actor IS NULL;
     v_is_guest boolean := false;  -- an observer edits nothing
 BEGIN
     PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
 
-    SELECT r.status, r.revision INTO v_room
+    SELECT r.status, r.revision, r.guest_access_allowed INTO v_room
       FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
     IF NOT FOUND THEN altered.content := 'room_not_found'; RETURN; END IF;
     IF v_room.status <> 'active' THEN altered.content := 'room_not_active'; RETURN; END IF;
@@ -2122,7 +2526,7 @@ BEGIN
     SELECT * INTO v_message FROM messages m
      WHERE m.room_id = p_room AND m.id = p_message AND m.deleted_at IS NULL;
     IF p_actor IS NOT NULL THEN
-        SELECT m.role, m.status, m.can_send_messages, m.muted_until, m.can_see_history, m.visible_from,
+        SELECT m.role, m.status, m.can_send_messages, m.muted_until, m.can_see_history, m.visible_from, u.account_type,
                u.deleted_at IS NOT NULL OR u.account_status IN ('suspended', 'deactivated') AS is_barred
           INTO v_seat
           FROM room_users m JOIN users u ON u.id = m.user_id
@@ -2133,7 +2537,6 @@ BEGIN
                           OR NOT v_seat.can_send_messages OR v_seat.role = 'observer') THEN
             altered.content := 'silenced'; RETURN;
         END IF;
-        v_is_moderator := v_seat.role IN ('owner', 'admin', 'moderator');
         v_is_guest := v_seat.role = 'guest';
         IF (NOT v_seat.can_see_history AND v_message.position <= v_seat.visible_from)
            OR (v_seat.role = 'guest' AND v_message.message_type = 'robot' AND NOT v_message.is_robot_visible_to_guests)
@@ -2159,8 +2562,17 @@ BEGIN
          WHERE m.room_id = p_room AND m.id = p_message
         RETURNING m.* INTO v_message;
     ELSE
-        IF NOT v_is_moderator AND v_message.user_id IS DISTINCT FROM p_actor THEN
-            altered.content := 'not_the_author'; RETURN;
+        -- Of what others wrote: access.can of DELETE_ANY_MESSAGE. Step by step: most deletes look no grants up, and the
+        -- application has no seat to look at.
+        IF p_actor IS NOT NULL AND v_message.user_id IS DISTINCT FROM p_actor THEN
+            IF v_seat.account_type = 'guest' AND NOT v_room.guest_access_allowed THEN
+                altered.content := 'not_the_author'; RETURN;
+            END IF;
+            IF v_seat.role NOT IN ('owner', 'admin', 'moderator') THEN
+                IF NOT chat_is_granted(p_actor, p_room, 'chat:message:delete_any', p_now) THEN
+                    altered.content := 'not_the_author'; RETURN;
+                END IF;
+            END IF;
         END IF;
         UPDATE messages m SET deleted_at = p_now, version = m.version + 1
          WHERE m.room_id = p_room AND m.id = p_message
@@ -3587,6 +3999,85 @@ BEGIN
          ORDER BY x.revision DESC LIMIT p_limit;
 END $$;
 
+-- Reading without a seat, and the log of it (app/domain/supervision.py). Each call reads and writes in one statement.
+
+CREATE FUNCTION chat_supervise(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
+                               p_entry uuid, p_room uuid, p_action text, p_reason text) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+-- The refusal of a supervised read, or none and a line in the log. The rule is access.can of SUPERVISE.
+DECLARE
+    v_account_type text;
+    v_is_barred boolean;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    IF p_actor IS NOT NULL THEN
+        SELECT u.account_type, chat_is_barred(u) INTO v_account_type, v_is_barred
+          FROM users u WHERE u.id = p_actor AND u.tenant_id = p_tenant AND u.deleted_at IS NULL;
+        IF NOT FOUND THEN RETURN 'user_not_found'; END IF;
+        IF v_is_barred THEN RETURN 'account_inactive'; END IF;
+    END IF;
+    PERFORM FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+    IF NOT FOUND THEN RETURN 'room_not_found'; END IF;
+    IF p_actor IS NOT NULL AND (v_account_type IN ('guest', 'robot')
+                                OR NOT chat_is_granted(p_actor, p_room, 'supervisor:chat:read', p_now)) THEN
+        RETURN 'not_allowed';
+    END IF;
+    INSERT INTO access_log (id, tenant_id, actor_id, action, entity, entity_id, room_id, reason, correlation_id, at)
+    VALUES (p_entry, p_tenant, p_actor, p_action, 'room', p_room, p_room, p_reason, p_correlation, p_now);
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION chat_supervised_history(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
+    p_entry uuid, p_room uuid, p_reason text, p_anchor uuid, p_is_newer boolean, p_limit integer, p_deleted boolean,
+    p_types text[])
+RETURNS SETOF chat_message
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_row chat_message;
+BEGIN
+    v_row.content := chat_supervise(p_tenant, p_actor, p_correlation, p_now, p_entry, p_room, 'supervised.history', p_reason);
+    IF v_row.content IS NOT NULL THEN
+        RETURN NEXT v_row;
+    ELSIF p_types IS NULL THEN  -- read as the application does, which sees all
+        RETURN QUERY SELECT * FROM chat_history(p_tenant, NULL, p_room, p_anchor, p_is_newer, p_limit, p_deleted);
+    ELSE
+        RETURN QUERY
+            SELECT * FROM chat_history_of_types(p_tenant, NULL, p_room, p_anchor, p_is_newer, p_limit, p_deleted, p_types);
+    END IF;
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);  -- whatever else the unit does, its actor does
+END $$;
+
+CREATE FUNCTION chat_supervised_members(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
+    p_entry uuid, p_room uuid, p_reason text, p_after uuid, p_limit integer)
+RETURNS TABLE (refusal text, person users, membership room_users)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    refusal := chat_supervise(p_tenant, p_actor, p_correlation, p_now, p_entry, p_room, 'supervised.members', p_reason);
+    IF refusal IS NOT NULL THEN
+        RETURN NEXT;
+    ELSE
+        RETURN QUERY
+            SELECT NULL::text, m.person, m.membership FROM chat_members(p_tenant, p_actor, p_room, p_after, p_limit) m;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_access_log_of_room(p_tenant uuid, p_actor uuid, p_room uuid, p_anchor uuid, p_is_newer boolean,
+                                        p_limit integer)
+RETURNS SETOF access_log
+LANGUAGE plpgsql VOLATILE AS $$
+-- Up to p_limit lines before or after p_anchor, nearest first.
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    IF p_is_newer THEN
+        RETURN QUERY SELECT * FROM access_log l
+                      WHERE l.room_id = p_room AND l.tenant_id = p_tenant AND l.id > p_anchor ORDER BY l.id LIMIT p_limit;
+    ELSE
+        RETURN QUERY SELECT * FROM access_log l
+                      WHERE l.room_id = p_room AND l.tenant_id = p_tenant AND l.id < p_anchor ORDER BY l.id DESC
+                      LIMIT p_limit;
+    END IF;
+END $$;
+
 -- Messages written elsewhere (app/domain/imports.py).
 
 CREATE FUNCTION chat_take_in(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
@@ -3760,6 +4251,9 @@ $$;
 
 -- Made by alembic/write_initial.py from the tables; frozen with the first release.
 
+CREATE TRIGGER touch BEFORE UPDATE OF permission_prefix, description
+    ON access_permission_domains FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
 CREATE TRIGGER touch BEFORE UPDATE OF metadata, user_id, message_type, content, delivery_status, robot_id, robot_response_to,
         is_robot_visible_to_guests, is_edited, edited_at, version, deleted_at
     ON messages FOR EACH ROW EXECUTE FUNCTION chat_touch();
@@ -3786,6 +4280,22 @@ CREATE TRIGGER history AFTER DELETE OR UPDATE OF metadata, user_id, message_type
 CREATE TRIGGER touch BEFORE UPDATE OF slug, name, settings
     ON tenants FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
+CREATE TRIGGER touch BEFORE UPDATE OF name, scope, built_in, name_key
+    ON roles FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_roles() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
+    INSERT INTO roles_history (changed_at, operation_type, changed_by, correlation_id,
+        id, tenant_id, name, scope, built_in, created_at, updated_at, name_key)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.id, OLD.tenant_id, OLD.name, OLD.scope, OLD.built_in, OLD.created_at, OLD.updated_at, OLD.name_key);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF name, scope, built_in, name_key
+    ON roles FOR EACH ROW EXECUTE FUNCTION chat_keep_roles();
+
 CREATE TRIGGER touch BEFORE UPDATE OF email, username, external_id, first_name, last_name, display_name, avatar_url, account_type, account_status,
         is_email_verified, deleted_at, email_key, username_key, password_hash, session_epoch
     ON users FOR EACH ROW EXECUTE FUNCTION chat_touch();
@@ -3810,6 +4320,19 @@ CREATE TRIGGER history AFTER DELETE OR UPDATE OF email, username, external_id, f
 
 CREATE TRIGGER touch BEFORE UPDATE OF user_id, purpose, token_hash, expires_at, used_at
     ON one_time_tokens FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_role_permissions() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
+    INSERT INTO role_permissions_history (changed_at, operation_type, changed_by, correlation_id,
+        role_id, permission_id, tenant_id, created_at)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.role_id, OLD.permission_id, OLD.tenant_id, OLD.created_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE
+    ON role_permissions FOR EACH ROW EXECUTE FUNCTION chat_keep_role_permissions();
 
 CREATE TRIGGER touch BEFORE UPDATE OF name, description, room_type, status, is_private, guest_access_allowed, max_participants, created_by,
         parent_room_id, escalation_level, issue_id, issue_description, external_id, settings, version, deleted_at,
@@ -3895,5 +4418,78 @@ CREATE TRIGGER touch BEFORE UPDATE OF metadata, room_id, user_id, client_key, me
 
 CREATE TRIGGER touch BEFORE UPDATE OF muted
     ON thread_follows FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE TRIGGER touch BEFORE UPDATE OF granted_by, expires_at
+    ON user_roles FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_user_roles() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
+    INSERT INTO user_roles_history (changed_at, operation_type, changed_by, correlation_id,
+        user_id, role_id, tenant_id, room_id, granted_by, expires_at, created_at, updated_at, place_id)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.user_id, OLD.role_id, OLD.tenant_id, OLD.room_id, OLD.granted_by, OLD.expires_at, OLD.created_at,
+        OLD.updated_at, OLD.place_id);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF granted_by, expires_at
+    ON user_roles FOR EACH ROW EXECUTE FUNCTION chat_keep_user_roles();
+
+-- Made by alembic/write_initial.py from the tables; frozen with the first release.
+
+INSERT INTO access_permission_domains (id, permission_prefix, description) VALUES
+    ('019b76da-a800-70bb-955d-4a6ab44be0e7', 'chat:room', 'room management'),
+    ('019b76da-a800-72b8-9d64-8f721eed63e5', 'chat:message', 'sending and viewing'),
+    ('019b76da-a800-7170-a54a-e36866e72325', 'chat:robot', 'robot interaction'),
+    ('019b76da-a800-72de-832c-ef43d85609e4', 'chat:file', 'upload and sharing'),
+    ('019b76da-a800-735c-9160-a2d6c27e7a41', 'chat:escalation', 'escalation management'),
+    ('019b76da-a800-70b2-8144-e8ffaedf7bc7', 'supervisor:chat', 'supervisor monitoring');
+
+INSERT INTO permissions (id, domain, function, action) VALUES
+    ('019b76da-a800-7164-9c4a-1be22fe93694', 'chat', 'room', 'update'),
+    ('019b76da-a800-710a-811c-9d34552cb040', 'chat', 'room', 'archive'),
+    ('019b76da-a800-7252-a602-ca141579ec66', 'chat', 'room', 'close'),
+    ('019b76da-a800-726a-bac6-92e568a5f302', 'chat', 'room', 'delete'),
+    ('019b76da-a800-7263-bf2f-81b1b46de1d3', 'chat', 'room', 'add_member'),
+    ('019b76da-a800-70be-b02e-41c0d22370c9', 'chat', 'room', 'remove_member'),
+    ('019b76da-a800-7219-bfbb-de394a107843', 'chat', 'room', 'ban_member'),
+    ('019b76da-a800-71c2-b789-50c452a514dc', 'chat', 'room', 'silence_member'),
+    ('019b76da-a800-714a-be55-c163dd4e3447', 'chat', 'room', 'change_role'),
+    ('019b76da-a800-7295-b900-6394aec558d1', 'chat', 'room', 'transfer_ownership'),
+    ('019b76da-a800-71bc-8e15-ac39f9b47646', 'chat', 'room', 'grant_role'),
+    ('019b76da-a800-73b1-8c76-68c1e8f9f015', 'chat', 'room', 'manage_roles'),
+    ('019b76da-a800-738d-a126-8fa5f6285aab', 'chat', 'message', 'delete_any'),
+    ('019b76da-a800-713d-b995-238c52de4cc0', 'chat', 'message', 'pin'),
+    ('019b76da-a800-7082-90ab-8d4937b55e22', 'chat', 'message', 'mention_all'),
+    ('019b76da-a800-73c1-b057-a220e4e03d31', 'chat', 'file', 'delete_any'),
+    ('019b76da-a800-7129-9206-11ed58b7fc90', 'chat', 'robot', 'ask'),
+    ('019b76da-a800-739f-8872-97c1c99288e2', 'chat', 'escalation', 'create'),
+    ('019b76da-a800-731c-a341-f7860e8c8307', 'chat', 'escalation', 'claim'),
+    ('019b76da-a800-72e3-97af-3087243ff838', 'chat', 'escalation', 'assign'),
+    ('019b76da-a800-71a7-bbe9-779b2ad0f1f5', 'chat', 'escalation', 'resolve'),
+    ('019b76da-a800-7308-891f-f7120163e22f', 'supervisor', 'chat', 'read'),
+    ('019b76da-a800-72f2-9b14-2cabbb3eebce', 'chat', 'room', '*'),
+    ('019b76da-a800-7276-bf5b-93afe567003e', 'chat', 'message', '*'),
+    ('019b76da-a800-7266-9e35-d2fa846c184b', 'chat', 'file', '*'),
+    ('019b76da-a800-7316-94c8-032a31d28142', 'chat', 'robot', '*'),
+    ('019b76da-a800-722c-8012-7ded5e752b68', 'chat', 'escalation', '*'),
+    ('019b76da-a800-736d-9068-395a3990defe', 'supervisor', 'chat', '*'),
+    ('019b76da-a800-714b-973d-4d6486086b72', 'chat', '*', '*'),
+    ('019b76da-a800-72b1-a6ad-d8544f334b26', 'supervisor', '*', '*');
+
+-- What the built-in roles of every tenant hold.
+CREATE FUNCTION chat_built_in_roles() RETURNS TABLE (name text, permission text)
+LANGUAGE sql IMMUTABLE AS $$
+    VALUES
+        ('agent', 'chat:escalation:claim'),
+        ('agent', 'chat:escalation:resolve'),
+        ('supervisor', 'chat:escalation:claim'),
+        ('supervisor', 'chat:escalation:resolve'),
+        ('supervisor', 'chat:escalation:assign'),
+        ('supervisor', 'supervisor:chat:read'),
+        ('admin', 'chat:*:*'),
+        ('admin', 'supervisor:*:*')
+$$;
 
 INSERT INTO tenants (id, slug, name) VALUES ('00000000-0000-7000-8000-000000000001', 'default', 'Default');

@@ -1,6 +1,7 @@
 -- Made by alembic/write_initial.py from the tables; frozen with the first release.
 
 DROP TABLE
+    user_roles,
     threads,
     thread_participants,
     thread_follows,
@@ -14,17 +15,25 @@ DROP TABLE
     user_settings,
     user_blocks,
     rooms,
+    role_permissions,
     one_time_tokens,
     users,
+    roles,
     users_history,
     user_settings_history,
+    user_roles_history,
     tenants,
     rooms_history,
     room_users_history,
+    roles_history,
+    role_permissions_history,
     reactions,
     pins,
+    permissions,
     messages_history,
     messages,
     message_read_receipts,
-    mentions
+    mentions,
+    access_permission_domains,
+    access_log
 CASCADE;

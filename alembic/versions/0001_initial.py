@@ -19,6 +19,7 @@ _FUNCTIONS = (
     "credentials",
     "blocks",
     "views",
+    "access",
     "rooms",
     "children",
     "invitations",
@@ -33,6 +34,7 @@ _FUNCTIONS = (
     "attaching",
     "reactions",
     "pins",
+    "supervision",
     "imports",
     "months",
 )
@@ -65,6 +67,7 @@ def upgrade() -> None:
     for name in _FUNCTIONS:
         _run((_SQL / f"{name}.sql").read_text())
     _run((_HERE / "0001_triggers.sql").read_text())
+    _run((_HERE / "0001_permissions.sql").read_text())
     _run(_DEFAULT_TENANT)
 
 

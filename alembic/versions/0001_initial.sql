@@ -1,4 +1,30 @@
 -- Made by alembic/write_initial.py from the tables; frozen with the first release.
+CREATE TABLE access_log (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    actor_id UUID,
+    action TEXT NOT NULL,
+    entity VARCHAR(50) NOT NULL,
+    entity_id UUID,
+    room_id UUID,
+    reason VARCHAR(500),
+    correlation_id TEXT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_access_log PRIMARY KEY (id),
+    CONSTRAINT ck_access_log_action CHECK (action IN ('supervised.history', 'supervised.members'))
+);
+CREATE INDEX ix_access_log_room ON access_log (room_id, id);
+
+CREATE TABLE access_permission_domains (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    permission_prefix VARCHAR(101) NOT NULL,
+    description VARCHAR(255) NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_access_permission_domains PRIMARY KEY (id),
+    CONSTRAINT uq_access_permission_domains_permission_prefix UNIQUE (permission_prefix)
+);
+
 CREATE TABLE mentions (
     room_id UUID NOT NULL,
     message_id UUID NOT NULL,
@@ -92,6 +118,16 @@ CREATE TABLE messages_history (
 );
 CREATE INDEX ix_messages_history_row ON messages_history (room_id, id, history_id);
 
+CREATE TABLE permissions (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    domain VARCHAR(50) NOT NULL,
+    function VARCHAR(50) NOT NULL,
+    action VARCHAR(50) NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_permissions PRIMARY KEY (id),
+    CONSTRAINT uq_permissions_domain_function_action UNIQUE (domain, function, action)
+);
+
 CREATE TABLE pins (
     room_id UUID NOT NULL,
     message_id UUID NOT NULL,
@@ -117,6 +153,40 @@ CREATE TABLE reactions (
 ) PARTITION BY RANGE (message_id);
 CREATE INDEX ix_reactions_emoji ON reactions (room_id, message_id, emoji, revision) INCLUDE (user_id);
 CREATE INDEX ix_reactions_user ON reactions (user_id);
+
+CREATE TABLE role_permissions_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    role_id UUID,
+    permission_id UUID,
+    tenant_id UUID,
+    created_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_role_permissions_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_role_permissions_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_role_permissions_history_row ON role_permissions_history (role_id, permission_id, history_id);
+
+CREATE TABLE roles_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    id UUID,
+    tenant_id UUID,
+    name VARCHAR(100),
+    scope TEXT,
+    built_in BOOLEAN,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    name_key TEXT,
+    CONSTRAINT pk_roles_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_roles_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_roles_history_row ON roles_history (id, history_id);
 
 CREATE TABLE room_users_history (
     history_id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -204,6 +274,26 @@ CREATE TABLE tenants (
     CONSTRAINT uq_tenants_slug UNIQUE (slug)
 );
 
+CREATE TABLE user_roles_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    user_id UUID,
+    role_id UUID,
+    tenant_id UUID,
+    room_id UUID,
+    granted_by UUID,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    place_id UUID,
+    CONSTRAINT pk_user_roles_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_user_roles_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_user_roles_history_row ON user_roles_history (user_id, place_id, role_id, history_id);
+
 CREATE TABLE user_settings_history (
     history_id UUID DEFAULT chat_uuidv7() NOT NULL,
     changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -251,6 +341,22 @@ CREATE TABLE users_history (
     CONSTRAINT ck_users_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
 );
 CREATE INDEX ix_users_history_row ON users_history (id, history_id);
+
+CREATE TABLE roles (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    name VARCHAR(100) NOT NULL,
+    scope TEXT DEFAULT 'room' NOT NULL,
+    built_in BOOLEAN DEFAULT false NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    name_key TEXT NOT NULL,
+    CONSTRAINT pk_roles PRIMARY KEY (id),
+    CONSTRAINT uq_roles_tenant_id_id UNIQUE (tenant_id, id),
+    CONSTRAINT uq_roles_tenant_id_name_key UNIQUE (tenant_id, name_key),
+    CONSTRAINT fk_roles_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT ck_roles_scope CHECK (scope IN ('global', 'room'))
+);
 
 CREATE TABLE users (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -302,6 +408,17 @@ CREATE TABLE one_time_tokens (
     CONSTRAINT ck_one_time_tokens_purpose CHECK (purpose IN ('verify_email', 'reset_password', 'invitation'))
 );
 CREATE INDEX ix_one_time_tokens_expiry ON one_time_tokens (tenant_id, expires_at, id);
+
+CREATE TABLE role_permissions (
+    role_id UUID NOT NULL,
+    permission_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_role_permissions PRIMARY KEY (role_id, permission_id),
+    CONSTRAINT fk_role_permissions_tenant_id_role_id FOREIGN KEY(tenant_id, role_id) REFERENCES roles (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_role_permissions_permission_id FOREIGN KEY(permission_id) REFERENCES permissions (id)
+);
+CREATE INDEX ix_role_permissions_permission ON role_permissions (permission_id);
 
 CREATE TABLE rooms (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -597,6 +714,28 @@ CREATE TABLE threads (
     CONSTRAINT ck_threads_last_reply_position CHECK (last_reply_position >= 0)
 );
 CREATE INDEX ix_threads_last_reply ON threads (room_id, last_reply_id) WHERE reply_count > 0;
+
+CREATE TABLE user_roles (
+    user_id UUID NOT NULL,
+    role_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    room_id UUID,
+    granted_by UUID,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    place_id UUID GENERATED ALWAYS AS (coalesce(room_id, '00000000-0000-0000-0000-000000000000'::uuid)) STORED NOT NULL,
+    CONSTRAINT pk_user_roles PRIMARY KEY (user_id, place_id, role_id),
+    CONSTRAINT fk_user_roles_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_user_roles_tenant_id_granted_by FOREIGN KEY(tenant_id, granted_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (granted_by),
+    CONSTRAINT fk_user_roles_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_user_roles_tenant_id_role_id FOREIGN KEY(tenant_id, role_id) REFERENCES roles (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_user_roles_room CHECK (room_id <> '00000000-0000-0000-0000-000000000000'::uuid)
+);
+CREATE INDEX ix_user_roles_expires_at ON user_roles (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX ix_user_roles_granted_by ON user_roles (granted_by);
+CREATE INDEX ix_user_roles_role ON user_roles (role_id);
+CREATE INDEX ix_user_roles_room ON user_roles (room_id);
 
 -- The foreign keys of every leaf of every month, in the order they are made.
 CREATE FUNCTION chat_leaf_keys() RETURNS TABLE (n integer, parent text, foreign_key text, definition text)

@@ -1,5 +1,8 @@
 -- Made by alembic/write_initial.py from the tables; frozen with the first release.
 
+CREATE TRIGGER touch BEFORE UPDATE OF permission_prefix, description
+    ON access_permission_domains FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
 CREATE TRIGGER touch BEFORE UPDATE OF metadata, user_id, message_type, content, delivery_status, robot_id, robot_response_to,
         is_robot_visible_to_guests, is_edited, edited_at, version, deleted_at
     ON messages FOR EACH ROW EXECUTE FUNCTION chat_touch();
@@ -26,6 +29,22 @@ CREATE TRIGGER history AFTER DELETE OR UPDATE OF metadata, user_id, message_type
 CREATE TRIGGER touch BEFORE UPDATE OF slug, name, settings
     ON tenants FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
+CREATE TRIGGER touch BEFORE UPDATE OF name, scope, built_in, name_key
+    ON roles FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_roles() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
+    INSERT INTO roles_history (changed_at, operation_type, changed_by, correlation_id,
+        id, tenant_id, name, scope, built_in, created_at, updated_at, name_key)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.id, OLD.tenant_id, OLD.name, OLD.scope, OLD.built_in, OLD.created_at, OLD.updated_at, OLD.name_key);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF name, scope, built_in, name_key
+    ON roles FOR EACH ROW EXECUTE FUNCTION chat_keep_roles();
+
 CREATE TRIGGER touch BEFORE UPDATE OF email, username, external_id, first_name, last_name, display_name, avatar_url, account_type, account_status,
         is_email_verified, deleted_at, email_key, username_key, password_hash, session_epoch
     ON users FOR EACH ROW EXECUTE FUNCTION chat_touch();
@@ -50,6 +69,19 @@ CREATE TRIGGER history AFTER DELETE OR UPDATE OF email, username, external_id, f
 
 CREATE TRIGGER touch BEFORE UPDATE OF user_id, purpose, token_hash, expires_at, used_at
     ON one_time_tokens FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_role_permissions() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
+    INSERT INTO role_permissions_history (changed_at, operation_type, changed_by, correlation_id,
+        role_id, permission_id, tenant_id, created_at)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.role_id, OLD.permission_id, OLD.tenant_id, OLD.created_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE
+    ON role_permissions FOR EACH ROW EXECUTE FUNCTION chat_keep_role_permissions();
 
 CREATE TRIGGER touch BEFORE UPDATE OF name, description, room_type, status, is_private, guest_access_allowed, max_participants, created_by,
         parent_room_id, escalation_level, issue_id, issue_description, external_id, settings, version, deleted_at,
@@ -135,3 +167,20 @@ CREATE TRIGGER touch BEFORE UPDATE OF metadata, room_id, user_id, client_key, me
 
 CREATE TRIGGER touch BEFORE UPDATE OF muted
     ON thread_follows FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE TRIGGER touch BEFORE UPDATE OF granted_by, expires_at
+    ON user_roles FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_user_roles() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
+    INSERT INTO user_roles_history (changed_at, operation_type, changed_by, correlation_id,
+        user_id, role_id, tenant_id, room_id, granted_by, expires_at, created_at, updated_at, place_id)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.user_id, OLD.role_id, OLD.tenant_id, OLD.room_id, OLD.granted_by, OLD.expires_at, OLD.created_at,
+        OLD.updated_at, OLD.place_id);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF granted_by, expires_at
+    ON user_roles FOR EACH ROW EXECUTE FUNCTION chat_keep_user_roles();

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from sqlmodel import Field
 
-from .access import NotAllowed, Permission, allows
+from .access import GRANTED, NotAllowed, Permission
 from .errors import Limited
 from .ids import DEFAULT_TENANT, MessageId, RoomId, TenantId, UserId
 from .messaging import Message
@@ -63,7 +63,7 @@ class TooManyPins(Limited):
 
 def _may_pin(facts: AttachFacts) -> bool:
     seat = facts.membership
-    return facts.by_application or (seat is not None and allows(seat, Permission.PIN_MESSAGE))
+    return facts.by_application or (seat is not None and Permission.PIN_MESSAGE in GRANTED[seat.role])
 
 
 UNPIN_RULES: tuple[Rule[AttachFacts], ...] = (

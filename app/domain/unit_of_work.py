@@ -24,6 +24,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
 
+from .access.ports import Access, AccessReader
 from .actors import Actor
 from .answers import AnswerWriter
 from .blocks import BlockReader, Blocks, BlockWriter
@@ -40,6 +41,7 @@ from .reactions import ReactionReader, Reactions, ReactionWriter
 from .reading import Reading, ReadingReader, ReadingWriter
 from .rooms.ports import RoomReader, Rooms
 from .schedule import Schedule, ScheduleReader, ScheduleWriter
+from .supervision import AccessLogReader, SupervisedReads, Supervision
 from .threads import ThreadReader, Threads, ThreadWriter
 
 
@@ -91,6 +93,10 @@ class UnitOfWork(Protocol):
     def credentials(self) -> Credentials: ...
     @property
     def blocks(self) -> Blocks: ...
+    @property
+    def access(self) -> Access: ...
+    @property
+    def supervision(self) -> Supervision: ...
 
     def record(self, change: Change) -> None:
         """Adds a change to the room's log. It is numbered and written at commit, announced after it."""
@@ -134,6 +140,8 @@ class Once(Protocol):
     def reactions(self) -> ReactionWriter: ...
     @property
     def pins(self) -> PinWriter: ...
+    @property
+    def supervision(self) -> SupervisedReads: ...
 
 
 class Reader(Protocol):
@@ -167,6 +175,10 @@ class Reader(Protocol):
     def mentions(self) -> MentionReader: ...
     @property
     def pins(self) -> PinReader: ...
+    @property
+    def access(self) -> AccessReader: ...
+    @property
+    def supervision(self) -> AccessLogReader: ...
 
 
 class Store(Protocol):

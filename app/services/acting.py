@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from app.domain import access
+from app.domain.access import Facts, Permission
 from app.domain.events import Change, EventKind
 from app.domain.identity import AccountInactive, AccountType, User, UserNotFound
 from app.domain.ids import RoomId, UserId
@@ -44,9 +46,19 @@ async def held(uow: UnitOfWork, room_id: RoomId, subject: UserId) -> tuple[Occup
     occupancy = await uow.rooms.hold(room_id, subject)
     if user is None:
         return occupancy, None
-    if occupancy.actor is None or not occupancy.actor.is_seated:
+    if occupancy.actor is None or not occupancy.actor.is_seated or occupancy.standing is None:
         raise NotAMember(room_id=str(room_id))
-    return occupancy, Seat(occupancy.room, occupancy.actor)
+    return occupancy, Seat(occupancy.room, occupancy.actor, occupancy.standing)
+
+
+async def asked(uow: UnitOfWork, permission: Permission, room_id: RoomId | None = None) -> Facts:
+    """The facts by which the actor has a permission, in a room they may have no seat in, or everywhere.
+
+    Raises as `access.demand`, `UserNotFound`, `RoomNotFound`; the application has every permission.
+    """
+    facts = await uow.access.facts(uow.actor.user_id, room_id)
+    access.demand(facts, permission)
+    return facts
 
 
 async def take_seat(uow: UnitOfWork, occupancy: Occupancy, membership: Membership) -> None:

@@ -17,7 +17,7 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 from app.domain.actors import Actor
 from app.domain.documents import EMPTY, Document
 from app.domain.errors import Invalid
-from app.domain.ids import InvitationId, MessageId, RoomId, ScheduledId, UserId
+from app.domain.ids import AccessRoleId, InvitationId, MessageId, RoomId, ScheduledId, UserId
 from app.domain.messaging import CONTENT_MAX, Edit
 from app.domain.pages import Cursor
 from app.domain.rooms import name_prefix
@@ -58,6 +58,10 @@ def message_ids(values: Iterable[MessageId | str], name: str = "message_ids") ->
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise Invalid.field(name, "must be a list")
     return tuple(message_id(value, name) for value in values)
+
+
+def role_id(value: AccessRoleId | str, name: str = "role_id") -> AccessRoleId:
+    return AccessRoleId(_identified(value, name))
 
 
 def _identified(value: UUID | str, name: str) -> UUID:
@@ -134,6 +138,13 @@ def text(value: str, name: str) -> str:
     if not isinstance(value, str):
         raise Invalid.field(name, "must be text")
     return value
+
+
+def texts(values: Iterable[str], name: str) -> tuple[str, ...]:
+    """Several texts; a single one is refused, it would be read letter by letter."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise Invalid.field(name, "must be a list")
+    return tuple(text(value, name) for value in values)
 
 
 def prefix(value: str, name: str = "prefix") -> str:

@@ -8,8 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from app.domain import ids
+from app.domain.access.roles import AccessRole, UserRole
 from app.domain.identity import Account, AccountStatus, AccountType, Tenant
-from app.domain.ids import DEFAULT_TENANT, RoomId, TenantId, UserId
+from app.domain.ids import DEFAULT_TENANT, AccessRoleId, RoomId, TenantId, UserId
 from app.domain.imports import ImportedMessage
 from app.domain.invitations import Invitation
 from app.domain.messaging import Draft, Message, MessageType
@@ -129,6 +130,18 @@ def thread_follow(unread: ThreadUnread, user_id: UserId) -> ThreadFollow:
         created_at=START,
         updated_at=START,
     )
+
+
+def access_role(*permissions: str, **fields: Any) -> AccessRole:
+    """A role that is granted everywhere or in one room."""
+    defaults: dict[str, Any] = {"id": new_id(), "name": unique("role"), "scope": "global", "permissions": permissions}
+    return AccessRole(**{**defaults, "created_at": START, "updated_at": START, **fields})
+
+
+def user_role(user_id: UserId, role_id: AccessRoleId, room_id: RoomId | None = None, **fields: Any) -> UserRole:
+    """A role granted without an end, everywhere unless a room is named."""
+    defaults: dict[str, Any] = {"user_id": user_id, "role_id": role_id, "room_id": room_id}
+    return UserRole(**{**defaults, "created_at": START, "updated_at": START, **fields})
 
 
 def imported(user_id: UserId, **fields: Any) -> ImportedMessage:

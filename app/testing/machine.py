@@ -18,6 +18,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
+from app.domain.access.roles import built_in_roles
 from app.domain.actors import Actor
 from app.domain.identity import AccountType
 from app.domain.pages import MAX_LIMIT
@@ -26,6 +27,7 @@ from app.domain.unit_of_work import Reader, UnitOfWork
 
 from . import builders
 from .acts import (
+    access,
     blocks,
     credentials,
     drafts,
@@ -58,6 +60,7 @@ LOOKS: dict[str, Look] = {
     **reactions.LOOKS,
     **mentions.LOOKS,
     **pins.LOOKS,
+    **access.LOOKS,
 }
 LAST_LOOKS = ("unread", "recount", "get_user_rooms", "profile", "settings", "find_by_id")
 
@@ -76,6 +79,7 @@ class StoreMachine(
     imports.Imports,
     threads.Threads,
     drafts.Drafts,
+    access.Access,
 ):
     """The steps of all areas, the beginning and the end; `comparing` gives it its stores."""
 
@@ -92,6 +96,7 @@ class StoreMachine(
         self.people = [Actor(user_id=a.id, tenant_id=self.tenant.id, correlation_id="step") for a in accounts]
         self.people.append(Actor(user_id=None, tenant_id=self.tenant.id, correlation_id="step"))
         self.shared |= {account.id for account in accounts}
+        self.shared |= {role.id for role in built_in_roles(self.tenant)}
         roles = [Role.OWNER, Role.MEMBER, Role.MODERATOR, Role.GUEST, Role.MEMBER]
         two = [self._new_room(name=f"Room {n}") for n in range(2)]
         drafts = [(room, builders.draft()) for room in two for _ in range(2)]

@@ -13,6 +13,8 @@ from asyncpg.introspection import INTRO_LOOKUP_TYPES
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.domain.access import Permission
+from app.domain.access.roles import AccessRole, UserRole
 from app.domain.actors import Actor
 from app.domain.answers import Answer
 from app.domain.credentials import NewToken, Purpose, hash_of
@@ -32,6 +34,7 @@ from app.testing.world import World, user_of
 
 KEY = "the same key again"
 EMOJI = "\N{THUMBS UP SIGN}"
+DELETE_ANY = Permission.DELETE_ANY_MESSAGE.value
 
 
 class Ledger:
@@ -76,6 +79,10 @@ class Scene:
         self.outsider: Actor
         self.nobody = world.system
         """The application."""
+        self.sue: Actor
+        """A supervisor."""
+        self.roles: list[AccessRole]
+        """`size` of them, all of which Ann holds everywhere."""
         self.others: tuple[Actor, ...]
         """`size` people who do nothing of their own."""
         self.hall: RoomId
@@ -127,6 +134,15 @@ class Scene:
         for other in made.others:  # who are there, and have nothing to do with Ann
             await world.once(other).users.update_online_status(OnlineStatus.ONLINE)
             await world.once(made.ann).blocks.block(user_of(other))
+        made.sue = await world.person(account_type=AccountType.SUPERVISOR)
+        made.roles = [made.access_role("chat:*:*", DELETE_ANY) for _ in range(size)]
+        async with world.unit() as uow:
+            for role in made.roles:
+                await uow.access.create_role(role)
+                await uow.access.grant(made.granting(made.ann, role))
+            await uow.commit()
+        for _ in range(size):
+            await world.once(made.sue).supervision.history(made.hall, "a complaint", limit=1)
         for reader in (made.ann, *made.others[1:]):
             await world.once(reader).reading.mark_read(made.hall, made.hall_messages[0].id)
         await made._marked()
@@ -230,6 +246,12 @@ class Scene:
 
     def seat(self, room_id: RoomId, person: Actor, **fields: Any) -> Membership:
         return builders.membership(room_id, user_of(person), self.world.tenant.id, **fields)
+
+    def access_role(self, *permissions: str) -> AccessRole:
+        return builders.access_role(*permissions, tenant_id=self.world.tenant.id)
+
+    def granting(self, person: Actor, role: AccessRole) -> UserRole:
+        return builders.user_role(user_of(person), role.id, tenant_id=self.world.tenant.id)
 
     def invited(self, room_id: RoomId, person: Actor | None = None, **fields: Any) -> Invitation:
         user_id = None if person is None else user_of(person)

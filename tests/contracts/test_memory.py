@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.testing.contracts.access import GrantsContract
 from app.testing.contracts.answers import AnswersContract, StaleAnswersContract
 from app.testing.contracts.attaching import AttachTablesContract
 from app.testing.contracts.base import all_contracts
@@ -12,6 +13,7 @@ from app.testing.contracts.credentials import CredentialsContract, TokensContrac
 from app.testing.contracts.drafts import DraftsContract
 from app.testing.contracts.events import EventsContract
 from app.testing.contracts.foreign import ForeignRowsContract
+from app.testing.contracts.granted import GrantedDeletesContract
 from app.testing.contracts.identity import TenantsContract, UsersContract
 from app.testing.contracts.imports import ImportsContract, MissingMonthContract, MonthsContract
 from app.testing.contracts.invitations import InvitationsContract
@@ -27,10 +29,12 @@ from app.testing.contracts.pages import BrowseContract, MembersContract
 from app.testing.contracts.pins import PinsContract
 from app.testing.contracts.reactions import ReactionsContract
 from app.testing.contracts.reading import ReadingContract, ReceiptsContract
+from app.testing.contracts.roles import RolesContract
 from app.testing.contracts.rooms import RoomsContract
 from app.testing.contracts.schedule import ClaimsContract, ScheduleContract
 from app.testing.contracts.seats import ChildRoomsContract, SeatsContract
 from app.testing.contracts.statuses import OnlineContract, OwnContract
+from app.testing.contracts.supervision import SupervisionContract
 from app.testing.contracts.threads import FollowsContract, SummariesContract
 from app.testing.contracts.unit_of_work import MisuseContract, UnitOfWorkContract
 from app.testing.contracts.unread import UnreadContract
@@ -174,6 +178,18 @@ class TestForeignRows(ForeignRowsContract): ...
 
 
 class TestMonths(MonthsContract): ...
+
+
+class TestRoles(RolesContract): ...
+
+
+class TestGrants(GrantsContract): ...
+
+
+class TestGrantedDeletes(GrantedDeletesContract): ...
+
+
+class TestSupervision(SupervisionContract): ...
 
 
 def test_every_suite_is_bound() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import pkgutil
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.access.roles import PATTERNS
 from app.domain.answers import Chunk, Failure
 from app.domain.credentials import Purpose
 from app.domain.drafts import DraftText
@@ -38,6 +40,14 @@ pytestmark = pytest.mark.postgres
 AREAS = (
     *("identity.ports", "credentials", "blocks", "rooms.ports", "invitations", "messaging.ports", "threads", "drafts"),
     *("schedule", "answers", "reactions", "mentions", "pins", "reading", "imports"),
+    "identity",
+    "rooms",
+    "invitations",
+    "messaging",
+    "reading",
+    "imports",
+    "access",
+    "supervision",
 )
 FEW, MANY = 1, 100
 LIMIT = 100
@@ -210,6 +220,13 @@ READS = [
         shows_size=True,
     ),
     Verb("PinReader.find_by_room", lambda to, s: to.pins.find_by_room(s.hall, limit=LIMIT), shows_size=True),
+    Verb("AccessReader.domains", lambda to, s: to.access.domains()),
+    Verb("AccessReader.roles", lambda to, s: to.access.roles()),
+    Verb("AccessReader.find_role", lambda to, s: to.access.find_role(s.roles[0].id)),
+    Verb("AccessReader.roles_of", lambda to, s: to.access.roles_of(user_of(s.ann)), shows_size=True),
+    Verb("AccessReader.grants_of", lambda to, s: to.access.grants_of(user_of(s.ann)), shows_size=True),
+    Verb("AccessReader.facts", lambda to, s: to.access.facts(user_of(s.ann), s.hall)),
+    Verb("AccessLogReader.of_room", lambda to, s: to.supervision.of_room(s.hall, limit=LIMIT), shows_size=True),
     Verb("ReadingReader.readers", lambda to, s: to.reading.readers(s.hall, s.hall_messages[0].id), shows_size=True),
 ]
 
@@ -311,6 +328,19 @@ HOT_WRITES = [
     ),
 ]
 
+SUPERVISED = [
+    Verb(
+        "SupervisedReads.history",
+        lambda to, s: to.supervision.history(s.attic, "a complaint", limit=LIMIT),
+        by="sue",
+    ),
+    Verb(
+        "SupervisedReads.members",
+        lambda to, s: to.supervision.members(s.attic, "a complaint", None, LIMIT),
+        by="sue",
+    ),
+]
+
 UNIT_WRITES = [
     Verb("Tenants.create", lambda to, s: to.tenants.create(builders.tenant())),
     Verb("Users.create", lambda to, s: to.users.create(builders.account(tenant_id=s.world.tenant.id))),
@@ -346,6 +376,12 @@ UNIT_WRITES = [
         lambda to, s: to.invitations.close(s.attic, user_of(s.outsider), InvitationStatus.REVOKED),
     ),
     Verb("Invitations.expire", lambda to, s: to.invitations.expire(LIMIT), shows_size=True),
+    Verb("Access.create_role", lambda to, s: to.access.create_role(s.access_role(*PATTERNS))),
+    Verb("Access.save_role", lambda to, s: to.access.save_role(s.roles[0].changed(permissions=PATTERNS))),
+    Verb("Access.delete_role", lambda to, s: to.access.delete_role(s.roles[0].id)),
+    Verb("Access.grant", lambda to, s: to.access.grant(s.granting(s.ben, s.roles[0]))),
+    Verb("Access.revoke", lambda to, s: to.access.revoke(user_of(s.ann), s.roles[0].id)),
+    Verb("Access.drop_expired", lambda to, s: to.access.drop_expired(LIMIT)),
     Verb("Imports.take_in", lambda to, s: to.imports.take_in(s.attic, s.imported()), shows_size=True),
 ]
 
@@ -410,12 +446,12 @@ async def test_a_read_is_one_statement(stage: Stage, verb: Verb) -> None:
     await prove(stage, verb, in_a_unit)
 
 
-@pytest.mark.parametrize("verb", HOT_WRITES, ids=str)
+@pytest.mark.parametrize("verb", [*HOT_WRITES, *SUPERVISED], ids=str)
 async def test_a_hot_write_is_its_own_transaction_in_one_statement(stage: Stage, verb: Verb) -> None:
     await prove(stage, verb, by_once)
 
 
-@pytest.mark.parametrize("verb", [*HOT_WRITES, *UNIT_WRITES], ids=str)
+@pytest.mark.parametrize("verb", [*HOT_WRITES, *SUPERVISED, *UNIT_WRITES], ids=str)
 async def test_a_write_inside_a_unit_is_one_statement(stage: Stage, verb: Verb) -> None:
     await prove(stage, verb, in_a_unit)
 
@@ -475,11 +511,19 @@ async def test_months_that_are_there_are_one_statement(stage: Stage) -> None:
 
 def test_every_verb_has_a_row() -> None:
     areas = [importlib.import_module(f"app.domain.{area}") for area in AREAS]
+    modules = [
+        importlib.import_module(name)
+        for area in areas
+        for name in (
+            area.__name__,
+            *(f"{area.__name__}.{part.name}" for part in pkgutil.iter_modules(getattr(area, "__path__", ()))),
+        )
+    ]
     ports = [
         thing
-        for area in areas
-        for thing in vars(area).values()
-        if inspect.isclass(thing) and thing.__module__ == area.__name__ and getattr(thing, "_is_protocol", False)
+        for module in modules
+        for thing in vars(module).values()
+        if inspect.isclass(thing) and thing.__module__ == module.__name__ and getattr(thing, "_is_protocol", False)
     ]
     verbs = {f"{port.__name__}.{verb}" for port in ports for verb in vars(port) if not verb.startswith("_")}
-    assert verbs == {verb.port for verb in (*READS, *HOT_WRITES, *UNIT_WRITES)} | set(NOT_HERE)
+    assert verbs == {verb.port for verb in (*READS, *HOT_WRITES, *SUPERVISED, *UNIT_WRITES)} | set(NOT_HERE)

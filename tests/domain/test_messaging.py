@@ -14,6 +14,7 @@ from app.domain.access import NotAllowed
 from app.domain.blocks import Blocked
 from app.domain.documents import EMPTY
 from app.domain.errors import ChatError, Invalid
+from app.domain.grants import Standing
 from app.domain.identity import AccountInactive, AccountType, UserNotFound
 from app.domain.ids import MessageId, RoomId, UserId
 from app.domain.imports import ImportedMessage
@@ -318,6 +319,7 @@ ALTER = AlterFacts(
     message=a_message(version=2),
     expected_version=2,
     content="new",
+    standing=Standing(NOW),
 )
 BROKEN_EDITS: tuple[tuple[dict[str, Any], type[ChatError]], ...] = (
     ({"room_status": None}, RoomNotFound),
@@ -347,7 +349,7 @@ def test_a_broken_edit_names_the_refusal(broken: dict[str, Any], refusal: type[C
         judge(rules.EDIT_RULES, replace(ALTER, **broken))
 
 
-@pytest.mark.parametrize(("broken", "refusal"), BROKEN_EDITS[:-3], ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(("broken", "refusal"), BROKEN_EDITS[:-4], ids=lambda value: getattr(value, "__name__", ""))
 def test_a_broken_delete_names_the_refusal(broken: dict[str, Any], refusal: type[ChatError]) -> None:
     facts = replace(ALTER, **broken)
     if refusal is messaging.Silenced:  # a silenced member may still take back what they said

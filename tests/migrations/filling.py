@@ -45,6 +45,12 @@ TABLES = (
     "thread_follows",
     "drafts",
     "scheduled_messages",
+    "access_permission_domains",
+    "permissions",
+    "roles",
+    "role_permissions",
+    "user_roles",
+    "access_log",
 )
 
 
@@ -119,6 +125,14 @@ async def fill(store: PostgresStore) -> None:
         await store.once(Actor(user_id=person)).reactions.react(group.id, first.id, "\N{THUMBS UP SIGN}")
     await store.once(Actor(user_id=owner)).pins.pin(group.id, first.id)
     await store.once(Actor(user_id=member)).users.update_online_status(OnlineStatus.ONLINE)
+    role = builders.access_role("chat:room:*", "chat:message:pin")
+    async with store.unit_of_work(system) as uow:
+        await uow.access.create_role(role)
+        await uow.access.grant(builders.user_role(member, role.id))
+        await uow.access.grant(builders.user_role(guest, role.id, group.id, granted_by=owner, expires_at=now))
+        await uow.access.save_role(role.changed(permissions=("chat:room:*",)))
+        await uow.commit()
+    await store.once(system).supervision.history(group.id, "a complaint", limit=10)
 
 
 def _as(store: PostgresStore, user_id: UserId):  # type: ignore[no-untyped-def]  # the port is the adapter's own

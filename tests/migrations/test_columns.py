@@ -12,13 +12,14 @@ from typing import Any
 import asyncpg
 import pytest
 
+from app.domain.access.roles import PermissionDomain, RolePermission, StoredPermission, StoredRole, UserRole
 from app.domain.blocks import UserBlock
 from app.domain.credentials import OneTimeToken
 from app.domain.documents import EMPTY, Document
 from app.domain.drafts import SavedDraft
 from app.domain.events import RoomEvent
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
-from app.domain.ids import DEFAULT_TENANT, moment_of
+from app.domain.ids import DEFAULT_TENANT, NO_ID, moment_of
 from app.domain.invitations import Invitation
 from app.domain.mentions import Mention
 from app.domain.messaging import Message
@@ -28,6 +29,7 @@ from app.domain.reading import ReadReceipt
 from app.domain.rooms import Room
 from app.domain.rooms.members import Membership
 from app.domain.schedule import ScheduledMessage
+from app.domain.supervision import AccessLogEntry
 from app.domain.threads import ThreadCounters, ThreadFollow, ThreadParticipant
 from tests.migrations.catalog import Connection
 
@@ -54,6 +56,12 @@ MODELS = {
     "mentions": Mention,
     "pins": Pin,
     "room_events": RoomEvent,
+    "access_permission_domains": PermissionDomain,
+    "permissions": StoredPermission,
+    "roles": StoredRole,
+    "role_permissions": RolePermission,
+    "user_roles": UserRole,
+    "access_log": AccessLogEntry,
 }
 
 # SPEC 1.10, of the tables there are.
@@ -86,9 +94,11 @@ DEFAULTS = {
     "messages.is_robot_visible_to_guests": False,
     "messages.metadata": EMPTY,
     "tenants.settings": EMPTY,
+    "roles.scope": "room",
+    "roles.built_in": False,
 }
 MAY_BE_NULL_THOUGH_DEFAULTED = {"rooms.max_participants"}  # null: no limit
-TIMES = {"created_at", "updated_at", "joined_at", "last_seen_at"}
+TIMES = {"created_at", "updated_at", "joined_at", "last_seen_at", "at"}
 """Default now(); a model leaves them to whoever makes the row, who knows the time."""
 
 # What a row cannot do without; everything else is left to the defaults.
@@ -121,6 +131,15 @@ INSERT INTO mentions (room_id, message_id, kind) SELECT room_id, id, 'all' FROM 
 INSERT INTO pins (room_id, message_id, revision) SELECT room_id, id, 1 FROM messages;
 INSERT INTO room_events (room_id, kind, tenant_id, revision, correlation_id)
     SELECT id, 'room.created', tenant_id, 1, 'least' FROM rooms;
+DELETE FROM roles;
+DELETE FROM permissions;
+DELETE FROM access_permission_domains;
+INSERT INTO access_permission_domains (permission_prefix, description) VALUES ('chat:room', 'rooms');
+INSERT INTO permissions (domain, function, action) VALUES ('chat', 'room', 'update');
+INSERT INTO roles (name, name_key) VALUES ('helper', 'helper');
+INSERT INTO role_permissions (role_id, permission_id) SELECT r.id, p.id FROM roles r, permissions p;
+INSERT INTO user_roles (user_id, role_id) SELECT u.id, r.id FROM users u, roles r;
+INSERT INTO access_log (action, entity, correlation_id) VALUES ('supervised.history', 'room', 'least');
 """
 
 
@@ -248,6 +267,8 @@ async def test_an_enum_column_takes_the_models_values_and_no_other(
         ("UPDATE mentions SET user_id = (SELECT id FROM users)", "ck_mentions_of_somebody"),
         ("UPDATE mentions SET reached = '{}'", "ck_mentions_reached"),
         ("UPDATE pins SET revision = 0", "ck_pins_revision"),
+        ("UPDATE roles SET scope = 'anywhere'", "ck_roles_scope"),
+        (f"UPDATE user_roles SET room_id = '{NO_ID}'", "ck_user_roles_room"),
     ],
 )
 async def test_a_row_that_breaks_a_rule_is_refused_by_name(
@@ -324,6 +345,9 @@ SILENT = {
     "drafts": {"user_id", "room_id", "thread_id", "tenant_id"},
     "scheduled_messages": {"id", "tenant_id"},
     "messages": {"id", "room_id", "tenant_id", "position", "reply_to_message_id", "thread_id", "countable"},
+    "access_permission_domains": {"id"},
+    "roles": {"id", "tenant_id"},
+    "user_roles": {"user_id", "role_id", "tenant_id", "room_id", "place_id"},
 }
 
 
@@ -332,18 +356,19 @@ SILENT = {
 async def test_updated_at_follows_content_and_nothing_else(migrated_connection: Connection, table: str) -> None:
     await migrated_connection.execute(_LEAST)
     await migrated_connection.execute(f"UPDATE {table} SET updated_at = '2000-01-01'")
-    columns = [
-        name
-        for (name,) in await migrated_connection.fetch(
-            "SELECT attname FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped",
+    columns = {
+        name: "DEFAULT" if is_generated else name
+        for name, is_generated in await migrated_connection.fetch(
+            "SELECT attname, attgenerated <> '' FROM pg_attribute"
+            " WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped",
             table,
         )
-    ]
+    }
     touching = set()
-    for column in columns:
+    for column, value in columns.items():
         transaction = migrated_connection.transaction()
         await transaction.start()
-        await migrated_connection.execute(f"UPDATE {table} SET {column} = {column}")
+        await migrated_connection.execute(f"UPDATE {table} SET {column} = {value}")
         if await migrated_connection.fetchval(
             f"SELECT bool_and(updated_at > now() - interval '1 minute') FROM {table}"
         ):

@@ -241,6 +241,9 @@ async def test_every_foreign_key_to_users_and_rooms_has_the_tenant_in_front(fill
         ("drafts", "user_id"),
         ("scheduled_messages", "room_id"),
         ("scheduled_messages", "user_id"),
+        ("user_roles", "user_id"),
+        ("user_roles", "granted_by"),
+        ("user_roles", "room_id"),
     }
 
 
@@ -286,7 +289,9 @@ async def test_delete_rules(filled_connection: Connection) -> None:
         ("messages", "user_id"),
         ("messages", "robot_id"),
         ("pins", "pinned_by"),
+        ("user_roles", "granted_by"),
     }
+    assert rules.pop(("role_permissions", "permission_id")) == "a", "a permission that is held stays"
     assert {rule for place, rule in rules.items() if place not in set_null} == {"c"}
 
 

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from app.domain.access import NotAllowed, Permission, allows
+from app.domain.access import GRANTED, Facts, NotAllowed, Permission, can
 from app.domain.blocks import Blocked
 from app.domain.errors import ChatError
+from app.domain.grants import Standing
 from app.domain.identity import AccountInactive, AccountType, UserNotFound
 from app.domain.ids import MessageId, UserId
 from app.domain.rooms import RoomNotActive, RoomNotFound, RoomStatus, StaleVersion
@@ -93,6 +94,9 @@ class AlterFacts:
     expected_version: int | None = None
     content: str = ""
     mentions: Mentions | None = None
+    standing: Standing | None = None
+    """The acting person's in this room."""
+    lets_guests_in: bool = True
 
 
 def may_see(message: Message, membership: Membership | None) -> bool:
@@ -109,8 +113,7 @@ def may_see_versions(message: Message, membership: Membership | None) -> bool:
     """What a message said before is for whoever sees it; what a deleted one said, for who may delete any."""
     if not may_see(message, membership):
         return False
-    may_delete_any = membership is None or allows(membership, Permission.DELETE_ANY_MESSAGE)
-    return message.deleted_at is None or may_delete_any
+    return message.deleted_at is None or membership is None or Permission.DELETE_ANY_MESSAGE in GRANTED[membership.role]
 
 
 def _found(message: Message | None, membership: Membership | None) -> bool:
@@ -143,14 +146,20 @@ def _may_write_type(facts: SendFacts) -> bool:
 def _may_mention(mentions: Mentions | None, by_application: bool, membership: Membership | None) -> bool:
     if mentions is None or not mentions.calls_everybody or by_application:
         return True
-    return membership is not None and allows(membership, Permission.MENTION_ALL)
+    # By the seat alone: no send looks grants up.
+    return membership is not None and (
+        membership.role is Role.OBSERVER or Permission.MENTION_ALL in GRANTED[membership.role]
+    )
 
 
 def _may_delete(facts: AlterFacts) -> bool:
     if facts.by_application or facts.message is None or facts.membership is None:
         return facts.by_application
     own = facts.message.user_id is not None and facts.message.user_id == facts.user_id
-    return own or allows(facts.membership, Permission.DELETE_ANY_MESSAGE)
+    if own or facts.standing is None:
+        return own
+    asked = Facts(facts.standing, in_room=True, membership=facts.membership, lets_guests_in=facts.lets_guests_in)
+    return can(asked, Permission.DELETE_ANY_MESSAGE).allowed
 
 
 SEND_RULES: tuple[Rule[SendFacts], ...] = (

@@ -11,6 +11,7 @@ from pydantic import StringConstraints, model_validator
 from sqlmodel import Field
 
 from app.domain.errors import Conflict, Forbidden, Limited, NotFound
+from app.domain.grants import Standing
 from app.domain.identity import AccountType, User
 from app.domain.ids import DEFAULT_TENANT, MessageId, RoomId, TenantId, UserId
 from app.domain.text import STORABLE
@@ -120,10 +121,11 @@ class Membership(Value):
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A room together with the acting user's membership in it: what a decision about access needs."""
+    """A room together with the acting user's membership and standing in it: what a decision about access needs."""
 
     room: Room
     membership: Membership
+    standing: Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,8 @@ class Occupancy:
     seats_taken: int
     owners: int
     """Seated owners."""
+    standing: Standing | None = None
+    """The acting user's, with or without a seat; None for the application."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from app.domain.ids import TenantId, UserId
 from app.domain.pages import Cursor, Page, Way, checked_limit, cut, opened
 from app.domain.text import key_of
 
+from .grants import add_built_in_roles
 from .tables import (
     ACCOUNTS,
     EMAILS,
@@ -312,3 +313,4 @@ class MemoryTenants(MemoryTenantReader, Tenants):
             await tx.claim_all(tenant.id, (TENANTS, tenant.id, Conflict), (SLUGS, tenant.slug, SlugTaken))
             tx.view.put(SLUGS, tenant.slug, tenant.id)
             tx.view.put(TENANTS, tenant.id, tenant)
+            add_built_in_roles(tx.view, tenant)

@@ -57,6 +57,10 @@ class Locks:
             self._grant(holder, row)
         return current is None or current is holder
 
+    def is_held_by_another(self, holder: Holder, row: Row) -> bool:
+        """Whether taking the row would have to wait."""
+        return self._holders.get(row, holder) is not holder
+
     def release(self, holder: Holder, row: Row) -> None:
         """Gives one row back, to the first who waits for it."""
         self._held[holder].remove(row)

@@ -44,6 +44,7 @@ from app.domain.rooms.members import Membership
 from app.domain.values import Moment
 
 from .blocks import stands_between
+from .grants import standing_of
 from .history import History, shown, unread_messages
 from .identity import known_account
 from .kept import OldRow
@@ -355,6 +356,8 @@ def facts_of(
         expected_version=expected_version,
         content=content,
         mentions=mentions,
+        standing=None if account is None or room is None else standing_of(tx.view, tx.now, account, room.id),
+        lets_guests_in=room is None or room.guest_access_allowed,
     )
 
 

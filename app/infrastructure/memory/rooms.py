@@ -37,7 +37,8 @@ from app.domain.rooms.members import (
 from app.domain.rooms.ports import RoomReader, Rooms
 from app.domain.text import key_of
 
-from .identity import require_known, require_person
+from .grants import standing_of
+from .identity import known_account, require_known, require_person
 from .seating import carried, is_guest, seated_in
 from .tables import (
     ACCOUNTS,
@@ -130,6 +131,32 @@ def put_seat(tx: Transaction, membership: Membership) -> None:
     tx.view.add(USER_ROOMS, user_id, room_id)
 
 
+def people_page(
+    view: View,
+    tenant_id: TenantId,
+    listing: str,
+    statuses: frozenset[MembershipStatus],
+    room_id: RoomId,
+    after: Cursor | None,
+    limit: int,
+) -> Page[Participant]:
+    """Who has one of some statuses in a room, by user id."""
+    checked_limit(limit)
+    anchor = NO_ID if after is None else id_at(opened(listing, after))
+    if live_room(view, tenant_id, room_id) is None:
+        return Page(())
+    user_ids = view.keys(ROOM_MEMBERS, room_id)
+    found: list[Participant] = []
+    for place in range(bisect_right(user_ids, UserId(anchor)), len(user_ids)):
+        membership = view.get(SEATS, (room_id, user_ids[place]))
+        account = view.get(ACCOUNTS, user_ids[place])
+        if membership is not None and membership.status in statuses and account is not None:
+            found.append(Participant(account.as_user(), membership))
+            if len(found) > limit:
+                break
+    return cut(found, Way.NEWER, limit, after is not None, lambda p: p.membership.user_id.bytes, listing)
+
+
 # ── the ports ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -153,7 +180,9 @@ class MemoryRoomReader(RoomReader):
         async with self._reads.reading() as view:
             user_id = require_person(self._reads.actor)
             room = require_room(view, self._reads.actor.tenant_id, room_id)
-            return Seat(room, require_seat(view, room_id, user_id))
+            membership = require_seat(view, room_id, user_id)
+            account = require_known(view, self._reads.actor.tenant_id, user_id)
+            return Seat(room, membership, standing_of(view, self._reads.now, account, room_id))
 
     async def members(self, room_id: RoomId, after: Cursor | None, limit: int) -> Page[Participant]:
         return await self._people(f"members:{ulid(room_id)}", SEATED, room_id, after, limit)
@@ -165,20 +194,7 @@ class MemoryRoomReader(RoomReader):
         self, listing: str, statuses: frozenset[MembershipStatus], room_id: RoomId, after: Cursor | None, limit: int
     ) -> Page[Participant]:
         async with self._reads.reading() as view:
-            checked_limit(limit)
-            anchor = NO_ID if after is None else id_at(opened(listing, after))
-            if live_room(view, self._reads.actor.tenant_id, room_id) is None:
-                return Page(())
-            user_ids = view.keys(ROOM_MEMBERS, room_id)
-            found: list[Participant] = []
-            for place in range(bisect_right(user_ids, UserId(anchor)), len(user_ids)):
-                membership = view.get(SEATS, (room_id, user_ids[place]))
-                account = view.get(ACCOUNTS, user_ids[place])
-                if membership is not None and membership.status in statuses and account is not None:
-                    found.append(Participant(account.as_user(), membership))
-                    if len(found) > limit:
-                        break
-            return cut(found, Way.NEWER, limit, after is not None, lambda p: p.membership.user_id.bytes, listing)
+            return people_page(view, self._reads.actor.tenant_id, listing, statuses, room_id, after, limit)
 
     async def browse(self, prefix: str, after: Cursor | None, limit: int) -> Page[Room]:
         async with self._reads.reading() as view:
@@ -314,12 +330,15 @@ class MemoryRooms(MemoryRoomReader, Rooms):
             if room is None:
                 raise RoomNotFound(room_id=str(room_id))
             seated = seated_in(tx.view, room_id)
+            own = tx.actor.user_id
+            account = None if own is None else known_account(tx.view, tx.actor.tenant_id, own)
             return Occupancy(
                 room=room,
                 actor=None if tx.actor.user_id is None else tx.view.get(SEATS, (room_id, tx.actor.user_id)),
                 subject=tx.view.get(SEATS, (room_id, subject)),
                 seats_taken=len(seated),
                 owners=sum(seat.role is Role.OWNER for seat in seated),
+                standing=None if account is None else standing_of(tx.view, tx.now, account, room_id),
             )
 
     async def take_seat(self, membership: Membership) -> None:

@@ -9,6 +9,7 @@ from app.domain.identity import Tenant
 from app.domain.ids import DEFAULT_TENANT, Ids, RoomId, TenantId
 from app.domain.unit_of_work import Clock, Store
 
+from .grants import add_built_in_roles
 from .imports import MemoryMonths
 from .locks import Locks
 from .tables import EVENTS, ROOMS, SLUGS, TENANTS, Committed, Overlay
@@ -39,7 +40,7 @@ class MemoryStore(Store):
         return MemoryOnce(actor, self._begin)
 
     def reader(self, actor: Actor) -> MemoryReader:
-        return MemoryReader(actor, self._look, self._clock())
+        return MemoryReader(actor, self._clock(), self._look)
 
     @property
     def months(self) -> MemoryMonths:
@@ -78,4 +79,5 @@ class MemoryStore(Store):
         first = Overlay(self._committed)
         first.put(TENANTS, tenant.id, tenant)
         first.put(SLUGS, tenant.slug, tenant.id)
+        add_built_in_roles(first, tenant)
         self._committed.take(first)

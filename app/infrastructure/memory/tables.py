@@ -11,15 +11,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
 from uuid import UUID
 
+from app.domain.access.roles import AccessRole, UserRole
 from app.domain.blocks import UserBlock
 from app.domain.credentials import OneTimeToken, Purpose
 from app.domain.drafts import SavedDraft
 from app.domain.events import RoomEvent
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
-from app.domain.ids import InvitationId, MessageId, RoomId, ScheduledId, TenantId, UserId
+from app.domain.ids import AccessRoleId, InvitationId, LogEntryId, MessageId, RoomId, ScheduledId, TenantId, UserId
 from app.domain.invitations import Invitation
 from app.domain.mentions import Mentioned
 from app.domain.messaging import DeliveryStatus, Message
@@ -29,6 +30,7 @@ from app.domain.reading import ReadReceipt
 from app.domain.rooms import Room
 from app.domain.rooms.members import Membership
 from app.domain.schedule import ScheduledMessage
+from app.domain.supervision import AccessLogEntry
 from app.domain.threads import ThreadFollow
 from app.domain.values import Moment
 
@@ -139,6 +141,18 @@ MENTIONED: Table[tuple[RoomId, MessageId], Mentioned] = Table("whom a message ca
 CALLING: Index[RoomId, MessageId] = Index("messages of a room that call anybody")
 PINS: Table[tuple[RoomId, MessageId], Pin] = Table("pins")
 ROOM_PINS: Index[RoomId, tuple[int, MessageId]] = Index("pins in the order made")
+GrantKey: TypeAlias = tuple[UserId, UUID, AccessRoleId]
+"""Who, where (`NO_ID` for everywhere), which role."""
+ROLES: Table[AccessRoleId, AccessRole] = Table("roles")
+ROLE_NAMES: Table[tuple[TenantId, str], AccessRoleId] = Table("role names")
+ROLES_OF_TENANT: Index[TenantId, tuple[str, AccessRoleId]] = Index("roles by name key")
+USER_ROLES: Table[GrantKey, UserRole] = Table("granted roles")
+GRANTS_OF_USER: Index[UserId, tuple[UUID, AccessRoleId]] = Index("grants of a user")
+GRANTS_OF_ROLE: Index[AccessRoleId, tuple[UserId, UUID]] = Index("grants of a role")
+ENDING_GRANTS: Index[TenantId, tuple[datetime, GrantKey]] = Index("grants by their end")
+
+ACCESS_LOG: Table[LogEntryId, AccessLogEntry] = Table("access log")
+ACCESS_LOG_OF_ROOM: Index[tuple[TenantId, RoomId], LogEntryId] = Index("access log of a room")
 
 
 # ── how it is seen ────────────────────────────────────────────────────────────────────────────────────────────────

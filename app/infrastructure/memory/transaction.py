@@ -25,8 +25,11 @@ class Reads(Protocol):
 
     @property
     def actor(self) -> Actor: ...
+
     @property
-    def now(self) -> Moment: ...
+    def now(self) -> Moment:
+        """The time of the unit of work, or of the reader."""
+        ...
 
     def reading(self) -> AbstractAsyncContextManager[View]:
         """Yields to the event loop once, as a round trip would, and gives the data as it is then.
@@ -86,6 +89,10 @@ class Transaction:
         if is_new:
             self._locks.release(self, (table, key))
         return False
+
+    def is_held_by_another(self, table: Table[K, V], key: K) -> bool:
+        """Whether another unit holds the row."""
+        return self._locks.is_held_by_another(self, (table, key))
 
     async def claim(self, table: Table[K, V], key: K) -> None:
         """Holds a unique key this statement is about to take. Waits for a unit that took it, or gave it up."""

@@ -15,6 +15,7 @@ from app.domain.events import Change
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
 from app.domain.values import Moment
 
+from .access import MemoryAccess, MemoryAccessReader
 from .answers import MemoryAnswerWriter
 from .blocks import MemoryBlockReader, MemoryBlocks, MemoryBlockWriter
 from .credentials import MemoryCredentialReader, MemoryCredentials, MemoryCredentialWriter
@@ -35,6 +36,7 @@ from .reactions import MemoryReactionReader, MemoryReactions, MemoryReactionWrit
 from .reading import MemoryReading, MemoryReadingReader, MemoryReadingWriter
 from .rooms import MemoryRoomReader, MemoryRooms
 from .schedule import MemorySchedule, MemoryScheduleReader, MemoryScheduleWriter
+from .supervision import MemoryAccessLogReader, MemorySupervisedReads, MemorySupervision
 from .tables import View
 from .threads import MemoryThreadReader, MemoryThreads, MemoryThreadWriter
 from .transaction import Reads, Transaction, Writes
@@ -181,6 +183,8 @@ class MemoryUnitOfWork(UnitOfWork):
         self._drafts = MemoryDrafts(statements, statements)
         self._schedule = MemorySchedule(statements, statements)
         self._answers = MemoryAnswerWriter(statements)
+        self._access = MemoryAccess(statements, statements)
+        self._supervision = MemorySupervision(statements, statements)
 
     @property
     def actor(self) -> Actor:
@@ -254,6 +258,14 @@ class MemoryUnitOfWork(UnitOfWork):
     def answers(self) -> MemoryAnswerWriter:
         return self._answers
 
+    @property
+    def access(self) -> MemoryAccess:
+        return self._access
+
+    @property
+    def supervision(self) -> MemorySupervision:
+        return self._supervision
+
     def record(self, change: Change) -> None:
         self._statements.record(change)
 
@@ -308,6 +320,7 @@ class MemoryOnce(Once):
         self._answers = MemoryAnswerWriter(statements)
         self._reactions = MemoryReactionWriter(statements)
         self._pins = MemoryPinWriter(statements)
+        self._supervision = MemorySupervisedReads(statements)
 
     @property
     def users(self) -> MemoryUserWriter:
@@ -353,11 +366,15 @@ class MemoryOnce(Once):
     def pins(self) -> MemoryPinWriter:
         return self._pins
 
+    @property
+    def supervision(self) -> MemorySupervisedReads:
+        return self._supervision
+
 
 class CommittedReads(Reads):
     """Reads of what has been committed."""
 
-    def __init__(self, actor: Actor, look: Callable[[], View], now: Moment) -> None:
+    def __init__(self, actor: Actor, now: Moment, look: Callable[[], View]) -> None:
         self._actor = actor
         self._look = look
         self._now = now
@@ -379,8 +396,8 @@ class CommittedReads(Reads):
 class MemoryReader(Reader):
     """Reads outside any unit of work."""
 
-    def __init__(self, actor: Actor, look: Callable[[], View], now: Moment) -> None:
-        reads = CommittedReads(actor, look, now)
+    def __init__(self, actor: Actor, now: Moment, look: Callable[[], View]) -> None:
+        reads = CommittedReads(actor, now, look)
         self._credentials = MemoryCredentialReader(reads)
         self._blocks = MemoryBlockReader(reads)
         self._tenants = MemoryTenantReader(reads)
@@ -395,6 +412,8 @@ class MemoryReader(Reader):
         self._reactions = MemoryReactionReader(reads)
         self._mentions = MemoryMentionReader(reads)
         self._pins = MemoryPinReader(reads)
+        self._access = MemoryAccessReader(reads)
+        self._supervision = MemoryAccessLogReader(reads)
 
     @property
     def tenants(self) -> MemoryTenantReader:
@@ -451,3 +470,11 @@ class MemoryReader(Reader):
     @property
     def pins(self) -> MemoryPinReader:
         return self._pins
+
+    @property
+    def access(self) -> MemoryAccessReader:
+        return self._access
+
+    @property
+    def supervision(self) -> MemoryAccessLogReader:
+        return self._supervision

@@ -12,6 +12,7 @@ from app.domain.rooms.members import Membership, Occupancy, Participant, Seat
 from app.domain.rooms.ports import RoomReader, Rooms
 from app.domain.text import is_storable, key_of
 
+from .access import standing
 from .codec import as_json, as_json_array, builder, columns, listed, select
 from .errors import refusal
 from .statements import Scope, Statements
@@ -26,7 +27,7 @@ _USER_WIDTH = len(columns(User))
 _R, _M = listed(Room, "(room)."), listed(Membership, "(membership).")
 _FIND = select("chat_find_room($1, $2, $3)", listed(Room))
 _FIND_BY_EXTERNAL_ID = select("chat_find_room_by_external_id($1, $2, $3)", listed(Room))
-_SEAT = select("chat_seat($1, $2, $3)", f"refusal, {_R}, {_M}")
+_SEAT = select("chat_seat($1, $2, $3)", f"refusal, account_type, is_barred, grants, {_R}, {_M}")
 _MEMBERS = select("chat_members($1, $2, $3, $4, $5)", f"{listed(User, '(person).')}, {_M}")
 _BROWSE = select("chat_browse_rooms($1, $2, $3, $4, $5, $6)", listed(Room))
 _BROWSE_MINE = select("chat_browse_my_rooms($1, $2, $3, $4, $5, $6)", listed(Room))
@@ -36,7 +37,8 @@ _OPEN_DIRECT = select("chat_open_direct_room($1, $2)", f"refusal, is_new, {_R}")
 _SAVE = select("chat_save_room($1)", f"refusal, {_R}")
 _HOLD = select(
     "chat_hold_room($1, $2, $3, $4)",
-    f"refusal, seats_taken, owners, {_R}, {listed(Membership, '(actor).')}, {listed(Membership, '(subject).')}",
+    f"refusal, seats_taken, owners, account_type, is_barred, grants, {_R},"
+    f" {listed(Membership, '(actor).')}, {listed(Membership, '(subject).')}",
 )
 
 _NEW_SEAT = {"own_sent": 0, "read_countable": 0, "read_own": 0, "visible_countable": 0, "visible_own": 0}
@@ -61,10 +63,12 @@ class PostgresRoomReader(RoomReader):
 
     async def seat(self, room_id: RoomId) -> Seat:
         person = self._scope.person()
-        code, *cells = await self._statements.row(_SEAT, self._scope.actor.tenant_id, person, room_id)
+        code, *row = await self._statements.row(_SEAT, self._scope.actor.tenant_id, person, room_id)
         if code is not None:
             raise refusal(code)
-        return Seat(_room(cells), _membership(cells[_ROOM_WIDTH:]))
+        account_type, is_barred, grants, *cells = row
+        own = standing(self._scope.now, account_type, is_barred, grants)
+        return Seat(_room(cells), _membership(cells[_ROOM_WIDTH:]), own)
 
     async def members(self, room_id: RoomId, after: Cursor | None, limit: int) -> Page[Participant]:
         return await self._people(_MEMBERS, f"members:{ulid(room_id)}", room_id, after, limit)
@@ -177,11 +181,10 @@ class PostgresRooms(PostgresRoomReader, Rooms):
 
     async def hold(self, room_id: RoomId, subject: UserId) -> Occupancy:
         actor = self._scope.actor
-        code, taken, owners, *cells = await self._statements.row(
-            _HOLD, actor.tenant_id, actor.user_id, room_id, subject
-        )
+        code, *row = await self._statements.row(_HOLD, actor.tenant_id, actor.user_id, room_id, subject)
         if code is not None:
             raise refusal(code)
+        taken, owners, account_type, is_barred, grants, *cells = row
         own, other = cells[_ROOM_WIDTH : _ROOM_WIDTH + _SEAT_WIDTH], cells[_ROOM_WIDTH + _SEAT_WIDTH :]
         return Occupancy(
             room=_room(cells),
@@ -189,6 +192,7 @@ class PostgresRooms(PostgresRoomReader, Rooms):
             subject=None if other[0] is None else _membership(other),
             seats_taken=taken,
             owners=owners,
+            standing=None if account_type is None else standing(self._scope.now, account_type, is_barred, grants),
         )
 
     async def take_seat(self, membership: Membership) -> None:

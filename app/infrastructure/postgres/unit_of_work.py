@@ -16,6 +16,7 @@ from app.domain.rooms import RoomNotFound
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
 from app.domain.values import Moment
 
+from .access import PostgresAccess, PostgresAccessReader
 from .answers import PostgresAnswerWriter
 from .blocks import PostgresBlockReader, PostgresBlocks, PostgresBlockWriter
 from .codec import trusted
@@ -33,6 +34,7 @@ from .reading import PostgresReading, PostgresReadingReader, PostgresReadingWrit
 from .rooms import PostgresRoomReader, PostgresRooms
 from .schedule import PostgresSchedule, PostgresScheduleReader, PostgresScheduleWriter
 from .statements import Row, Scope, SingleStatements, checked_out, release
+from .supervision import PostgresAccessLogReader, PostgresSupervisedReads, PostgresSupervision
 from .threads import PostgresThreadReader, PostgresThreads, PostgresThreadWriter
 
 _ROLLBACK_SECONDS = 2
@@ -147,6 +149,8 @@ class PostgresUnitOfWork(UnitOfWork):
         self._drafts = PostgresDrafts(guarded, scope)
         self._schedule = PostgresSchedule(guarded, scope)
         self._answers = PostgresAnswerWriter(guarded, scope)
+        self._access = PostgresAccess(guarded, scope)
+        self._supervision = PostgresSupervision(guarded, scope)
         self._ending: asyncio.Task[None] | None = None
 
     @property
@@ -220,6 +224,14 @@ class PostgresUnitOfWork(UnitOfWork):
     @property
     def answers(self) -> PostgresAnswerWriter:
         return self._answers
+
+    @property
+    def access(self) -> PostgresAccess:
+        return self._access
+
+    @property
+    def supervision(self) -> PostgresSupervision:
+        return self._supervision
 
     def record(self, change: Change) -> None:
         self._guard.check()
@@ -394,6 +406,10 @@ class PostgresOnce(Once):
     def pins(self) -> PostgresPinWriter:
         return PostgresPinWriter(self._statements, self._scope)
 
+    @property
+    def supervision(self) -> PostgresSupervisedReads:
+        return PostgresSupervisedReads(self._statements, self._scope)
+
 
 class PostgresReader(Reader):
     """Reads, each a statement of its own."""
@@ -459,3 +475,11 @@ class PostgresReader(Reader):
     @property
     def pins(self) -> PostgresPinReader:
         return PostgresPinReader(self._statements, self._scope)
+
+    @property
+    def access(self) -> PostgresAccessReader:
+        return PostgresAccessReader(self._statements, self._scope)
+
+    @property
+    def supervision(self) -> PostgresAccessLogReader:
+        return PostgresAccessLogReader(self._statements, self._scope)

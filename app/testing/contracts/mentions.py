@@ -234,7 +234,9 @@ class MentionsContract(Contract):
 
     @forms
     @pytest.mark.parametrize(
-        "other", [None, Mentions(), Mentions(all=True), Mentions(users=(NOBODY,)), Mentions(names=("x",))], ids=str
+        "other",
+        [None, Mentions(), Mentions(all=True), Mentions(users=(NOBODY,)), Mentions(names=("x",))],
+        ids=["none", "empty", "all", "a user", "a name"],
     )
     async def test_whom_it_calls_is_part_of_the_body(self, world: World, form: Form, other: Mentions | None) -> None:
         ann = await world.person()

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 
 from app.domain.actors import Actor
 from app.domain.errors import Invalid
+from app.domain.grants import Standing
 from app.domain.identity import UserNotFound
 from app.domain.ids import RoomId, UserId
 from app.domain.rooms import Room, RoomExternalIdTaken, RoomNotFound, RoomStatus, RoomType, StaleVersion
@@ -63,7 +64,7 @@ class RoomsContract(Contract):
         await _create(world, room, *members)
         assert await world.membership(room.id, ann) == members[0]
         assert await world.membership(room.id, bob) == members[1]
-        assert await world.reader(ann).rooms.seat(room.id) == Seat(room, members[0])
+        assert await world.reader(ann).rooms.seat(room.id) == Seat(room, members[0], Standing(world.harness.clock()))
 
     async def test_what_is_absent(self, world: World) -> None:
         ann = await world.person()

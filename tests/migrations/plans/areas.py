@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.migrations.plans import (
+    access,
     answers,
     audit,
     blocks,
@@ -35,4 +36,5 @@ AREAS = (
     mentions.AREA,
     pins.AREA,
     audit.AREA,
+    access.AREA,
 )

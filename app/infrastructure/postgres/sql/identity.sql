@@ -16,6 +16,8 @@ LANGUAGE sql IMMUTABLE AS $$
         WHEN p_constraint IN ('uq_invitations_user', 'uq_invitations_email_key') THEN 'already_invited'
         WHEN p_constraint IN ('fk_invitations_tenant_id_user_id', 'fk_invitations_tenant_id_invited_by')
             THEN 'user_not_found'
+        WHEN p_constraint = 'uq_roles_tenant_id_name_key' THEN 'role_name_taken'
+        WHEN p_constraint = 'fk_roles_tenant_id' THEN 'tenant_not_found'
         ELSE 'conflict'
     END
 $$;

@@ -17,7 +17,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chat_seat(p_tenant uuid, p_actor uuid, p_room uuid)
-RETURNS TABLE (refusal text, room rooms, membership room_users)
+RETURNS TABLE (refusal text, room rooms, membership room_users, account_type text, is_barred boolean, grants text)
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
@@ -28,6 +28,8 @@ BEGIN
         SELECT m.* INTO membership FROM room_users m
          WHERE m.room_id = p_room AND m.user_id = p_actor AND m.status IN ('active', 'muted');
         IF NOT FOUND THEN refusal := 'not_a_member'; END IF;
+        SELECT u.account_type, chat_is_barred(u), chat_grants(u.id, u.account_type, p_room)
+          INTO account_type, is_barred, grants FROM users u WHERE u.id = p_actor;
     END IF;
     RETURN NEXT;
 END $$;
@@ -201,7 +203,8 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chat_hold_room(p_tenant uuid, p_actor uuid, p_room uuid, p_subject uuid)
-RETURNS TABLE (refusal text, room rooms, actor room_users, subject room_users, seats_taken bigint, owners bigint)
+RETURNS TABLE (refusal text, room rooms, actor room_users, subject room_users, seats_taken bigint, owners bigint,
+               account_type text, is_barred boolean, grants text)
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     SELECT r.* INTO room FROM rooms r
@@ -213,6 +216,8 @@ BEGIN
         SELECT m.* INTO subject FROM room_users m WHERE m.room_id = p_room AND m.user_id = p_subject;
         SELECT count(*), count(*) FILTER (WHERE m.role = 'owner') INTO seats_taken, owners
           FROM room_users m WHERE m.room_id = p_room AND m.status IN ('active', 'muted');
+        SELECT u.account_type, chat_is_barred(u), chat_grants(u.id, u.account_type, p_room)
+          INTO account_type, is_barred, grants FROM users u WHERE u.id = p_actor AND u.tenant_id = p_tenant;
     END IF;
     RETURN NEXT;
 END $$;

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from . import (
+    access,
     base,
     blocks,
     drafts,
@@ -35,6 +36,7 @@ AREAS: Final = (
     reactions,
     mentions,
     pins,
+    access,
 )
 """Imported for the tables they add to `metadata`."""
 

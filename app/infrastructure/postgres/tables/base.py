@@ -51,6 +51,7 @@ metadata: Final = MetaData(
 )
 
 _INT32_MAX = 2**31 - 1
+_DEFAULT_NOW = ("created_at", "updated_at", "joined_at", "last_seen_at", "at")
 
 
 # ── columns from fields ───────────────────────────────────────────────────────────────────────────────────────────
@@ -112,7 +113,7 @@ def _column(table: str, name: str, field: FieldInfo) -> tuple[Column[Any], list[
             checks.append(CheckConstraint(" AND ".join(bounds), name=name))
     elif kind is AwareDatetime:
         sql_type = TIMESTAMP(timezone=True)
-        server_default = text("now()") if name in ("created_at", "updated_at", "joined_at", "last_seen_at") else None
+        server_default = text("now()") if name in _DEFAULT_NOW else None
     elif kind is Document:
         sql_type = JSONB()
         server_default = text("'{}'::jsonb")

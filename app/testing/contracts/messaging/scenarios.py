@@ -196,7 +196,8 @@ async def hidden_target(s: Situation) -> None:
 
 async def _begin(s: Situation, robot: Actor) -> None:
     await s.world.change_account(robot, account_type=AccountType.ROBOT)
-    s.message_id = (await s.world.once(robot).messages.send(s.home, Answer(content="so far"))).message.id
+    answer = Answer(content="so far", is_robot_visible_to_guests=True)  # a guest is told as much as anybody
+    s.message_id = (await s.world.once(robot).messages.send(s.home, answer)).message.id
 
 
 async def being_written(s: Situation) -> None:

@@ -1,0 +1,37 @@
+"""Who may do what to messages."""
+
+from __future__ import annotations
+
+from app.domain.messaging import Draft, NotTheAuthor
+from tests.services.asking.scene import READING, READS_ON, SEATED, Asks
+
+_OWN = {**SEATED, "observer": NotTheAuthor, "member": NotTheAuthor}
+
+ROWS = {
+    "messages.send": Asks(lambda s, a: s.chat.messages.send(a, s.room.id, Draft(content="hi")), refused=SEATED),
+    "messages.reply": Asks(
+        lambda s, a: s.chat.messages.reply(a, s.room.id, s.message.id, Draft(content="hi")), refused=SEATED
+    ),
+    "messages.edit": Asks(
+        lambda s, a: s.chat.messages.edit(a, s.room.id, s.message.id, "new"),
+        refused={**SEATED, "member": NotTheAuthor},
+    ),
+    "messages.delete": Asks(
+        lambda s, a: s.chat.messages.delete(a, s.room.id, s.message.id),
+        refused=_OWN,
+    ),
+    "messages.delete of another's": Asks(
+        lambda s, a: s.chat.messages.delete(a, s.room.id, s.other_message.id),
+        refused={**SEATED, "observer": NotTheAuthor},
+    ),
+    "messages.get": Asks(
+        lambda s, a: s.chat.messages.get(a, s.room.id, s.message.id), refused=READING, open_to=READS_ON
+    ),
+    "messages.history": Asks(lambda s, a: s.chat.messages.history(a, s.room.id), refused=READING, open_to=READS_ON),
+    "messages.around": Asks(
+        lambda s, a: s.chat.messages.around(a, s.room.id, s.message.id), refused=READING, open_to=READS_ON
+    ),
+    "messages.thread": Asks(
+        lambda s, a: s.chat.messages.thread(a, s.room.id, s.message.id), refused=READING, open_to=READS_ON
+    ),
+}
