@@ -25,6 +25,7 @@ from dependency_injector import containers, providers
 from app.domain.events import Announcer, Bus
 from app.domain.ids import Ids
 from app.domain.imports import Months
+from app.domain.support.escalations import SLA
 from app.domain.unit_of_work import Clock, Store
 from app.infrastructure.local.bus import InProcessBus
 from app.infrastructure.local.clock import SystemClock
@@ -37,6 +38,7 @@ from app.services.members import MemberService
 from app.services.messaging import MessagingService
 from app.services.reading import ReadingService
 from app.services.rooms import RoomService
+from app.services.support import SupportService
 from app.settings import Settings
 
 Exits = AsyncExitStack[bool | None]
@@ -108,6 +110,8 @@ class Container(containers.DeclarativeContainer):
     members = providers.Singleton(MemberService, store=store)
     messages = providers.Singleton(MessagingService, store=store, message_max_length=config.provided.message_max_length)
     reading = providers.Singleton(ReadingService, store=store)
+    sla = providers.Object(SLA)
+    support = providers.Singleton(SupportService, store=store, ids=ids, clock=clock, sla=sla)
     imports = providers.Singleton(ImportService, store=store, ids=ids, clock=clock)
 
 
@@ -120,6 +124,7 @@ class Chat:
     members: MemberService
     messages: MessagingService
     reading: ReadingService
+    support: SupportService
     imports: ImportService
     events: Bus
     """`async with chat.events.subscribe(room_id) as events: async for event in events: ...`"""
@@ -149,6 +154,7 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
                 members=parts.members(),
                 messages=parts.messages(),
                 reading=parts.reading(),
+                support=parts.support(),
                 imports=parts.imports(),
                 events=parts.bus(),
                 store=parts.store(),

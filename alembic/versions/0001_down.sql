@@ -3,7 +3,9 @@
 DROP TABLE
     room_users,
     room_events,
+    room_conclusions,
     message_keys,
+    escalations,
     user_status,
     user_settings,
     rooms,
@@ -13,7 +15,11 @@ DROP TABLE
     tenants,
     rooms_history,
     room_users_history,
+    room_conclusions_history,
+    robot_interactions_history,
+    robot_interactions,
     messages_history,
     messages,
-    message_read_receipts
+    message_read_receipts,
+    escalations_history
 CASCADE;

@@ -22,6 +22,9 @@ _FUNCTIONS = (
     "messaging",
     "reading",
     "imports",
+    "support/robots",
+    "support/escalations",
+    "support/conclusions",
     "months",
 )
 

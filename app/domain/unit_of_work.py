@@ -31,6 +31,14 @@ from .imports import Imports, Months
 from .messaging.ports import MessageReader, Messages, MessageWriter
 from .reading import Reading, ReadingReader, ReadingWriter
 from .rooms.ports import RoomReader, Rooms
+from .support.ports import (
+    ConclusionReader,
+    Conclusions,
+    EscalationReader,
+    Escalations,
+    RobotReader,
+    Robots,
+)
 
 
 class Clock(Protocol):
@@ -61,6 +69,12 @@ class UnitOfWork(Protocol):
     def reading(self) -> Reading: ...
     @property
     def imports(self) -> Imports: ...
+    @property
+    def robots(self) -> Robots: ...
+    @property
+    def escalations(self) -> Escalations: ...
+    @property
+    def conclusions(self) -> Conclusions: ...
 
     def record(self, change: Change) -> None:
         """Adds a change to the room's log. It is numbered and written at commit, announced after it."""
@@ -103,6 +117,12 @@ class Reader(Protocol):
     def messages(self) -> MessageReader: ...
     @property
     def reading(self) -> ReadingReader: ...
+    @property
+    def robots(self) -> RobotReader: ...
+    @property
+    def escalations(self) -> EscalationReader: ...
+    @property
+    def conclusions(self) -> ConclusionReader: ...
 
 
 class Store(Protocol):

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.domain.actors import Actor
 from app.domain.errors import Invalid
-from app.domain.ids import MessageId, RoomId, UserId
+from app.domain.ids import ConclusionId, EscalationId, InteractionId, MessageId, RoomId, UserId
 from app.domain.messaging import CONTENT_MAX, Edit
 from app.domain.pages import Cursor
 from app.domain.rooms import name_prefix
@@ -37,6 +37,18 @@ def room_id(value: RoomId | str, name: str = "room_id") -> RoomId:
 
 def message_id(value: MessageId | str, name: str = "message_id") -> MessageId:
     return MessageId(_identified(value, name))
+
+
+def interaction_id(value: InteractionId | str, name: str = "interaction_id") -> InteractionId:
+    return InteractionId(_identified(value, name))
+
+
+def escalation_id(value: EscalationId | str, name: str = "escalation_id") -> EscalationId:
+    return EscalationId(_identified(value, name))
+
+
+def conclusion_id(value: ConclusionId | str, name: str = "conclusion_id") -> ConclusionId:
+    return ConclusionId(_identified(value, name))
 
 
 def _identified(value: UUID | str, name: str) -> UUID:

@@ -50,6 +50,10 @@ class Locks:
             raise Contended("a lock was not granted in time", seconds=self._timeout_seconds)
         return True
 
+    def is_free(self, holder: Holder, row: Row) -> bool:
+        """Whether the holder would get the row without waiting."""
+        return self._holders.get(row) in (None, holder)
+
     def release(self, holder: Holder, row: Row) -> None:
         """Gives one row back, to the first who waits for it."""
         self._held[holder].remove(row)

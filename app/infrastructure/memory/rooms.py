@@ -26,6 +26,7 @@ from app.domain.rooms.ports import RoomReader, Rooms
 from app.domain.text import key_of
 
 from .identity import require_known, require_person
+from .support.states import require_consistent_room
 from .tables import (
     ACCOUNTS,
     DIRECT_ROOMS,
@@ -112,6 +113,13 @@ def put_seat(tx: Transaction, membership: Membership) -> None:
     tx.view.put(SEATS, (room_id, user_id), membership)
     tx.view.add(ROOM_MEMBERS, room_id, user_id)
     tx.view.add(USER_ROOMS, user_id, room_id)
+
+
+def replace_room(tx: Transaction, before: Room, after: Room) -> None:
+    """Stores what a held room has become, and where it is listed."""
+    _unlist(tx, before)
+    _list(tx, after)
+    tx.view.put(ROOMS, after.id, after)
 
 
 # ── the ports ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -212,6 +220,7 @@ class MemoryRooms(MemoryRoomReader, Rooms):
                 raise StaleVersion(room_id=str(room.id), version=before.version)
             if room.parent_room_id != before.parent_room_id:
                 _check_parent(tx, room)
+            require_consistent_room(tx.view, before, room)
             after = room.changed(
                 **{name: getattr(before, name) for name in _LASTING},
                 version=before.version + 1,
@@ -229,9 +238,7 @@ class MemoryRooms(MemoryRoomReader, Rooms):
                 tx.view.put(table, key, after.id)
             if pair is not None and tx.view.get(DIRECT_ROOMS, pair) == room.id:
                 tx.view.remove(DIRECT_ROOMS, pair)
-            _unlist(tx, before)
-            _list(tx, after)
-            tx.view.put(ROOMS, after.id, after)
+            replace_room(tx, before, after)
             return after
 
     async def hold(self, room_id: RoomId, subject: UserId) -> Occupancy:

@@ -68,6 +68,10 @@ class Transaction:
         """
         return await self._locks.acquire(self, (table, key))
 
+    def is_free(self, table: Table[K, V], key: K) -> bool:
+        """Whether a lock of the row would be had without waiting: what is passed over where nobody waits."""
+        return self._locks.is_free(self, (table, key))
+
     async def claim(self, table: Table[K, V], key: K) -> None:
         """Holds a unique key this statement is about to take. Waits for a unit that took it, or gave it up."""
         if await self.lock(table, key):

@@ -20,6 +20,9 @@ from .imports import MemoryImports
 from .messaging import MemoryMessageReader, MemoryMessages, MemoryMessageWriter
 from .reading import MemoryReading, MemoryReadingReader, MemoryReadingWriter
 from .rooms import MemoryRoomReader, MemoryRooms
+from .support.conclusions import MemoryConclusionReader, MemoryConclusions
+from .support.escalations import MemoryEscalationReader, MemoryEscalations
+from .support.robots import MemoryRobotReader, MemoryRobots
 from .tables import View
 from .transaction import Reads, Transaction, Writes
 
@@ -155,6 +158,9 @@ class MemoryUnitOfWork(UnitOfWork):
         self._messages = MemoryMessages(statements, statements)
         self._reading = MemoryReading(statements, statements)
         self._imports = MemoryImports(statements)
+        self._robots = MemoryRobots(statements, statements)
+        self._escalations = MemoryEscalations(statements, statements)
+        self._conclusions = MemoryConclusions(statements, statements)
 
     @property
     def actor(self) -> Actor:
@@ -187,6 +193,18 @@ class MemoryUnitOfWork(UnitOfWork):
     @property
     def imports(self) -> MemoryImports:
         return self._imports
+
+    @property
+    def robots(self) -> MemoryRobots:
+        return self._robots
+
+    @property
+    def escalations(self) -> MemoryEscalations:
+        return self._escalations
+
+    @property
+    def conclusions(self) -> MemoryConclusions:
+        return self._conclusions
 
     def record(self, change: Change) -> None:
         self._statements.record(change)
@@ -275,6 +293,9 @@ class MemoryReader(Reader):
         self._rooms = MemoryRoomReader(reads)
         self._messages = MemoryMessageReader(reads)
         self._reading = MemoryReadingReader(reads)
+        self._robots = MemoryRobotReader(reads)
+        self._escalations = MemoryEscalationReader(reads)
+        self._conclusions = MemoryConclusionReader(reads)
 
     @property
     def tenants(self) -> MemoryTenantReader:
@@ -295,3 +316,15 @@ class MemoryReader(Reader):
     @property
     def reading(self) -> MemoryReadingReader:
         return self._reading
+
+    @property
+    def robots(self) -> MemoryRobotReader:
+        return self._robots
+
+    @property
+    def escalations(self) -> MemoryEscalationReader:
+        return self._escalations
+
+    @property
+    def conclusions(self) -> MemoryConclusionReader:
+        return self._conclusions

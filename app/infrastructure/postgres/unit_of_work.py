@@ -24,6 +24,9 @@ from .messaging import PostgresMessageReader, PostgresMessages, PostgresMessageW
 from .reading import PostgresReading, PostgresReadingReader, PostgresReadingWriter
 from .rooms import PostgresRoomReader, PostgresRooms
 from .statements import Row, Scope, SingleStatements, release
+from .support.conclusions import PostgresConclusionReader, PostgresConclusions
+from .support.escalations import PostgresEscalationReader, PostgresEscalations
+from .support.robots import PostgresRobotReader, PostgresRobots
 
 _ROLLBACK_SECONDS = 2
 """How long a server may take to undo; one that takes longer undoes when it finds the connection gone."""
@@ -127,6 +130,9 @@ class PostgresUnitOfWork(UnitOfWork):
         self._messages = PostgresMessages(guarded, scope)
         self._reading = PostgresReading(guarded, scope)
         self._imports = PostgresImports(guarded, scope)
+        self._robots = PostgresRobots(guarded, scope)
+        self._escalations = PostgresEscalations(guarded, scope)
+        self._conclusions = PostgresConclusions(guarded, scope)
         self._ending: asyncio.Task[None] | None = None
 
     @property
@@ -160,6 +166,18 @@ class PostgresUnitOfWork(UnitOfWork):
     @property
     def imports(self) -> PostgresImports:
         return self._imports
+
+    @property
+    def robots(self) -> PostgresRobots:
+        return self._robots
+
+    @property
+    def escalations(self) -> PostgresEscalations:
+        return self._escalations
+
+    @property
+    def conclusions(self) -> PostgresConclusions:
+        return self._conclusions
 
     def record(self, change: Change) -> None:
         self._guard.check()
@@ -331,3 +349,15 @@ class PostgresReader(Reader):
     @property
     def reading(self) -> PostgresReadingReader:
         return PostgresReadingReader(self._statements, self._scope)
+
+    @property
+    def robots(self) -> PostgresRobotReader:
+        return PostgresRobotReader(self._statements, self._scope)
+
+    @property
+    def escalations(self) -> PostgresEscalationReader:
+        return PostgresEscalationReader(self._statements, self._scope)
+
+    @property
+    def conclusions(self) -> PostgresConclusionReader:
+        return PostgresConclusionReader(self._statements, self._scope)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import base, events, identity, messaging, reading, rooms
+from . import base, events, identity, messaging, reading, rooms, support
 
-AREAS: Final = (identity, rooms, messaging, reading, events)
+AREAS: Final = (identity, rooms, messaging, reading, events, support)
 """Imported for the tables they add to `metadata`."""
 
 metadata: Final = base.metadata
