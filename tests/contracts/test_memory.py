@@ -17,6 +17,11 @@ from app.testing.contracts.messaging.tables import DecisionTablesContract
 from app.testing.contracts.pages import BrowseContract, MembersContract
 from app.testing.contracts.reading import ReadingContract, ReceiptsContract
 from app.testing.contracts.rooms import RoomsContract
+from app.testing.contracts.support.conclusions import ConclusionsContract
+from app.testing.contracts.support.escalations import EscalationsContract
+from app.testing.contracts.support.queue import EscalationQueueContract
+from app.testing.contracts.support.robots import RobotsContract
+from app.testing.contracts.support.together import SupportAgreementContract
 from app.testing.contracts.unit_of_work import MisuseContract, UnitOfWorkContract
 from app.testing.contracts.unread import UnreadContract
 from app.testing.contracts.waiting import ContendedContract, WaitingContract
@@ -90,6 +95,21 @@ class TestImports(ImportsContract): ...
 
 
 class TestForeignRows(ForeignRowsContract): ...
+
+
+class TestRobots(RobotsContract): ...
+
+
+class TestEscalations(EscalationsContract): ...
+
+
+class TestEscalationQueue(EscalationQueueContract): ...
+
+
+class TestConclusions(ConclusionsContract): ...
+
+
+class TestSupportAgreement(SupportAgreementContract): ...
 
 
 class TestMonths(MonthsContract): ...
