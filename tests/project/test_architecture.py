@@ -49,6 +49,8 @@ VIOLATIONS = [
     ("terminal", "app/infrastructure/local/planted.py", "import rich.progress"),
     ("terminal", "app/services/planted.py", "import typer"),
     ("terminal", "app/testing/planted.py", "import rich"),
+    ("entrypoints", "app/entrypoints/planted.py", "import app.infrastructure.memory.store"),
+    ("entrypoints", "app/entrypoints/planted.py", "from app.infrastructure.postgres import migrations"),
     ("tests", "app/services/planted.py", "import hypothesis"),
     ("domain-libraries", "app/domain/planted.py", "import structlog"),
     ("services-libraries", "app/services/planted.py", "import bcrypt"),

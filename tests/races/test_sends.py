@@ -8,7 +8,7 @@ import random
 import pytest
 
 from app.domain.actors import Actor
-from app.domain.messaging import ClientKeyReused, Draft, Message, NotTheAuthor, Sent
+from app.domain.messaging import ClientKeyReused, Draft, Message, MessageNotFound, Sent
 from app.domain.rooms import RoomNotActive, StaleVersion
 from app.domain.rooms.members import MembershipStatus, NotAMember
 from tests.races.conftest import Arena, together, user_of
@@ -112,6 +112,11 @@ async def test_an_edit_and_a_delete_at_once(arena: Arena) -> None:
             ]
         )
         assert isinstance(deleted, Message)
+        # The edit came first and stands, with the delete's version after it; or it found the message gone.
+        if isinstance(edited, Message):
+            assert (edited.content, edited.version, deleted.version) == ("text, edited", 2, 3)
+        else:
+            assert (type(edited), deleted.version) == (MessageNotFound, 2)
         kinds = [
             kind
             for (kind,) in await arena.watcher.fetch(
@@ -122,7 +127,6 @@ async def test_an_edit_and_a_delete_at_once(arena: Arena) -> None:
         ]
         edits = ["message.edited"] if isinstance(edited, Message) else []
         assert kinds == ["message.sent", *edits, "message.deleted"]
-        assert not isinstance(edited, NotTheAuthor)
     await arena.prove(room_id)
 
 
@@ -145,8 +149,6 @@ async def test_who_is_put_out_while_a_send_waits_does_not_send(arena: Arena, sta
 async def test_a_room_closed_while_a_send_waits_takes_no_message(arena: Arena) -> None:
     (owner, member) = members = await arena.people(2)
     room_id = await arena.room(members)
-    blocker = await arena.watcher.fetchval("SELECT count(*) FROM messages WHERE room_id = $1", room_id)
-    assert blocker == 0
     async with arena.chat.store.unit_of_work(owner) as uow:
         room = (await uow.rooms.hold(room_id, user_of(owner))).room
         sending = asyncio.create_task(arena.chat.messages.send(member, room_id, Draft(content="too late")))

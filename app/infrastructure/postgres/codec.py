@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -37,13 +37,15 @@ def builder(model: type[V], without: tuple[str, ...] = ()) -> Builder[V]:
     convert = converters(model, names)
 
     def build(cells: Iterable[Any], /, **known: Any) -> V:
-        value = _new(model)
-        fields = value.__dict__
-        fields.update(known)
+        fields = known  # a dict of this call's own
         fields.update(zip(names, cells, strict=False))  # a record may go on with columns that are not the value's
         for name, converter in convert:
             fields[name] = converter(fields[name])
-        finish(value)
+        value = _new(model)
+        put_fields(value, fields)
+        put_fields_set(value, NOTHING_SET)
+        put_extra(value, None)
+        put_private(value, None)
         return value
 
     return build
@@ -56,26 +58,24 @@ def converters(model: type[Value], names: Iterable[str]) -> tuple[tuple[str, Cal
 
 
 def trusted(model: type[V], fields: dict[str, Any]) -> V:
-    """A value with these very fields, all of them, not validated again."""
+    """A value with these very fields, all of them, not validated again. It keeps the dict itself."""
     value = _new(model)
-    value.__dict__.update(fields)
-    finish(value)
+    put_fields(value, fields)
+    put_fields_set(value, NOTHING_SET)
+    put_extra(value, None)
+    put_private(value, None)
     return value
 
 
-def finish(value: Value) -> None:
-    """Gives a value whose fields were set directly what pydantic expects beside them."""
-    _put_fields_set(value, _NOTHING_SET)
-    _put_extra(value, None)
-    _put_private(value, None)
-
-
 _new = object.__new__
-# The slots themselves: pydantic's own __setattr__ refuses on a frozen value, and object's looks each name up.
-_put_fields_set = BaseModel.__dict__["__pydantic_fields_set__"].__set__
-_put_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
-_put_private = BaseModel.__dict__["__pydantic_private__"].__set__
-_NOTHING_SET: frozenset[str] = frozenset()
+# A value is four slots: its fields, and what pydantic expects beside them. Set by the slots themselves: pydantic's own
+# __setattr__ refuses on a frozen value, and object's looks each name up. All four always, and written out wherever
+# values are made: a function of their own would be a tenth of a page's objects.
+put_fields = BaseModel.__dict__["__dict__"].__set__
+put_fields_set = BaseModel.__dict__["__pydantic_fields_set__"].__set__
+put_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
+put_private = BaseModel.__dict__["__pydantic_private__"].__set__
+NOTHING_SET: Final[frozenset[str]] = frozenset()
 
 
 def columns(model: type[Value], without: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 from sqlalchemy import event
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DisconnectionError, MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util.concurrency import in_greenlet
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,10 @@ def create_engine(dsn: str, options: PoolOptions | None = None) -> AsyncEngine:
     """
     options = options or PoolOptions()
 
-    async def connect() -> asyncpg.Connection[Any]:
-        return await asyncpg.connect(
+    def connect() -> Awaitable[asyncpg.Connection[Any]]:
+        if not in_greenlet():  # before anything is begun that nobody could wait for; see statements.checked_out
+            raise MissingGreenlet("a new connection must be waited for")
+        return asyncpg.connect(
             dsn,
             timeout=options.connect_seconds,
             command_timeout=options.command_seconds,

@@ -12,7 +12,7 @@ from typing import Any, Final
 from app.domain.ids import RoomId, TenantId
 from app.domain.messaging import Message
 
-from .codec import converters, finish
+from .codec import NOTHING_SET, converters, put_extra, put_fields, put_fields_set, put_private
 
 REST: Final = (
     "message_type",
@@ -40,31 +40,31 @@ _CONVERT: Final = converters(Message, REST)
 
 def message(cells: Iterable[Any], tenant_id: TenantId, room_id: RoomId) -> Message:
     """A message from its packed cells."""
-    return _made({**_TEMPLATE, "tenant_id": tenant_id, "room_id": room_id}, cells)
+    return messages((cells,), tenant_id, room_id)[0]
 
 
 def messages(rows: Iterable[Iterable[Any]], tenant_id: TenantId, room_id: RoomId) -> list[Message]:
     """Messages of one room from their packed cells."""
     blank = {**_TEMPLATE, "tenant_id": tenant_id, "room_id": room_id}
-    return [_made(blank, cells) for cells in rows]
-
-
-def _made(blank: dict[str, Any], cells: Iterable[Any]) -> Message:
-    message_id, position, user_id, content, created_at, rest = cells
-    value = _new(Message)
-    fields = value.__dict__
-    fields.update(blank)
-    fields["id"] = message_id
-    fields["position"] = position
-    fields["user_id"] = user_id
-    fields["content"] = content
-    fields["created_at"] = fields["updated_at"] = created_at
-    if rest is not None:
-        fields.update(zip(REST, rest, strict=True))
-        for name, converter in _CONVERT:
-            fields[name] = converter(fields[name])
-    finish(value)
-    return value
+    found: list[Message] = []
+    for message_id, position, user_id, content, created_at, rest in rows:
+        fields = blank.copy()
+        fields["id"] = message_id
+        fields["position"] = position
+        fields["user_id"] = user_id
+        fields["content"] = content
+        fields["created_at"] = fields["updated_at"] = created_at
+        if rest is not None:
+            fields.update(zip(REST, rest, strict=True))
+            for name, converter in _CONVERT:
+                fields[name] = converter(fields[name])
+        value = _new(Message)
+        put_fields(value, fields)
+        put_fields_set(value, NOTHING_SET)
+        put_extra(value, None)
+        put_private(value, None)
+        found.append(value)
+    return found
 
 
 _new = object.__new__

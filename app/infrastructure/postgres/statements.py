@@ -9,7 +9,9 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import asyncpg
+from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import QueuePool
 
 from app.domain.actors import Actor
 from app.domain.errors import Invalid, Misuse
@@ -72,10 +74,10 @@ class SingleStatements:
     async def rows(self, sql: str, *arguments: Any) -> Sequence[Row]:
         sent = False
         try:
-            proxy = await self._engine.raw_connection()
+            proxy = await checked_out(self._engine)
             try:
                 sent = True
-                return await proxy.driver_connection.fetch(sql, *arguments)  # type: ignore[union-attr,no-any-return]  # asyncpg's own
+                return await proxy.driver_connection.fetch(sql, *arguments)  # type: ignore[no-any-return]  # asyncpg's own
             except (TimeoutError, ValueError):  # among the next ones too, but the connection is good: a statement that
                 raise  # is being cancelled, or a value that was never sent
             except BROKEN:
@@ -97,6 +99,21 @@ class SingleStatements:
 
 BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """Errors after which a connection is not to be used again, though it may not know yet that it is closed."""
+
+
+async def checked_out(engine: AsyncEngine) -> Any:
+    """A connection of the engine's pool.
+
+    SQLAlchemy checks out inside a greenlet, so that it can wait there; making one takes longer than all the rest. Where
+    a connection lies ready there is nothing to wait for.
+    """
+    pool = engine.sync_engine.pool
+    if isinstance(pool, QueuePool) and pool.checkedin():
+        try:
+            return engine.sync_engine.raw_connection()
+        except MissingGreenlet:  # it was closed or too old, and the pool has let it go: now a new one is waited for
+            pass
+    return await engine.raw_connection()
 
 
 def release(proxy: Any) -> None:

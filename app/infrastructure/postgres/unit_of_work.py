@@ -27,6 +27,7 @@ from .statements import Row, Scope, SingleStatements, release
 from .support.conclusions import PostgresConclusionReader, PostgresConclusions
 from .support.escalations import PostgresEscalationReader, PostgresEscalations
 from .support.robots import PostgresRobotReader, PostgresRobots
+from .statements import Row, Scope, SingleStatements, checked_out, release
 
 _ROLLBACK_SECONDS = 2
 """How long a server may take to undo; one that takes longer undoes when it finds the connection gone."""
@@ -75,9 +76,9 @@ class TransactionStatements:
         whose model allows no quote.
         """
         actor, now = self._scope.actor, self._scope.now
-        proxy = await self._engine.raw_connection()
+        proxy = await checked_out(self._engine)
         self._proxy = proxy
-        await proxy.driver_connection.execute(  # type: ignore[union-attr]  # asyncpg's own
+        await proxy.driver_connection.execute(
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
             f"SET LOCAL app.tenant_id = '{actor.tenant_id}';"
             f"SET LOCAL app.actor_id = '{actor.user_id or ''}';"

@@ -75,6 +75,25 @@ class ImportsContract(Contract):
         assert [m.position for m in await world.history(room_id)] == [1, 2, 3, 4]
         await world.prove(room_id)
 
+    async def test_pages_reach_over_a_long_silence(self, world: World) -> None:
+        """A store may look where a page should be before it looks everywhere: here it is not where it should be."""
+        ann = await world.person()
+        room_id = await world.room(ann)
+        times = [*[START] * 3, *[START + timedelta(days=45)] * 300]
+        batch = [builders.imported(user_of(ann), created_at=at) for at in times]
+        await take_in(world, room_id, *batch)
+        stored = [source.id for source in batch]
+        messages = world.reader(ann).messages
+        newest = await messages.find_by_room(room_id, limit=200)
+        earlier = await messages.find_by_room(room_id, before=newest.older, limit=100)
+        assert [m.id for m in earlier.items] == stored[3:103]
+        oldest = await messages.find_by_room(room_id, before=earlier.older, limit=2)
+        assert [m.id for m in oldest.items] == stored[1:3]
+        first = await messages.find_by_room(room_id, before=oldest.older, limit=2)
+        assert [m.id for m in first.items] == stored[:1]
+        later = await messages.find_by_room(room_id, after=first.newer, limit=3)
+        assert [m.id for m in later.items] == stored[1:4]
+
     async def test_a_key_belongs_to_its_author_and_room(self, world: World) -> None:
         ann, bob = await world.persons(2)
         rooms = [await world.room(), await world.room()]

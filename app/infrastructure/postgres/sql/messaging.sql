@@ -267,7 +267,7 @@ BEGIN
         END IF;
     END IF;
     IF v.last_message_id IS NULL THEN RETURN; END IF;
-    v_days := least(36500, 7 + 2 * p_limit * greatest(0, extract(epoch FROM now() - v.created_at)) / 86400 / v.last_position);
+    v_days := least(36500, 7 + 2 * p_limit * greatest(0, date_part('epoch', now() - v.created_at)) / 86400 / v.last_position);
 
     IF p_is_newer THEN
         v_from := greatest(p_anchor, v.floor_id);
@@ -297,9 +297,14 @@ BEGIN
         END IF;
     ELSE
         v_from := p_anchor;
-        v_near := chat_id_shifted(least(p_anchor, v.last_message_id), -v_days);
-        IF v_near < chat_id_shifted(chat_first_id(v.created_at), v_days) THEN  -- not far from the room's beginning
+        -- The id of twice so many days after the room's beginning, in floating point: a moment more or less is nothing
+        -- here, and an exact number costs what a tenth of the page does.
+        v_near := (lpad(to_hex((date_part('epoch', v.created_at) * 1000)::bigint + v_days * 172800000::bigint), 12, '0')
+                   || '70008000000000000000')::uuid;
+        IF p_anchor < v_near OR v.last_message_id < v_near THEN
             v_near := v.floor_id;
+        ELSE
+            v_near := chat_id_shifted(least(p_anchor, v.last_message_id), -v_days);
         END IF;
         RETURN QUERY
             SELECT x.id, x.position, x.user_id, CASE WHEN x.deleted_at IS NULL THEN x.content::text ELSE '' END,
