@@ -1452,7 +1452,7 @@ BEGIN
         END IF;
     END IF;
     IF v.last_message_id IS NULL THEN RETURN; END IF;
-    v_days := least(36500, 7 + 2 * p_limit * greatest(0, extract(epoch FROM now() - v.created_at)) / 86400 / v.last_position);
+    v_days := least(36500, 7 + 2 * p_limit * greatest(0, date_part('epoch', now() - v.created_at)) / 86400 / v.last_position);
 
     IF p_is_newer THEN
         v_from := greatest(p_anchor, v.floor_id);
@@ -1482,9 +1482,14 @@ BEGIN
         END IF;
     ELSE
         v_from := p_anchor;
-        v_near := chat_id_shifted(least(p_anchor, v.last_message_id), -v_days);
-        IF v_near < chat_id_shifted(chat_first_id(v.created_at), v_days) THEN  -- not far from the room's beginning
+        -- The id of twice so many days after the room's beginning, in floating point: a moment more or less is nothing
+        -- here, and an exact number costs what a tenth of the page does.
+        v_near := (lpad(to_hex((date_part('epoch', v.created_at) * 1000)::bigint + v_days * 172800000::bigint), 12, '0')
+                   || '70008000000000000000')::uuid;
+        IF p_anchor < v_near OR v.last_message_id < v_near THEN
             v_near := v.floor_id;
+        ELSE
+            v_near := chat_id_shifted(least(p_anchor, v.last_message_id), -v_days);
         END IF;
         RETURN QUERY
             SELECT x.id, x.position, x.user_id, CASE WHEN x.deleted_at IS NULL THEN x.content::text ELSE '' END,
@@ -2312,6 +2317,10 @@ BEGIN
             refusal := 'already_escalated'; RETURN NEXT; RETURN;
         END IF;
         IF v_source.status <> 'active' THEN refusal := 'room_not_active'; RETURN NEXT; RETURN; END IF;
+        IF EXISTS (SELECT FROM room_conclusions c
+                    WHERE c.room_id = (escalation).target_room_id AND c.reopened_at IS NULL) THEN
+            refusal := 'room_is_concluded'; RETURN NEXT; RETURN;
+        END IF;
     END IF;
     BEGIN
         UPDATE escalations e
@@ -2325,7 +2334,10 @@ BEGIN
     END;
     IF v_opens THEN
         PERFORM chat_set_room_status((escalation).source_room_id, 'archived');
-        PERFORM chat_set_room_status((escalation).target_room_id, 'active');
+        IF NOT EXISTS (SELECT FROM escalations f WHERE f.source_room_id = (escalation).target_room_id
+                          AND f.status IN ('created', 'assigned', 'in_progress')) THEN
+            PERFORM chat_set_room_status((escalation).target_room_id, 'active');
+        END IF;
     ELSIF v_ends THEN
         PERFORM chat_set_room_status((escalation).source_room_id, 'active');
         PERFORM chat_set_room_status((escalation).target_room_id, 'closed');

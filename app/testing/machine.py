@@ -25,16 +25,18 @@ from app.domain.rooms.members import Role
 from app.domain.unit_of_work import Reader, UnitOfWork
 
 from . import builders
-from .acts import identity, imports, messaging, reading, rooms
+from .acts import identity, imports, messaging, reading, rooms, support
 from .harness import START, Harness
 from .sides import Outcome, Side
 from .steps import BACK, ROOM, WHERE, WHO, Aim, Look, unblocked
 from .world import NO_ROOM
 
-LOOKS: dict[str, Look] = {**identity.LOOKS, **rooms.LOOKS, **messaging.LOOKS, **reading.LOOKS}
+LOOKS: dict[str, Look] = {**identity.LOOKS, **rooms.LOOKS, **messaging.LOOKS, **reading.LOOKS, **support.LOOKS}
 
 
-class StoreMachine(identity.Identity, rooms.Rooms, messaging.Messaging, reading.Reading, imports.Imports):
+class StoreMachine(
+    identity.Identity, rooms.Rooms, messaging.Messaging, reading.Reading, imports.Imports, support.Support
+):
     """The steps of all areas, the beginning and the end; `comparing` gives it its stores."""
 
     # ── the beginning ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -149,6 +151,7 @@ class StoreMachine(identity.Identity, rooms.Rooms, messaging.Messaging, reading.
             assert person.user_id is not None
         for room_id in dict.fromkeys(self.rooms):
             self._do(None, 5, rooms.everything_of(room_id, self.tenant.id), alone="unit")
+            self._do(None, 5, support.states_agree(room_id), alone="reader")
             self._do(None, 5, messaging.room_is_sound(room_id, MAX_LIMIT), alone="reader")
             for who in range(len(self.people) - 1):
                 self._do(None, who, messaging.seen_by(room_id), alone="reader")

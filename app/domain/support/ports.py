@@ -137,7 +137,8 @@ class Escalations(EscalationReader, Protocol):
         """Stores what an escalation has become, sets its rooms' status, returns it with the next version.
 
         Raises `EscalationNotFound`, `StaleVersion`, `UserNotFound`; when it ends `EscalatedFurther`; when it opens
-        again `RoomNotFound`, `AlreadyEscalated`, and `RoomNotActive` for a source that is not active.
+        again `RoomNotFound`, `AlreadyEscalated`, `RoomNotActive` for a source that is not active, and `RoomIsConcluded`
+        for a target that has been.
         """
         ...
 

@@ -23,11 +23,10 @@ from .imports import PostgresImports
 from .messaging import PostgresMessageReader, PostgresMessages, PostgresMessageWriter
 from .reading import PostgresReading, PostgresReadingReader, PostgresReadingWriter
 from .rooms import PostgresRoomReader, PostgresRooms
-from .statements import Row, Scope, SingleStatements, release
+from .statements import Row, Scope, SingleStatements, checked_out, release
 from .support.conclusions import PostgresConclusionReader, PostgresConclusions
 from .support.escalations import PostgresEscalationReader, PostgresEscalations
 from .support.robots import PostgresRobotReader, PostgresRobots
-from .statements import Row, Scope, SingleStatements, checked_out, release
 
 _ROLLBACK_SECONDS = 2
 """How long a server may take to undo; one that takes longer undoes when it finds the connection gone."""

@@ -11,7 +11,7 @@ from app.domain.ids import EscalationId, RoomId, TenantId, UserId
 from app.domain.pages import Cursor, Page, Way, checked_limit, cut, opened
 from app.domain.rooms import RoomNotActive, RoomNotFound, RoomStatus, StaleVersion
 from app.domain.rooms.members import MembershipStatus
-from app.domain.support import STAFF, Past
+from app.domain.support import STAFF, Past, RoomIsConcluded
 from app.domain.support.escalations import (
     IN_HAND as IN_HAND_STATUSES,
 )
@@ -44,7 +44,17 @@ from app.infrastructure.memory.transaction import Reads, Transaction, Writes
 
 from .past import keep, past
 from .states import is_escalated_from
-from .tables import DUE, ESCALATIONS, IN_HAND, OPEN_ESCALATIONS, ROOM_ESCALATIONS, TARGETS, WAITING, Urgency
+from .tables import (
+    DUE,
+    ESCALATIONS,
+    IN_HAND,
+    OPEN_CONCLUSIONS,
+    OPEN_ESCALATIONS,
+    ROOM_ESCALATIONS,
+    TARGETS,
+    WAITING,
+    Urgency,
+)
 
 _SAVED = (
     "reason",
@@ -181,11 +191,12 @@ class MemoryEscalations(MemoryEscalationReader, Escalations):
         async with self._writes.writing() as tx:
             while True:
                 waiting = [e for e in _waiting(tx.view, tx.actor.tenant_id) if _can_be_had(tx, e, levels)]
-                free = (e for e in waiting if all(tx.is_free(ROOMS, room_id) for room_id in _rooms(e)))
-                found = next(free, None) or next(iter(waiting), None)
+                found = await _first_free(tx, waiting)
                 if found is None:
-                    return None
-                await _lock_rooms(tx, found)
+                    if not waiting:
+                        return None
+                    found = waiting[0]
+                    await _lock_rooms(tx, found)
                 found = _at(tx.view, found.id)
                 if found.status is EscalationStatus.CREATED and _can_be_had(tx, found, levels):
                     await tx.lock(ESCALATIONS, found.id)
@@ -213,7 +224,8 @@ class MemoryEscalations(MemoryEscalationReader, Escalations):
             _put(tx, before, after)
             if before.is_open != after.is_open:
                 for room_id, status in zip(_rooms(after), statuses(after.status), strict=False):
-                    _set_status(tx, room_id, status)
+                    if room_id != target_id or not is_escalated_from(tx.view, room_id):
+                        _set_status(tx, room_id, status)
             return after
 
 
@@ -232,6 +244,18 @@ async def _lock_rooms(tx: Transaction, *escalations: Escalation) -> None:
             await tx.lock(ROOMS, room_id)
 
 
+async def _first_free(tx: Transaction, waiting: list[Escalation]) -> Escalation | None:
+    """The first whose rooms can be had without waiting, the source first; what was had stays held, as on a server."""
+    for escalation in waiting:
+        for room_id in _rooms(escalation):
+            if not tx.is_free(ROOMS, room_id):
+                break
+            await tx.lock(ROOMS, room_id)
+        else:
+            return escalation
+    return None
+
+
 def _set_status(tx: Transaction, room_id: RoomId, status: RoomStatus) -> None:
     room = live_room(tx.view, tx.actor.tenant_id, room_id)
     if room is not None and room.status is not status:
@@ -247,6 +271,8 @@ def _check_opening(tx: Transaction, escalation: Escalation) -> None:
         raise AlreadyEscalated(room_id=str(source.id))
     if source.status is not RoomStatus.ACTIVE:
         raise RoomNotActive(room_id=str(source.id), status=source.status.value)
+    if tx.view.get(OPEN_CONCLUSIONS, escalation.target_room_id) is not None:
+        raise RoomIsConcluded(room_id=str(escalation.target_room_id))
 
 
 def _can_be_had(tx: Transaction, escalation: Escalation, levels: tuple[Level, ...]) -> bool:

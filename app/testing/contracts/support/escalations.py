@@ -16,7 +16,7 @@ from app.domain.errors import ChatError, Conflict, Invalid
 from app.domain.identity import AccountStatus, AccountType, TenantNotFound, UserNotFound
 from app.domain.ids import EscalationId, RoomId
 from app.domain.rooms import RoomNotActive, RoomNotFound, RoomStatus, StaleVersion
-from app.domain.support import RoomIsEscalated
+from app.domain.support import RoomIsConcluded, RoomIsEscalated
 from app.domain.support.escalations import (
     NOTES_MAX,
     REASON_MAX,
@@ -260,6 +260,25 @@ class EscalationsContract(Contract):
         with pytest.raises(RoomNotFound):
             await desk.save(first.reopened(first.due_at))
         assert await desk.find(first.id) == first
+
+    async def test_it_does_not_open_again_into_a_concluded_room(self, desk: Desk) -> None:
+        escalation = await desk.save((await desk.escalated(desk.room_id)).cancelled(None))
+        target_id = RoomId(escalation.target_room_id or NO_ROOM)
+        async with desk.world.unit() as uow:
+            await uow.conclusions.conclude(builders.conclusion(target_id, tenant_id=desk.world.tenant.id))
+            await uow.commit()
+        with pytest.raises(RoomIsConcluded):
+            await desk.save(escalation.reopened(escalation.due_at))
+        await desk.prove(desk.room_id)
+
+    async def test_a_target_that_was_escalated_since_stays_archived(self, desk: Desk) -> None:
+        escalation = await desk.save((await desk.escalated(desk.room_id)).cancelled(None))
+        target_id = RoomId(escalation.target_room_id or NO_ROOM)
+        await desk.world.change_room(target_id, status=ACTIVE)
+        further = await desk.escalated(target_id, level=2)
+        reopened = await desk.save(escalation.reopened(escalation.due_at))
+        assert await desk.statuses(reopened) == (ARCHIVED, ARCHIVED)
+        assert await desk.statuses(further) == (ARCHIVED, ACTIVE)
 
     # ── its rooms ─────────────────────────────────────────────────────────────────────────────────────────────────
 

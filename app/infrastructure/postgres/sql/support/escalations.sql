@@ -255,6 +255,10 @@ BEGIN
             refusal := 'already_escalated'; RETURN NEXT; RETURN;
         END IF;
         IF v_source.status <> 'active' THEN refusal := 'room_not_active'; RETURN NEXT; RETURN; END IF;
+        IF EXISTS (SELECT FROM room_conclusions c
+                    WHERE c.room_id = (escalation).target_room_id AND c.reopened_at IS NULL) THEN
+            refusal := 'room_is_concluded'; RETURN NEXT; RETURN;
+        END IF;
     END IF;
     BEGIN
         UPDATE escalations e
@@ -268,7 +272,10 @@ BEGIN
     END;
     IF v_opens THEN
         PERFORM chat_set_room_status((escalation).source_room_id, 'archived');
-        PERFORM chat_set_room_status((escalation).target_room_id, 'active');
+        IF NOT EXISTS (SELECT FROM escalations f WHERE f.source_room_id = (escalation).target_room_id
+                          AND f.status IN ('created', 'assigned', 'in_progress')) THEN
+            PERFORM chat_set_room_status((escalation).target_room_id, 'active');
+        END IF;
     ELSIF v_ends THEN
         PERFORM chat_set_room_status((escalation).source_room_id, 'active');
         PERFORM chat_set_room_status((escalation).target_room_id, 'closed');
