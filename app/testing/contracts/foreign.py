@@ -10,9 +10,12 @@ from app.domain.errors import ChatError
 from app.domain.identity import TenantNotFound, UserNotFound
 from app.domain.rooms import RoomNotFound
 from app.domain.rooms.members import seated
+from app.domain.support.escalations import EscalationNotFound
+from app.domain.support.robots import InteractionNotFound
 from app.domain.unit_of_work import UnitOfWork
 from app.testing import builders
 from app.testing.contracts.base import Contract
+from app.testing.contracts.support.desk import Desk
 from app.testing.world import NOBODY, World, user_of
 
 Write = Callable[[UnitOfWork, World], Awaitable[object]]
@@ -52,6 +55,28 @@ async def _take_seat(uow: UnitOfWork, other: World) -> None:
     await uow.rooms.take_seat(seated(held, user_of(person), uow.now))
 
 
+async def _begin(uow: UnitOfWork, other: World) -> None:
+    desk = await Desk.new(other)
+    await uow.robots.begin(desk.interaction())
+
+
+async def _save_interaction(uow: UnitOfWork, other: World) -> None:
+    await uow.robots.save((await (await Desk.new(other)).asked()).started(uow.now))
+
+
+async def _escalate(uow: UnitOfWork, other: World) -> None:
+    desk = await Desk.new(other)
+    await uow.escalations.create(desk.escalation(desk.room_id, await desk.child()))
+
+
+async def _save_escalation(uow: UnitOfWork, other: World) -> None:
+    await uow.escalations.save((await (await Desk.new(other)).escalated()).cancelled(None))
+
+
+async def _conclude(uow: UnitOfWork, other: World) -> None:
+    await uow.conclusions.conclude(builders.conclusion(await other.room(), tenant_id=other.tenant.id))
+
+
 WRITES: dict[str, tuple[Write, type[ChatError]]] = {
     "users.create": (_create_user, TenantNotFound),
     "users.save": (_save_user, UserNotFound),
@@ -59,6 +84,11 @@ WRITES: dict[str, tuple[Write, type[ChatError]]] = {
     "rooms.open_direct": (_open_direct, TenantNotFound),
     "rooms.save": (_save_room, RoomNotFound),
     "rooms.take_seat": (_take_seat, RoomNotFound),
+    "robots.begin": (_begin, TenantNotFound),
+    "robots.save": (_save_interaction, InteractionNotFound),
+    "escalations.create": (_escalate, TenantNotFound),
+    "escalations.save": (_save_escalation, EscalationNotFound),
+    "conclusions.conclude": (_conclude, TenantNotFound),
 }
 
 
