@@ -122,9 +122,9 @@ CREATE TABLE robot_interactions (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_robot_interactions PRIMARY KEY (room_id, message_id, id),
-    CONSTRAINT ck_robot_interactions_started CHECK ((status = 'pending') = (started_at IS NULL)),
-    CONSTRAINT ck_robot_interactions_ended CHECK ((status IN ('completed', 'failed')) = (completed_at IS NOT NULL)),
-    CONSTRAINT ck_robot_interactions_failed CHECK ((status = 'failed') = (error_message IS NOT NULL)),
+    CONSTRAINT ck_robot_interactions_turn_started CHECK ((status = 'pending') = (started_at IS NULL)),
+    CONSTRAINT ck_robot_interactions_turn_ended CHECK ((status IN ('completed', 'failed')) = (completed_at IS NOT NULL)),
+    CONSTRAINT ck_robot_interactions_turn_failed CHECK ((status = 'failed') = (error_message IS NOT NULL)),
     CONSTRAINT ck_robot_interactions_status CHECK (status IN ('pending', 'processing', 'completed', 'failed'))
 ) PARTITION BY RANGE (message_id);
 CREATE INDEX ix_robot_interactions_robot ON robot_interactions (robot_id, id);
@@ -442,7 +442,7 @@ CREATE TABLE escalations (
     CONSTRAINT fk_escalations_tenant_id_target_room_id FOREIGN KEY(tenant_id, target_room_id) REFERENCES rooms (tenant_id, id) ON DELETE SET NULL (target_room_id),
     CONSTRAINT fk_escalations_tenant_id_created_by FOREIGN KEY(tenant_id, created_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (created_by),
     CONSTRAINT fk_escalations_tenant_id_assigned_to FOREIGN KEY(tenant_id, assigned_to) REFERENCES users (tenant_id, id) ON DELETE SET NULL (assigned_to),
-    CONSTRAINT ck_escalations_one_level_up CHECK ((from_level, to_level) IN (('T1', 'T2'), ('T2', 'T3'), ('T3', 'manager'))),
+    CONSTRAINT ck_escalations_upward CHECK ((from_level, to_level) IN (('T1', 'T2'), ('T2', 'T3'), ('T3', 'manager'))),
     CONSTRAINT ck_escalations_in_hand CHECK (status NOT IN ('assigned', 'in_progress') OR assigned_at IS NOT NULL),
     CONSTRAINT ck_escalations_resolved CHECK ((status = 'resolved') = (resolved_at IS NOT NULL)),
     CONSTRAINT ck_escalations_from_level CHECK (from_level IN ('T1', 'T2', 'T3', 'manager')),

@@ -20,6 +20,9 @@ from app.domain.messaging import Message
 from app.domain.reading import ReadReceipt
 from app.domain.rooms import Room
 from app.domain.rooms.members import Membership
+from app.domain.support.conclusions import Conclusion
+from app.domain.support.escalations import Escalation
+from app.domain.support.robots import RobotInteraction
 from tests.migrations.catalog import Connection
 
 pytestmark = pytest.mark.postgres
@@ -34,6 +37,9 @@ MODELS = {
     "messages": Message,
     "message_read_receipts": ReadReceipt,
     "room_events": RoomEvent,
+    "robot_interactions": RobotInteraction,
+    "escalations": Escalation,
+    "room_conclusions": Conclusion,
 }
 
 # SPEC 1.10, of the tables there are.
@@ -63,6 +69,11 @@ DEFAULTS = {
     "messages.is_robot_visible_to_guests": False,
     "messages.metadata": EMPTY,
     "tenants.settings": EMPTY,
+    "robot_interactions.status": "pending",
+    "robot_interactions.observation_data": EMPTY,
+    "robot_interactions.response_data": EMPTY,
+    "escalations.status": "created",
+    "escalations.priority": 3,
 }
 MAY_BE_NULL_THOUGH_DEFAULTED = {"rooms.max_participants"}  # null: no limit
 TIMES = {"created_at", "updated_at", "joined_at", "last_seen_at"}
@@ -81,6 +92,11 @@ INSERT INTO message_read_receipts (room_id, message_id, user_id, read_at)
     SELECT m.room_id, m.id, u.id, now() FROM messages m, users u;
 INSERT INTO room_events (room_id, kind, tenant_id, revision, correlation_id)
     SELECT id, 'room.created', tenant_id, 1, 'least' FROM rooms;
+INSERT INTO robot_interactions (room_id, message_id, robot_id)
+    SELECT m.room_id, m.id, u.id FROM messages m, users u;
+INSERT INTO escalations (source_room_id, reason, from_level, to_level, due_at)
+    SELECT id, 'why', 'T1', 'T2', now() FROM rooms;
+INSERT INTO room_conclusions (room_id, outcome, concluded_at) SELECT id, 'resolved', now() FROM rooms;
 """
 
 
@@ -174,7 +190,7 @@ async def test_an_enum_column_takes_the_models_values_and_no_other(
         table,
     )
     assert set(re.findall(r"'([^']*)'", definition)) == {member.value for member in kind}
-    for bad in ("nonsense", "", next(iter(kind)).value.upper()):
+    for bad in ("nonsense", "", next(iter(kind)).value.swapcase()):
         with pytest.raises(asyncpg.CheckViolationError) as error:
             await migrated_connection.execute(f"UPDATE {table} SET {column} = $1", bad)
         assert error.value.constraint_name == f"ck_{table}_{column}"
@@ -196,6 +212,14 @@ async def test_an_enum_column_takes_the_models_values_and_no_other(
         ("UPDATE messages SET position = 0", "ck_messages_position"),
         ("UPDATE messages SET version = 0", "ck_messages_version"),
         ("UPDATE room_events SET revision = 0", "ck_room_events_revision"),
+        ("UPDATE robot_interactions SET status = 'processing'", "ck_robot_interactions_turn_started"),
+        ("UPDATE robot_interactions SET completed_at = now()", "ck_robot_interactions_turn_ended"),
+        ("UPDATE robot_interactions SET error_message = 'broken'", "ck_robot_interactions_turn_failed"),
+        ("UPDATE escalations SET to_level = 'T3'", "ck_escalations_upward"),
+        ("UPDATE escalations SET priority = 6", "ck_escalations_priority"),
+        ("UPDATE escalations SET version = 0", "ck_escalations_version"),
+        ("UPDATE escalations SET status = 'assigned'", "ck_escalations_in_hand"),
+        ("UPDATE escalations SET status = 'resolved'", "ck_escalations_resolved"),
     ],
 )
 async def test_a_row_that_breaks_a_rule_is_refused_by_name(
@@ -258,6 +282,9 @@ SILENT = {
         *("visible_countable", "visible_own"),
     },
     "messages": {"id", "room_id", "tenant_id", "position", "reply_to_message_id", "thread_id", "countable"},
+    "robot_interactions": {"id", "room_id", "message_id", "tenant_id", "robot_id", "request_data"},
+    "escalations": {"id", "tenant_id"},
+    "room_conclusions": {"id", "tenant_id"},
 }
 
 
