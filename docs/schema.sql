@@ -2005,6 +2005,10 @@ BEGIN
       FROM users u WHERE u.id = v_new.robot_id AND u.tenant_id = v_new.tenant_id;
     IF NOT FOUND THEN RETURN 'user_not_found'; END IF;
     IF NOT v_robot.may_be_asked THEN RETURN 'not_a_robot'; END IF;
+    IF EXISTS (SELECT FROM robot_interactions i WHERE i.room_id = v_new.room_id AND i.message_id = v_new.message_id
+                  AND i.robot_id = v_new.robot_id AND i.status <> 'failed') THEN
+        RETURN 'already_asked';
+    END IF;
     BEGIN
         INSERT INTO robot_interactions SELECT v_new.*;
     EXCEPTION WHEN unique_violation THEN

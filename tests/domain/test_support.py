@@ -212,9 +212,8 @@ def test_what_a_room_may_become(said: str, after: str) -> None:
         {} if said == "nothing" else {said: True}
     )
     before = builders.room(status=RoomStatus.CLOSED if said == "is_concluded" else RoomStatus.ACTIVE)
-    fields: dict[str, Any] = {"deleted": {"deleted_at": START}, "renamed": {"name": "other"}}.get(
-        after, {"status": after}
-    )
+    changes: dict[str, dict[str, Any]] = {"deleted": {"deleted_at": START}, "renamed": {"name": "other"}}
+    fields = changes.get(after, {"status": after})
     room = before.changed(**fields)
     refusal: type[Exception] | None = None
     if said.startswith("escalated") and after not in ("active", "renamed"):
