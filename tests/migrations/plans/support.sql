@@ -25,8 +25,8 @@ SELECT pg_temp.made('2', n, now()), pg_temp.made('f', 1 + n % 20000, now()), pg_
   FROM generate_series(1, 40000) AS n;
 -- One message whose robot failed 3,000 times, one room that was escalated and concluded as often.
 INSERT INTO robot_interactions (id, room_id, message_id, robot_id, request_data, status, started_at, completed_at, error_message)
-SELECT pg_temp.made('3', n, now()), room_id, id, pg_temp.made('d', 8, now()), '{}', 'failed', now(), now(), 'no answer'
-  FROM numbered CROSS JOIN generate_series(1, 3000) AS k (n) WHERE room = 1 AND position = 10;
+SELECT pg_temp.made('3', attempt, now()), room_id, id, pg_temp.made('d', 8, now()), '{}', 'failed', now(), now(), 'no answer'
+  FROM numbered CROSS JOIN generate_series(1, 3000) AS k (attempt) WHERE room = 1 AND position = 10;
 INSERT INTO escalations (id, source_room_id, reason, from_level, to_level, due_at, status, resolved_at)
 SELECT pg_temp.made('4', n, now()), pg_temp.made('f', 40000, now()), 'why', 'T1', 'T2', now(), 'resolved', now()
   FROM generate_series(1, 3000) AS n;
