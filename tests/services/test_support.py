@@ -138,7 +138,7 @@ async def test_an_external_id_is_taken_once(desk: Desk) -> None:
         {"max_participants": 0},
         {"other": 1},
     ],
-    ids=str,
+    ids=lambda fields: next(iter(fields)),
 )
 def test_a_bad_issue_is_invalid(fields: dict[str, Any]) -> None:
     with pytest.raises(Invalid) as refused:
