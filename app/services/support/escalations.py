@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from app.domain.access import Permission
 from app.domain.actors import Actor
 from app.domain.events import Change, EventKind
-from app.domain.identity import AccountType
 from app.domain.ids import ConclusionId, EscalationId, Ids, RoomId, UserId
-from app.domain.pages import DEFAULT_LIMIT, MAX_LIMIT, Page
-from app.domain.rooms import Room, RoomNotFound, RoomType, StaleVersion
-from app.domain.rooms.members import Membership, NotAMember, Role, RoomIsFull, seated
+from app.domain.pages import DEFAULT_LIMIT, Page
+from app.domain.rooms import Room, RoomType, StaleVersion
+from app.domain.rooms.members import Role, RoomIsFull
 from app.domain.support import NotAnAgent, Past, require_support_room
 from app.domain.support.conclusions import Conclusion, NewConclusion
 from app.domain.support.escalations import (
@@ -28,7 +27,7 @@ from app.domain.support.escalations import (
     require_top,
 )
 from app.domain.support.permissions import require, require_own
-from app.domain.unit_of_work import Clock, Reader, Store, UnitOfWork
+from app.domain.unit_of_work import Clock, Store, UnitOfWork
 from app.services import arguments
 from app.services.acting import acting, acting_person
 from app.services.retrying import retrying
@@ -36,6 +35,7 @@ from app.services.retrying import retrying
 from .opening import first_seat, opened
 from .reading import is_staff, reading_user, require_staff, require_staff_or_seat
 from .rooms import held_room
+from .steps import customers, ended, given, record, require_agent, require_seat
 
 
 class EscalationService:
@@ -97,8 +97,8 @@ class EscalationService:
         async with self._store.unit_of_work(actor) as uow:
             require(Permission.CLAIM_ESCALATION, await acting_person(uow))
             case = await uow.escalations.hold(wanted)
-            claimed = await _given(uow, case.escalation, case.escalation.assigned(own, uow.now))
-            _record(uow, claimed, EventKind.ESCALATION_CLAIMED, own)
+            claimed = await given(uow, case.escalation, case.escalation.assigned(own, uow.now))
+            record(uow, claimed, EventKind.ESCALATION_CLAIMED, own)
             await uow.commit()
         return claimed
 
@@ -115,8 +115,8 @@ class EscalationService:
             found = await uow.escalations.hold_next(wanted)
             if found is None:
                 return None
-            claimed = await _given(uow, found, found.assigned(own, uow.now))
-            _record(uow, claimed, EventKind.ESCALATION_CLAIMED, own)
+            claimed = await given(uow, found, found.assigned(own, uow.now))
+            record(uow, claimed, EventKind.ESCALATION_CLAIMED, own)
             await uow.commit()
         return claimed
 
@@ -130,10 +130,10 @@ class EscalationService:
         wanted, agent = arguments.escalation_id(escalation_id), arguments.user_id(user_id)
         async with self._store.unit_of_work(actor) as uow:
             require(Permission.ASSIGN_ESCALATION, await acting(uow))
-            await _require_agent(uow, agent)
+            await require_agent(uow, agent)
             case = await uow.escalations.hold(wanted)
-            assigned = await _given(uow, case.escalation, case.escalation.assigned(agent, uow.now))
-            _record(uow, assigned, EventKind.ESCALATION_ASSIGNED, agent)
+            assigned = await given(uow, case.escalation, case.escalation.assigned(agent, uow.now))
+            record(uow, assigned, EventKind.ESCALATION_ASSIGNED, agent)
             await uow.commit()
         return assigned
 
@@ -153,11 +153,11 @@ class EscalationService:
             user = await acting(uow)
             case = await self._held(uow, wanted, version)
             require_own(case.escalation, user)
-            await _require_agent(uow, agent)
-            given = await _given(uow, case.escalation, case.escalation.transferred(agent, uow.now))
-            _record(uow, given, EventKind.ESCALATION_TRANSFERRED, agent)
+            await require_agent(uow, agent)
+            transferred = await given(uow, case.escalation, case.escalation.transferred(agent, uow.now))
+            record(uow, transferred, EventKind.ESCALATION_TRANSFERRED, agent)
             await uow.commit()
-        return given
+        return transferred
 
     @retrying
     async def start(self, actor: Actor, escalation_id: EscalationId | str) -> Escalation:
@@ -171,7 +171,7 @@ class EscalationService:
             case = await uow.escalations.hold(wanted)
             require_own(case.escalation, user)
             started = await uow.escalations.save(case.escalation.started())
-            _record(uow, started, EventKind.ESCALATION_STARTED, started.assigned_to)
+            record(uow, started, EventKind.ESCALATION_STARTED, started.assigned_to)
             await uow.commit()
         return started
 
@@ -198,7 +198,7 @@ class EscalationService:
             case = await self._held(uow, wanted, version)
             require_own(case.escalation, user)
             require_top(case)
-            resolved = await _ended(uow, case.escalation.resolved(notes, uow.now), EventKind.ESCALATION_RESOLVED)
+            resolved = await ended(uow, case.escalation.resolved(notes, uow.now), EventKind.ESCALATION_RESOLVED)
             if conclusion is not None:
                 await self._conclude(uow, case, notes, conclusion)
             await uow.commit()
@@ -225,7 +225,7 @@ class EscalationService:
             if user is None or case.escalation.created_by != user.id:
                 require_own(case.escalation, user)
             require_top(case)
-            cancelled = await _ended(uow, case.escalation.cancelled(notes), EventKind.ESCALATION_CANCELLED)
+            cancelled = await ended(uow, case.escalation.cancelled(notes), EventKind.ESCALATION_CANCELLED)
             await uow.commit()
         return cancelled
 
@@ -242,7 +242,7 @@ class EscalationService:
             case = await uow.escalations.hold(wanted)
             due_at = self._sla.due_at(case.escalation.priority, uow.now)
             reopened = await uow.escalations.save(case.escalation.reopened(due_at))
-            _record(uow, reopened, EventKind.ESCALATION_REOPENED)
+            record(uow, reopened, EventKind.ESCALATION_REOPENED)
             if reopened.target_room_id is not None:
                 uow.record(Change(room_id=reopened.target_room_id, kind=EventKind.ROOM_UPDATED))
             await uow.commit()
@@ -262,7 +262,7 @@ class EscalationService:
         if escalation is None:
             raise EscalationNotFound(escalation_id=str(wanted))
         if not is_staff(user):
-            await _require_seat(reader, escalation)
+            await require_seat(reader, escalation)
         return escalation
 
     async def find_by_room(self, actor: Actor, room_id: RoomId | str) -> tuple[Escalation, ...]:
@@ -336,7 +336,7 @@ class EscalationService:
             created_at=uow.now,
             updated_at=uow.now,
         )
-        seats = {m.user_id: first_seat(child, m.user_id, m.role, uow.now) for m in await _customers(uow, source)}
+        seats = {m.user_id: first_seat(child, m.user_id, m.role, uow.now) for m in await customers(uow, source)}
         seats |= {agent: first_seat(child, agent, Role.MODERATOR, uow.now) for agent in agents}
         if child.max_participants is not None and len(seats) > child.max_participants:
             raise RoomIsFull(room_id=str(source.id), limit=child.max_participants)
@@ -351,7 +351,7 @@ class EscalationService:
     async def _conclude(self, uow: UnitOfWork, case: Case, notes: str | None, new: NewConclusion) -> None:
         """Ends what led to a resolved escalation, from the nearest down to the support room."""
         for below in case.below:
-            await _ended(uow, below.settled(notes, uow.now), EventKind.ESCALATION_RESOLVED)
+            await ended(uow, below.settled(notes, uow.now), EventKind.ESCALATION_RESOLVED)
         root_id = (case.escalation, *case.below)[-1].source_room_id
         conclusion = Conclusion(
             id=ConclusionId(self._ids()),
@@ -365,56 +365,3 @@ class EscalationService:
         )
         await uow.conclusions.conclude(conclusion)
         uow.record(Change(room_id=root_id, kind=EventKind.CONVERSATION_CONCLUDED))
-
-
-async def _customers(uow: UnitOfWork, room: Room) -> list[Membership]:
-    """Who sits in a room and is neither staff nor a robot."""
-    found: list[Membership] = []
-    after = None
-    while True:
-        page = await uow.rooms.members(room.id, after, MAX_LIMIT)
-        found += [p.membership for p in page.items if p.user.account_type in (AccountType.GUEST, AccountType.MEMBER)]
-        if page.newer is None:
-            return found
-        after = page.newer
-
-
-async def _given(uow: UnitOfWork, before: Escalation, after: Escalation) -> Escalation:
-    """Stores an escalation that is somebody's now, and gives them a seat in its target room if they have none."""
-    agent, target_id = after.assigned_to, before.target_room_id
-    if agent is None or target_id is None:
-        raise RoomNotFound(escalation_id=str(before.id))
-    occupancy = await uow.rooms.hold(target_id, agent)
-    if occupancy.subject is None or not occupancy.subject.is_seated:
-        await uow.rooms.take_seat(seated(occupancy, agent, uow.now, role=Role.MODERATOR))
-        uow.record(Change(room_id=target_id, kind=EventKind.MEMBER_JOINED, user_id=agent))
-    return await uow.escalations.save(after)
-
-
-async def _ended(uow: UnitOfWork, after: Escalation, kind: EventKind) -> Escalation:
-    saved = await uow.escalations.save(after)
-    _record(uow, saved, kind, saved.assigned_to)
-    if saved.target_room_id is not None:
-        uow.record(Change(room_id=saved.target_room_id, kind=EventKind.ROOM_CLOSED))
-    return saved
-
-
-async def _require_agent(uow: UnitOfWork, user_id: UserId) -> None:
-    if user_id not in await uow.escalations.staff((user_id,)):
-        raise NotAnAgent(user_id=str(user_id))
-
-
-async def _require_seat(reader: Reader, escalation: Escalation) -> None:
-    for room_id in (escalation.target_room_id, escalation.source_room_id):
-        try:
-            if room_id is not None:
-                await reader.rooms.seat(room_id)
-                return
-        except (NotAMember, RoomNotFound):  # the other one may do
-            pass
-    raise NotAMember(escalation_id=str(escalation.id))
-
-
-def _record(uow: UnitOfWork, escalation: Escalation, kind: EventKind, user_id: UserId | None = None) -> None:
-    """The log of the room it came from tells what became of it."""
-    uow.record(Change(room_id=escalation.source_room_id, kind=kind, user_id=user_id))
