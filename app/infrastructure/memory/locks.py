@@ -54,6 +54,12 @@ class Locks:
         """Whether the holder would get the row without waiting."""
         return self._holders.get(row) in (None, holder)
 
+    def acquire_if_free(self, holder: Holder, row: Row) -> bool:
+        """Takes the row when nobody has it; true when it is the holder's now."""
+        if row not in self._holders:
+            self._grant(holder, row)
+        return self._holders[row] is holder
+
     def release(self, holder: Holder, row: Row) -> None:
         """Gives one row back, to the first who waits for it."""
         self._held[holder].remove(row)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import base, events, identity, messaging, reading, rooms, support
+from . import base, blocks, events, identity, invitations, messaging, reading, rooms, support
 
-AREAS: Final = (identity, rooms, messaging, reading, events, support)
+AREAS: Final = (identity, blocks, rooms, invitations, messaging, reading, events, support)
 """Imported for the tables they add to `metadata`."""
 
 metadata: Final = base.metadata
