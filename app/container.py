@@ -25,6 +25,7 @@ from dependency_injector import containers, providers
 from app.domain.events import Announcer, Bus
 from app.domain.ids import Ids
 from app.domain.imports import Months
+from app.domain.support.escalations import SLA
 from app.domain.unit_of_work import Clock, Store
 from app.infrastructure.local.bus import InProcessBus
 from app.infrastructure.local.clock import SystemClock
@@ -49,6 +50,7 @@ from app.services.reading import ReadingService
 from app.services.rooms import RoomService
 from app.services.schedule import ScheduleService
 from app.services.supervision import SupervisionService
+from app.services.support import SupportService
 from app.services.threads import ThreadService
 from app.settings import Settings
 
@@ -136,6 +138,8 @@ class Container(containers.DeclarativeContainer):
     pins = providers.Singleton(PinService, store=store)
     access = providers.Singleton(AccessService, store=store, ids=ids)
     supervision = providers.Singleton(SupervisionService, store=store)
+    sla = providers.Object(SLA)
+    support = providers.Singleton(SupportService, store=store, ids=ids, clock=clock, sla=sla)
     imports = providers.Singleton(ImportService, store=store, ids=ids, clock=clock)
 
 
@@ -161,6 +165,7 @@ class Chat:
     pins: PinService
     access: AccessService
     supervision: SupervisionService
+    support: SupportService
     imports: ImportService
     events: Bus
     """`async with chat.events.subscribe(room_id) as events: async for event in events: ...`"""
@@ -203,6 +208,7 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
                 pins=parts.pins(),
                 access=parts.access(),
                 supervision=parts.supervision(),
+                support=parts.support(),
                 imports=parts.imports(),
                 events=parts.bus(),
                 store=parts.store(),

@@ -73,6 +73,35 @@ CREATE TABLE access_permission_domains (
     CONSTRAINT uq_access_permission_domains_permission_prefix UNIQUE (permission_prefix)
 );
 
+CREATE TABLE escalations_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    id UUID,
+    tenant_id UUID,
+    source_room_id UUID,
+    target_room_id UUID,
+    reason VARCHAR(2000),
+    from_level TEXT,
+    to_level TEXT,
+    priority INTEGER,
+    created_by UUID,
+    assigned_to UUID,
+    assigned_at TIMESTAMP WITH TIME ZONE,
+    due_at TIMESTAMP WITH TIME ZONE,
+    status TEXT,
+    resolution_notes VARCHAR(10000),
+    resolved_at TIMESTAMP WITH TIME ZONE,
+    version BIGINT,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_escalations_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_escalations_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_escalations_history_row ON escalations_history (id, history_id);
+
 CREATE TABLE mentions (
     room_id UUID NOT NULL,
     message_id UUID NOT NULL,
@@ -202,6 +231,56 @@ CREATE TABLE reactions (
 CREATE INDEX ix_reactions_emoji ON reactions (room_id, message_id, emoji, revision) INCLUDE (user_id);
 CREATE INDEX ix_reactions_user ON reactions (user_id);
 
+CREATE TABLE robot_interactions (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    room_id UUID NOT NULL,
+    message_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    robot_id UUID NOT NULL,
+    request_data JSONB DEFAULT '{}'::jsonb NOT NULL,
+    observation_data JSONB DEFAULT '{}'::jsonb NOT NULL,
+    response_data JSONB DEFAULT '{}'::jsonb NOT NULL,
+    status TEXT DEFAULT 'pending' NOT NULL,
+    error_message VARCHAR(2000),
+    started_at TIMESTAMP WITH TIME ZONE,
+    completed_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_robot_interactions PRIMARY KEY (room_id, message_id, id),
+    CONSTRAINT ck_robot_interactions_turn_started CHECK ((status = 'pending') = (started_at IS NULL)),
+    CONSTRAINT ck_robot_interactions_turn_ended CHECK ((status IN ('completed', 'failed')) = (completed_at IS NOT NULL)),
+    CONSTRAINT ck_robot_interactions_turn_failed CHECK ((status = 'failed') = (error_message IS NOT NULL)),
+    CONSTRAINT ck_robot_interactions_status CHECK (status IN ('pending', 'processing', 'completed', 'failed'))
+) PARTITION BY RANGE (message_id);
+CREATE INDEX ix_robot_interactions_robot ON robot_interactions (robot_id, id);
+CREATE INDEX ix_robot_interactions_status ON robot_interactions (tenant_id, status, id);
+CREATE UNIQUE INDEX uq_robot_interactions_asked ON robot_interactions (room_id, message_id, robot_id) WHERE status <> 'failed';
+
+CREATE TABLE robot_interactions_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    id UUID,
+    room_id UUID,
+    message_id UUID,
+    tenant_id UUID,
+    robot_id UUID,
+    request_data JSONB,
+    observation_data JSONB,
+    response_data JSONB,
+    status TEXT,
+    error_message VARCHAR(2000),
+    started_at TIMESTAMP WITH TIME ZONE,
+    completed_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_robot_interactions_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_robot_interactions_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_robot_interactions_history_row ON robot_interactions_history (room_id, message_id, id, history_id);
+
 CREATE TABLE role_permissions_history (
     history_id UUID DEFAULT chat_uuidv7() NOT NULL,
     changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -235,6 +314,27 @@ CREATE TABLE roles_history (
     CONSTRAINT ck_roles_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
 );
 CREATE INDEX ix_roles_history_row ON roles_history (id, history_id);
+
+CREATE TABLE room_conclusions_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    id UUID,
+    room_id UUID,
+    tenant_id UUID,
+    concluded_by UUID,
+    outcome TEXT,
+    summary VARCHAR(10000),
+    concluded_at TIMESTAMP WITH TIME ZONE,
+    reopened_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_room_conclusions_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_room_conclusions_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_room_conclusions_history_row ON room_conclusions_history (id, history_id);
 
 CREATE TABLE room_users_history (
     history_id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -575,6 +675,47 @@ CREATE TABLE drafts (
 );
 CREATE INDEX ix_drafts_room ON drafts (room_id);
 
+CREATE TABLE escalations (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    source_room_id UUID NOT NULL,
+    target_room_id UUID,
+    reason VARCHAR(2000) NOT NULL,
+    from_level TEXT NOT NULL,
+    to_level TEXT NOT NULL,
+    priority INTEGER DEFAULT 3 NOT NULL,
+    created_by UUID,
+    assigned_to UUID,
+    assigned_at TIMESTAMP WITH TIME ZONE,
+    due_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    status TEXT DEFAULT 'created' NOT NULL,
+    resolution_notes VARCHAR(10000),
+    resolved_at TIMESTAMP WITH TIME ZONE,
+    version BIGINT DEFAULT 1 NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_escalations PRIMARY KEY (id),
+    CONSTRAINT fk_escalations_tenant_id_source_room_id FOREIGN KEY(tenant_id, source_room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_escalations_tenant_id_target_room_id FOREIGN KEY(tenant_id, target_room_id) REFERENCES rooms (tenant_id, id) ON DELETE SET NULL (target_room_id),
+    CONSTRAINT fk_escalations_tenant_id_created_by FOREIGN KEY(tenant_id, created_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (created_by),
+    CONSTRAINT fk_escalations_tenant_id_assigned_to FOREIGN KEY(tenant_id, assigned_to) REFERENCES users (tenant_id, id) ON DELETE SET NULL (assigned_to),
+    CONSTRAINT ck_escalations_upward CHECK ((from_level, to_level) IN (('T1', 'T2'), ('T2', 'T3'), ('T3', 'manager'))),
+    CONSTRAINT ck_escalations_in_hand CHECK (status NOT IN ('assigned', 'in_progress') OR assigned_at IS NOT NULL),
+    CONSTRAINT ck_escalations_resolved CHECK ((status = 'resolved') = (resolved_at IS NOT NULL)),
+    CONSTRAINT ck_escalations_from_level CHECK (from_level IN ('T1', 'T2', 'T3', 'manager')),
+    CONSTRAINT ck_escalations_to_level CHECK (to_level IN ('T1', 'T2', 'T3', 'manager')),
+    CONSTRAINT ck_escalations_priority CHECK (priority >= 1 AND priority <= 5),
+    CONSTRAINT ck_escalations_status CHECK (status IN ('created', 'assigned', 'in_progress', 'resolved', 'cancelled')),
+    CONSTRAINT ck_escalations_version CHECK (version >= 1)
+);
+CREATE INDEX ix_escalations_assigned_to ON escalations (assigned_to, status) WHERE assigned_to IS NOT NULL;
+CREATE INDEX ix_escalations_created_by ON escalations (created_by) WHERE created_by IS NOT NULL;
+CREATE INDEX ix_escalations_due ON escalations (tenant_id, due_at, id) WHERE status IN ('created', 'assigned', 'in_progress');
+CREATE INDEX ix_escalations_source_room ON escalations (source_room_id, id);
+CREATE INDEX ix_escalations_waiting ON escalations (tenant_id, priority, due_at, id) WHERE status = 'created';
+CREATE UNIQUE INDEX uq_escalations_open ON escalations (source_room_id) WHERE status IN ('created', 'assigned', 'in_progress');
+CREATE UNIQUE INDEX uq_escalations_target_room ON escalations (target_room_id) WHERE target_room_id IS NOT NULL;
+
 CREATE TABLE invitations (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
     tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
@@ -626,6 +767,26 @@ CREATE TABLE message_keys (
 );
 CREATE INDEX ix_message_keys_user ON message_keys (user_id);
 
+CREATE TABLE room_conclusions (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    room_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    concluded_by UUID,
+    outcome TEXT NOT NULL,
+    summary VARCHAR(10000),
+    concluded_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    reopened_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_room_conclusions PRIMARY KEY (id),
+    CONSTRAINT fk_room_conclusions_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_room_conclusions_tenant_id_concluded_by FOREIGN KEY(tenant_id, concluded_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (concluded_by),
+    CONSTRAINT ck_room_conclusions_outcome CHECK (outcome IN ('resolved', 'unresolved', 'duplicate', 'spam', 'abandoned'))
+);
+CREATE INDEX ix_room_conclusions_concluded_by ON room_conclusions (concluded_by) WHERE concluded_by IS NOT NULL;
+CREATE INDEX ix_room_conclusions_room ON room_conclusions (room_id, id);
+CREATE UNIQUE INDEX uq_room_conclusions_open ON room_conclusions (room_id) WHERE reopened_at IS NULL;
+
 CREATE TABLE room_events (
     room_id UUID NOT NULL,
     kind TEXT NOT NULL,
@@ -638,7 +799,7 @@ CREATE TABLE room_events (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_room_events PRIMARY KEY (room_id, revision),
     CONSTRAINT fk_room_events_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.archived', 'room.reopened', 'room.closed', 'room.deleted', 'member.invited', 'member.joined', 'member.left', 'member.removed', 'member.banned', 'member.unbanned', 'member.changed', 'invitation.closed', 'message.sent', 'message.edited', 'message.deleted', 'message.finished', 'message.pinned', 'message.unpinned', 'reaction.added', 'reaction.removed')),
+    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.archived', 'room.reopened', 'room.closed', 'room.deleted', 'member.invited', 'member.joined', 'member.left', 'member.removed', 'member.banned', 'member.unbanned', 'member.changed', 'invitation.closed', 'message.sent', 'message.edited', 'message.deleted', 'message.finished', 'message.pinned', 'message.unpinned', 'reaction.added', 'reaction.removed', 'robot.completed', 'robot.failed', 'escalation.created', 'escalation.claimed', 'escalation.assigned', 'escalation.transferred', 'escalation.started', 'escalation.resolved', 'escalation.cancelled', 'escalation.reopened', 'conversation.concluded', 'conversation.reopened')),
     CONSTRAINT ck_room_events_revision CHECK (revision >= 1)
 );
 
@@ -803,7 +964,10 @@ LANGUAGE sql IMMUTABLE AS $$
         (12, 'pins', 'user', 'FOREIGN KEY (tenant_id, pinned_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (pinned_by)'),
         (13, 'reactions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
         (14, 'reactions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (15, 'reactions', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
+        (15, 'reactions', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
+        (16, 'robot_interactions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (17, 'robot_interactions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (18, 'robot_interactions', 'robot', 'FOREIGN KEY (tenant_id, robot_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
 $$;
 
 -- Who acts, for which tenant, when: set inside the transaction of each call and gone with it. What reads it: the
@@ -1832,6 +1996,8 @@ BEGIN
     ELSIF (room).version <> v_new.version THEN
         refusal := 'stale_version';
     ELSE
+        refusal := chat_conversation_refusal(room, v_new.status, v_new.deleted_at IS NOT NULL);
+        IF refusal IS NOT NULL THEN RETURN NEXT; RETURN; END IF;
         BEGIN
             UPDATE rooms r
                SET name = v_new.name, name_key = v_new.name_key, description = v_new.description,
@@ -4195,6 +4361,488 @@ BEGIN
      WHERE m.room_id = p_room AND m.user_id = own.user_id;
 END $$;
 
+-- What robots are asked (app/domain/support/robots.py). A refusal is the code of a domain error.
+
+CREATE FUNCTION chat_find_interaction(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid, p_id uuid)
+RETURNS SETOF robot_interactions
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT * FROM robot_interactions i
+         WHERE i.room_id = p_room AND i.message_id = p_message AND i.id = p_id AND i.tenant_id = p_tenant;
+END $$;
+
+CREATE FUNCTION chat_interactions_of_message(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid)
+RETURNS SETOF robot_interactions
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT * FROM robot_interactions i
+         WHERE i.room_id = p_room AND i.message_id = p_message AND i.tenant_id = p_tenant ORDER BY i.id;
+END $$;
+
+CREATE FUNCTION chat_interactions_by_status(p_tenant uuid, p_actor uuid, p_status text, p_after uuid, p_limit integer)
+RETURNS SETOF robot_interactions
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT * FROM robot_interactions i
+         WHERE i.tenant_id = p_tenant AND i.status = p_status AND i.id > p_after ORDER BY i.id LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_interactions_of_robot(p_tenant uuid, p_actor uuid, p_robot uuid, p_before uuid, p_limit integer)
+RETURNS SETOF robot_interactions
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT * FROM robot_interactions i
+         WHERE i.tenant_id = p_tenant AND i.robot_id = p_robot AND i.id < p_before ORDER BY i.id DESC LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_interaction_history(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid, p_id uuid)
+RETURNS SETOF robot_interactions_history
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT * FROM robot_interactions_history h
+         WHERE h.room_id = p_room AND h.message_id = p_message AND h.id = p_id AND h.tenant_id = p_tenant
+         -- In the order of its steps: two of one unit of work share their time.
+         ORDER BY array_position(ARRAY['pending', 'processing', 'completed', 'failed'], h.status), h.history_id;
+END $$;
+
+CREATE FUNCTION chat_begin_interaction(p_interaction jsonb) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+-- Runs inside a unit of work. The room's lock makes a deletion of the message that commits meanwhile count.
+DECLARE
+    v_new robot_interactions := jsonb_populate_record(NULL::robot_interactions, p_interaction);
+    v_robot record;
+BEGIN
+    PERFORM FROM rooms r
+      WHERE r.id = v_new.room_id AND r.tenant_id = v_new.tenant_id AND r.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN RETURN 'message_not_found'; END IF;
+    PERFORM FROM messages m WHERE m.room_id = v_new.room_id AND m.id = v_new.message_id AND m.deleted_at IS NULL;
+    IF NOT FOUND THEN RETURN 'message_not_found'; END IF;
+    SELECT u.account_type = 'robot' AND u.deleted_at IS NULL
+           AND u.account_status NOT IN ('suspended', 'deactivated') AS may_be_asked INTO v_robot
+      FROM users u WHERE u.id = v_new.robot_id AND u.tenant_id = v_new.tenant_id;
+    IF NOT FOUND THEN RETURN 'user_not_found'; END IF;
+    IF NOT v_robot.may_be_asked THEN RETURN 'not_a_robot'; END IF;
+    IF EXISTS (SELECT FROM robot_interactions i WHERE i.room_id = v_new.room_id AND i.message_id = v_new.message_id
+                  AND i.robot_id = v_new.robot_id AND i.status <> 'failed') THEN
+        RETURN 'already_asked';
+    END IF;
+    BEGIN
+        INSERT INTO robot_interactions SELECT v_new.*;
+    EXCEPTION WHEN unique_violation THEN
+        RETURN 'already_asked';
+    END;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION chat_hold_interaction(p_tenant uuid, p_room uuid, p_message uuid, p_id uuid)
+RETURNS SETOF robot_interactions
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM FROM rooms r
+      WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN RETURN; END IF;
+    RETURN QUERY
+        SELECT * FROM robot_interactions i
+         WHERE i.room_id = p_room AND i.message_id = p_message AND i.id = p_id FOR NO KEY UPDATE;
+END $$;
+
+CREATE FUNCTION chat_next_interaction(p_tenant uuid, p_robot uuid) RETURNS SETOF robot_interactions
+LANGUAGE sql VOLATILE AS $$
+    -- Waits for nobody, so it needs no lock of the room first.
+    SELECT * FROM robot_interactions i
+     WHERE i.tenant_id = p_tenant AND i.status = 'pending' AND (p_robot IS NULL OR i.robot_id = p_robot)
+       AND EXISTS (SELECT FROM rooms r WHERE r.id = i.room_id AND r.deleted_at IS NULL)
+     ORDER BY i.id LIMIT 1 FOR NO KEY UPDATE OF i SKIP LOCKED
+$$;
+
+CREATE FUNCTION chat_save_interaction(p_interaction jsonb)
+RETURNS TABLE (refusal text, interaction robot_interactions)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_new robot_interactions := jsonb_populate_record(NULL::robot_interactions, p_interaction);
+BEGIN
+    SELECT i.* INTO interaction FROM robot_interactions i
+     WHERE i.room_id = v_new.room_id AND i.message_id = v_new.message_id AND i.id = v_new.id
+       AND i.tenant_id = v_new.tenant_id
+       AND EXISTS (SELECT FROM rooms r WHERE r.id = v_new.room_id AND r.deleted_at IS NULL)
+       FOR NO KEY UPDATE OF i;
+    IF NOT FOUND THEN
+        refusal := 'interaction_not_found';
+    ELSIF ((interaction).status, v_new.status) NOT IN
+          (('pending', 'processing'), ('processing', 'completed'), ('processing', 'failed')) THEN
+        refusal := 'wrong_interaction_step';
+    ELSE
+        UPDATE robot_interactions i
+           SET status = v_new.status, observation_data = v_new.observation_data, response_data = v_new.response_data,
+               error_message = v_new.error_message, started_at = v_new.started_at, completed_at = v_new.completed_at
+         WHERE i.room_id = v_new.room_id AND i.message_id = v_new.message_id AND i.id = v_new.id
+        RETURNING i.* INTO interaction;
+    END IF;
+    RETURN NEXT;
+END $$;
+
+-- Escalations (app/domain/support/escalations.py). An escalation and the status of its rooms change together.
+--
+-- Locks: rooms in key order, then escalations in key order. An escalation's rooms never change, so they can be looked up
+-- before anything is locked.
+
+CREATE FUNCTION chat_conversation_refusal(p_before rooms, p_status text, p_deleted boolean) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+-- What an escalation or a conclusion has against a new status of a held room (support.require_consistent).
+BEGIN
+    IF NOT p_deleted AND p_status = p_before.status THEN RETURN NULL; END IF;
+    IF EXISTS (SELECT FROM escalations e WHERE e.source_room_id = p_before.id
+                  AND e.status IN ('created', 'assigned', 'in_progress'))
+       OR EXISTS (SELECT FROM escalations e WHERE e.target_room_id = p_before.id
+                     AND e.status IN ('created', 'assigned', 'in_progress')) THEN
+        RETURN 'room_is_escalated';
+    END IF;
+    IF NOT p_deleted AND p_status <> 'closed'
+       AND EXISTS (SELECT FROM room_conclusions c WHERE c.room_id = p_before.id AND c.reopened_at IS NULL) THEN
+        RETURN 'room_is_concluded';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION chat_set_room_status(p_room uuid, p_status text) RETURNS void
+LANGUAGE sql VOLATILE AS $$
+    UPDATE rooms r SET status = p_status, version = r.version + 1
+     WHERE r.id = p_room AND r.status <> p_status AND r.deleted_at IS NULL
+$$;
+
+CREATE FUNCTION chat_find_escalation(p_tenant uuid, p_actor uuid, p_id uuid) RETURNS SETOF escalations
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY SELECT * FROM escalations e WHERE e.id = p_id AND e.tenant_id = p_tenant;
+END $$;
+
+CREATE FUNCTION chat_escalations_of_room(p_tenant uuid, p_actor uuid, p_room uuid) RETURNS SETOF escalations
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT * FROM (SELECT * FROM escalations e WHERE e.source_room_id = p_room AND e.tenant_id = p_tenant
+                       UNION ALL
+                       SELECT * FROM escalations e WHERE e.target_room_id = p_room AND e.tenant_id = p_tenant) x
+         ORDER BY x.id;
+END $$;
+
+CREATE FUNCTION chat_escalation_queue(p_tenant uuid, p_actor uuid, p_levels text[], p_priority integer,
+                                      p_due timestamptz, p_after uuid, p_limit integer)
+RETURNS SETOF escalations
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT * FROM escalations e
+         WHERE e.tenant_id = p_tenant AND e.status = 'created' AND e.to_level = ANY (p_levels)
+           AND (e.priority, e.due_at, e.id) > (p_priority, p_due, p_after)
+         ORDER BY e.priority, e.due_at, e.id LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_escalations_of_assignee(p_tenant uuid, p_actor uuid, p_user uuid, p_priority integer,
+                                             p_due timestamptz, p_after uuid, p_limit integer)
+RETURNS SETOF escalations
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT * FROM escalations e
+         WHERE e.tenant_id = p_tenant AND e.assigned_to = p_user AND e.status IN ('assigned', 'in_progress')
+           AND (e.priority, e.due_at, e.id) > (p_priority, p_due, p_after)
+         ORDER BY e.priority, e.due_at, e.id LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_overdue_escalations(p_tenant uuid, p_actor uuid, p_now timestamptz, p_due timestamptz,
+                                         p_after uuid, p_limit integer)
+RETURNS SETOF escalations
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT * FROM escalations e
+         WHERE e.tenant_id = p_tenant AND e.status IN ('created', 'assigned', 'in_progress') AND e.due_at < p_now
+           AND (e.due_at, e.id) > (p_due, p_after)
+         ORDER BY e.due_at, e.id LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_escalation_history(p_tenant uuid, p_actor uuid, p_id uuid) RETURNS SETOF escalations_history
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT * FROM escalations_history h WHERE h.id = p_id AND h.tenant_id = p_tenant
+         ORDER BY h.version, h.history_id;
+END $$;
+
+CREATE FUNCTION chat_staff(p_tenant uuid, p_actor uuid, p_users uuid[]) RETURNS TABLE (id uuid)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT u.id FROM users u
+         WHERE u.id = ANY (p_users) AND u.tenant_id = p_tenant AND u.deleted_at IS NULL
+           AND u.account_type IN ('agent', 'supervisor', 'admin')
+           AND u.account_status NOT IN ('suspended', 'deactivated');
+END $$;
+
+CREATE FUNCTION chat_create_escalation(p_escalation jsonb) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+-- Adds an escalation and archives its source; runs inside a unit of work.
+DECLARE
+    v_new escalations := jsonb_populate_record(NULL::escalations, p_escalation);
+    v_rooms integer;
+    v_active integer;
+    v_constraint text;
+BEGIN
+    PERFORM FROM rooms r
+      WHERE r.id IN (v_new.source_room_id, v_new.target_room_id) AND r.tenant_id = v_new.tenant_id
+      ORDER BY r.id FOR NO KEY UPDATE;
+    SELECT count(*), count(*) FILTER (WHERE r.status = 'active') INTO v_rooms, v_active
+      FROM rooms r
+     WHERE r.id IN (v_new.source_room_id, v_new.target_room_id) AND r.tenant_id = v_new.tenant_id
+       AND r.deleted_at IS NULL;
+    IF v_rooms < 2 THEN RETURN 'room_not_found'; END IF;
+    IF EXISTS (SELECT FROM escalations e WHERE e.source_room_id = v_new.source_room_id
+                  AND e.status IN ('created', 'assigned', 'in_progress')) THEN
+        RETURN 'already_escalated';
+    END IF;
+    IF v_active < 2 THEN RETURN 'room_not_active'; END IF;
+    BEGIN
+        INSERT INTO escalations SELECT v_new.*;
+    EXCEPTION WHEN unique_violation OR foreign_key_violation THEN
+        GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+        RETURN CASE WHEN v_constraint LIKE 'fk_%' THEN 'user_not_found' ELSE 'conflict' END;
+    END;
+    PERFORM chat_set_room_status(v_new.source_room_id, 'archived');
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION chat_hold_escalation(p_tenant uuid, p_id uuid)
+RETURNS TABLE (escalation escalations, source rooms, target rooms, is_escalated_further boolean)
+LANGUAGE plpgsql VOLATILE AS $$
+-- The escalation, then those it came from, the nearest first. Nobody adds one below while it is there: their target
+-- would have to be made first.
+DECLARE
+    v_chain uuid[];
+    v_rooms uuid[];
+BEGIN
+    WITH RECURSIVE chain AS (
+        SELECT e.id, e.source_room_id, e.target_room_id, 1 AS depth
+          FROM escalations e WHERE e.id = p_id AND e.tenant_id = p_tenant
+        UNION ALL
+        SELECT e.id, e.source_room_id, e.target_room_id, chain.depth + 1
+          FROM chain JOIN escalations e ON e.target_room_id = chain.source_room_id WHERE chain.depth < 4
+    )
+    SELECT array_agg(c.id ORDER BY c.depth), array_agg(c.source_room_id) || array_agg(c.target_room_id)
+      INTO v_chain, v_rooms FROM chain c;
+    PERFORM FROM rooms r WHERE r.id = ANY (v_rooms) ORDER BY r.id FOR NO KEY UPDATE;
+    PERFORM FROM escalations e WHERE e.id = ANY (v_chain) ORDER BY e.id FOR NO KEY UPDATE;
+    RETURN QUERY
+        SELECT e, s, t,
+               EXISTS (SELECT FROM escalations f WHERE f.source_room_id = e.target_room_id
+                          AND f.status IN ('created', 'assigned', 'in_progress'))
+          FROM unnest(v_chain) WITH ORDINALITY c (id, n)
+          JOIN escalations e ON e.id = c.id
+          LEFT JOIN rooms s ON s.id = e.source_room_id AND s.deleted_at IS NULL
+          LEFT JOIN rooms t ON t.id = e.target_room_id AND t.deleted_at IS NULL
+         ORDER BY c.n;
+END $$;
+
+CREATE FUNCTION chat_has_seat_for(p_room uuid, p_limit integer, p_user uuid) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT p_user IS NULL
+        OR EXISTS (SELECT FROM room_users m
+                    WHERE m.room_id = p_room AND m.user_id = p_user AND m.status IN ('active', 'muted'))
+        OR (NOT EXISTS (SELECT FROM room_users m
+                         WHERE m.room_id = p_room AND m.user_id = p_user AND m.status = 'banned')
+            AND (p_limit IS NULL OR p_limit > (SELECT count(*) FROM room_users m
+                                                WHERE m.room_id = p_room AND m.status IN ('active', 'muted'))))
+$$;
+
+CREATE FUNCTION chat_next_escalation(p_tenant uuid, p_actor uuid, p_levels text[]) RETURNS SETOF escalations
+LANGUAGE plpgsql VOLATILE AS $$
+-- First whatever nobody holds: those who come at once get one each and wait for nobody. When all that is left is held,
+-- the first of it is waited for: its holder may give it up. What was committed while a lock was being had is seen by the
+-- next statement only, so what was found is looked at again.
+DECLARE
+    v_found record;
+    v_waits boolean := false;
+BEGIN
+    LOOP
+        IF NOT v_waits THEN
+            SELECT e.id, e.source_room_id, e.target_room_id INTO v_found
+              FROM escalations e
+              JOIN rooms s ON s.id = e.source_room_id
+              JOIN rooms t ON t.id = e.target_room_id
+             WHERE e.tenant_id = p_tenant AND e.status = 'created' AND e.to_level = ANY (p_levels)
+               AND t.deleted_at IS NULL AND chat_has_seat_for(t.id, t.max_participants, p_actor)
+             ORDER BY e.priority, e.due_at, e.id LIMIT 1 FOR NO KEY UPDATE OF s, t SKIP LOCKED;
+            IF NOT FOUND THEN
+                v_waits := true;
+                CONTINUE;
+            END IF;
+        ELSE
+            SELECT e.id, e.source_room_id, e.target_room_id INTO v_found
+              FROM escalations e
+              JOIN rooms t ON t.id = e.target_room_id
+             WHERE e.tenant_id = p_tenant AND e.status = 'created' AND e.to_level = ANY (p_levels)
+               AND t.deleted_at IS NULL AND chat_has_seat_for(t.id, t.max_participants, p_actor)
+             ORDER BY e.priority, e.due_at, e.id LIMIT 1;
+            IF NOT FOUND THEN RETURN; END IF;
+            PERFORM FROM rooms r WHERE r.id IN (v_found.source_room_id, v_found.target_room_id)
+              ORDER BY r.id FOR NO KEY UPDATE;
+        END IF;
+        RETURN QUERY
+            SELECT e.* FROM escalations e JOIN rooms t ON t.id = e.target_room_id
+             WHERE e.id = v_found.id AND e.status = 'created' AND t.deleted_at IS NULL
+               AND chat_has_seat_for(t.id, t.max_participants, p_actor)
+               FOR NO KEY UPDATE OF e;
+        IF FOUND THEN RETURN; END IF;
+    END LOOP;
+END $$;
+
+CREATE FUNCTION chat_save_escalation(p_escalation jsonb)
+RETURNS TABLE (refusal text, escalation escalations)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_new escalations := jsonb_populate_record(NULL::escalations, p_escalation);
+    v_source rooms;
+    v_opens boolean;
+    v_ends boolean;
+BEGIN
+    SELECT e.* INTO escalation FROM escalations e WHERE e.id = v_new.id AND e.tenant_id = v_new.tenant_id;
+    IF NOT FOUND THEN refusal := 'escalation_not_found'; RETURN NEXT; RETURN; END IF;
+    PERFORM FROM rooms r WHERE r.id IN ((escalation).source_room_id, (escalation).target_room_id)
+      ORDER BY r.id FOR NO KEY UPDATE;
+    SELECT e.* INTO escalation FROM escalations e WHERE e.id = v_new.id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN refusal := 'escalation_not_found'; RETURN NEXT; RETURN; END IF;
+    IF (escalation).version <> v_new.version THEN refusal := 'stale_version'; RETURN NEXT; RETURN; END IF;
+    v_opens := v_new.status IN ('created', 'assigned', 'in_progress')
+               AND (escalation).status NOT IN ('created', 'assigned', 'in_progress');
+    v_ends := v_new.status NOT IN ('created', 'assigned', 'in_progress')
+              AND (escalation).status IN ('created', 'assigned', 'in_progress');
+    IF v_ends AND EXISTS (SELECT FROM escalations f WHERE f.source_room_id = (escalation).target_room_id
+                             AND f.status IN ('created', 'assigned', 'in_progress')) THEN
+        refusal := 'escalated_further'; RETURN NEXT; RETURN;
+    END IF;
+    IF v_opens THEN
+        SELECT r.* INTO v_source FROM rooms r WHERE r.id = (escalation).source_room_id AND r.deleted_at IS NULL;
+        IF NOT FOUND OR NOT EXISTS (SELECT FROM rooms r WHERE r.id = (escalation).target_room_id
+                                       AND r.deleted_at IS NULL) THEN
+            refusal := 'room_not_found'; RETURN NEXT; RETURN;
+        END IF;
+        IF EXISTS (SELECT FROM escalations e WHERE e.source_room_id = v_source.id
+                      AND e.status IN ('created', 'assigned', 'in_progress')) THEN
+            refusal := 'already_escalated'; RETURN NEXT; RETURN;
+        END IF;
+        IF v_source.status <> 'active' THEN refusal := 'room_not_active'; RETURN NEXT; RETURN; END IF;
+        IF EXISTS (SELECT FROM room_conclusions c
+                    WHERE c.room_id = (escalation).target_room_id AND c.reopened_at IS NULL) THEN
+            refusal := 'room_is_concluded'; RETURN NEXT; RETURN;
+        END IF;
+    END IF;
+    BEGIN
+        UPDATE escalations e
+           SET reason = v_new.reason, priority = v_new.priority, assigned_to = v_new.assigned_to,
+               assigned_at = v_new.assigned_at, due_at = v_new.due_at, status = v_new.status,
+               resolution_notes = v_new.resolution_notes, resolved_at = v_new.resolved_at, version = v_new.version + 1
+         WHERE e.id = v_new.id
+        RETURNING e.* INTO escalation;
+    EXCEPTION WHEN foreign_key_violation THEN
+        refusal := 'user_not_found'; RETURN NEXT; RETURN;
+    END;
+    IF v_opens THEN
+        PERFORM chat_set_room_status((escalation).source_room_id, 'archived');
+        IF NOT EXISTS (SELECT FROM escalations f WHERE f.source_room_id = (escalation).target_room_id
+                          AND f.status IN ('created', 'assigned', 'in_progress')) THEN
+            PERFORM chat_set_room_status((escalation).target_room_id, 'active');
+        END IF;
+    ELSIF v_ends THEN
+        PERFORM chat_set_room_status((escalation).source_room_id, 'active');
+        PERFORM chat_set_room_status((escalation).target_room_id, 'closed');
+    END IF;
+    RETURN NEXT;
+END $$;
+
+-- Conclusions (app/domain/support/conclusions.py). A conclusion and the status of its room change together.
+
+CREATE FUNCTION chat_conclusions_of_room(p_tenant uuid, p_actor uuid, p_room uuid) RETURNS SETOF room_conclusions
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT * FROM room_conclusions c WHERE c.room_id = p_room AND c.tenant_id = p_tenant ORDER BY c.id;
+END $$;
+
+CREATE FUNCTION chat_conclusion_history(p_tenant uuid, p_actor uuid, p_id uuid) RETURNS SETOF room_conclusions_history
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT * FROM room_conclusions_history h WHERE h.id = p_id AND h.tenant_id = p_tenant ORDER BY h.history_id;
+END $$;
+
+CREATE FUNCTION chat_conclude(p_conclusion jsonb) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_new room_conclusions := jsonb_populate_record(NULL::room_conclusions, p_conclusion);
+    v_constraint text;
+BEGIN
+    PERFORM FROM rooms r
+      WHERE r.id = v_new.room_id AND r.tenant_id = v_new.tenant_id AND r.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN RETURN 'room_not_found'; END IF;
+    IF EXISTS (SELECT FROM room_conclusions c WHERE c.room_id = v_new.room_id AND c.reopened_at IS NULL) THEN
+        RETURN 'already_concluded';
+    END IF;
+    IF EXISTS (SELECT FROM escalations e WHERE e.source_room_id = v_new.room_id
+                  AND e.status IN ('created', 'assigned', 'in_progress'))
+       OR EXISTS (SELECT FROM escalations e WHERE e.target_room_id = v_new.room_id
+                     AND e.status IN ('created', 'assigned', 'in_progress')) THEN
+        RETURN 'room_is_escalated';
+    END IF;
+    BEGIN
+        INSERT INTO room_conclusions SELECT v_new.*;
+    EXCEPTION WHEN unique_violation OR foreign_key_violation THEN
+        GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+        RETURN CASE WHEN v_constraint LIKE 'fk_%' THEN 'user_not_found' ELSE 'conflict' END;
+    END;
+    PERFORM chat_set_room_status(v_new.room_id, 'closed');
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION chat_reopen_conversation(p_tenant uuid, p_now timestamptz, p_room uuid)
+RETURNS TABLE (refusal text, conclusion room_conclusions)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM FROM rooms r
+      WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        refusal := 'room_not_found';
+    ELSE
+        UPDATE room_conclusions c SET reopened_at = p_now
+         WHERE c.room_id = p_room AND c.reopened_at IS NULL
+        RETURNING c.* INTO conclusion;
+        IF NOT FOUND THEN
+            refusal := 'not_concluded';
+        ELSE
+            PERFORM chat_set_room_status(p_room, 'active');
+        END IF;
+    END IF;
+    RETURN NEXT;
+END $$;
+
 -- Months (SPEC 2.6): one leaf per calendar month (UTC) of every partitioned table.
 
 CREATE FUNCTION chat_month_step(p_month date) RETURNS text
@@ -4276,6 +4924,25 @@ END $$;
 CREATE TRIGGER history AFTER DELETE OR UPDATE OF metadata, user_id, message_type, content, delivery_status, robot_id, robot_response_to,
         is_robot_visible_to_guests, is_edited, edited_at, version, deleted_at
     ON messages FOR EACH ROW WHEN (OLD.delivery_status <> 'streaming') EXECUTE FUNCTION chat_keep_messages();
+
+CREATE TRIGGER touch BEFORE UPDATE OF observation_data, response_data, status, error_message, started_at, completed_at
+    ON robot_interactions FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_robot_interactions() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
+    INSERT INTO robot_interactions_history (changed_at, operation_type, changed_by, correlation_id,
+        id, room_id, message_id, tenant_id, robot_id, request_data, observation_data, response_data, status,
+        error_message, started_at, completed_at, created_at, updated_at)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.id, OLD.room_id, OLD.message_id, OLD.tenant_id, OLD.robot_id, OLD.request_data, OLD.observation_data,
+        OLD.response_data, OLD.status, OLD.error_message, OLD.started_at, OLD.completed_at, OLD.created_at,
+        OLD.updated_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF observation_data, response_data, status, error_message, started_at, completed_at
+    ON robot_interactions FOR EACH ROW EXECUTE FUNCTION chat_keep_robot_interactions();
 
 CREATE TRIGGER touch BEFORE UPDATE OF slug, name, settings
     ON tenants FOR EACH ROW EXECUTE FUNCTION chat_touch();
@@ -4384,8 +5051,46 @@ CREATE TRIGGER touch BEFORE UPDATE OF status, last_seen_at, custom_status, custo
 CREATE TRIGGER touch BEFORE UPDATE OF metadata, content, version
     ON drafts FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
+CREATE TRIGGER touch BEFORE UPDATE OF source_room_id, target_room_id, reason, from_level, to_level, priority, created_by, assigned_to,
+        assigned_at, due_at, status, resolution_notes, resolved_at, version
+    ON escalations FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_escalations() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
+    INSERT INTO escalations_history (changed_at, operation_type, changed_by, correlation_id,
+        id, tenant_id, source_room_id, target_room_id, reason, from_level, to_level, priority, created_by,
+        assigned_to, assigned_at, due_at, status, resolution_notes, resolved_at, version, created_at, updated_at)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.id, OLD.tenant_id, OLD.source_room_id, OLD.target_room_id, OLD.reason, OLD.from_level, OLD.to_level,
+        OLD.priority, OLD.created_by, OLD.assigned_to, OLD.assigned_at, OLD.due_at, OLD.status,
+        OLD.resolution_notes, OLD.resolved_at, OLD.version, OLD.created_at, OLD.updated_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF source_room_id, target_room_id, reason, from_level, to_level, priority, created_by, assigned_to,
+        assigned_at, due_at, status, resolution_notes, resolved_at, version
+    ON escalations FOR EACH ROW EXECUTE FUNCTION chat_keep_escalations();
+
 CREATE TRIGGER touch BEFORE UPDATE OF role, max_uses, uses, expires_at, status, revoked_at
     ON invitations FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE TRIGGER touch BEFORE UPDATE OF room_id, concluded_by, outcome, summary, concluded_at, reopened_at
+    ON room_conclusions FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_room_conclusions() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
+    INSERT INTO room_conclusions_history (changed_at, operation_type, changed_by, correlation_id,
+        id, room_id, tenant_id, concluded_by, outcome, summary, concluded_at, reopened_at, created_at, updated_at)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.id, OLD.room_id, OLD.tenant_id, OLD.concluded_by, OLD.outcome, OLD.summary, OLD.concluded_at,
+        OLD.reopened_at, OLD.created_at, OLD.updated_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF room_id, concluded_by, outcome, summary, concluded_at, reopened_at
+    ON room_conclusions FOR EACH ROW EXECUTE FUNCTION chat_keep_room_conclusions();
 
 CREATE TRIGGER touch BEFORE UPDATE OF role, status, can_send_messages, can_invite_others, can_see_history, notify_level, joined_at, left_at,
         muted_until, ban_reason

@@ -36,6 +36,9 @@ _FUNCTIONS = (
     "pins",
     "supervision",
     "imports",
+    "support/robots",
+    "support/escalations",
+    "support/conclusions",
     "months",
 )
 

@@ -25,6 +25,35 @@ CREATE TABLE access_permission_domains (
     CONSTRAINT uq_access_permission_domains_permission_prefix UNIQUE (permission_prefix)
 );
 
+CREATE TABLE escalations_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    id UUID,
+    tenant_id UUID,
+    source_room_id UUID,
+    target_room_id UUID,
+    reason VARCHAR(2000),
+    from_level TEXT,
+    to_level TEXT,
+    priority INTEGER,
+    created_by UUID,
+    assigned_to UUID,
+    assigned_at TIMESTAMP WITH TIME ZONE,
+    due_at TIMESTAMP WITH TIME ZONE,
+    status TEXT,
+    resolution_notes VARCHAR(10000),
+    resolved_at TIMESTAMP WITH TIME ZONE,
+    version BIGINT,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_escalations_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_escalations_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_escalations_history_row ON escalations_history (id, history_id);
+
 CREATE TABLE mentions (
     room_id UUID NOT NULL,
     message_id UUID NOT NULL,
@@ -154,6 +183,56 @@ CREATE TABLE reactions (
 CREATE INDEX ix_reactions_emoji ON reactions (room_id, message_id, emoji, revision) INCLUDE (user_id);
 CREATE INDEX ix_reactions_user ON reactions (user_id);
 
+CREATE TABLE robot_interactions (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    room_id UUID NOT NULL,
+    message_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    robot_id UUID NOT NULL,
+    request_data JSONB DEFAULT '{}'::jsonb NOT NULL,
+    observation_data JSONB DEFAULT '{}'::jsonb NOT NULL,
+    response_data JSONB DEFAULT '{}'::jsonb NOT NULL,
+    status TEXT DEFAULT 'pending' NOT NULL,
+    error_message VARCHAR(2000),
+    started_at TIMESTAMP WITH TIME ZONE,
+    completed_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_robot_interactions PRIMARY KEY (room_id, message_id, id),
+    CONSTRAINT ck_robot_interactions_turn_started CHECK ((status = 'pending') = (started_at IS NULL)),
+    CONSTRAINT ck_robot_interactions_turn_ended CHECK ((status IN ('completed', 'failed')) = (completed_at IS NOT NULL)),
+    CONSTRAINT ck_robot_interactions_turn_failed CHECK ((status = 'failed') = (error_message IS NOT NULL)),
+    CONSTRAINT ck_robot_interactions_status CHECK (status IN ('pending', 'processing', 'completed', 'failed'))
+) PARTITION BY RANGE (message_id);
+CREATE INDEX ix_robot_interactions_robot ON robot_interactions (robot_id, id);
+CREATE INDEX ix_robot_interactions_status ON robot_interactions (tenant_id, status, id);
+CREATE UNIQUE INDEX uq_robot_interactions_asked ON robot_interactions (room_id, message_id, robot_id) WHERE status <> 'failed';
+
+CREATE TABLE robot_interactions_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    id UUID,
+    room_id UUID,
+    message_id UUID,
+    tenant_id UUID,
+    robot_id UUID,
+    request_data JSONB,
+    observation_data JSONB,
+    response_data JSONB,
+    status TEXT,
+    error_message VARCHAR(2000),
+    started_at TIMESTAMP WITH TIME ZONE,
+    completed_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_robot_interactions_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_robot_interactions_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_robot_interactions_history_row ON robot_interactions_history (room_id, message_id, id, history_id);
+
 CREATE TABLE role_permissions_history (
     history_id UUID DEFAULT chat_uuidv7() NOT NULL,
     changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -187,6 +266,27 @@ CREATE TABLE roles_history (
     CONSTRAINT ck_roles_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
 );
 CREATE INDEX ix_roles_history_row ON roles_history (id, history_id);
+
+CREATE TABLE room_conclusions_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    id UUID,
+    room_id UUID,
+    tenant_id UUID,
+    concluded_by UUID,
+    outcome TEXT,
+    summary VARCHAR(10000),
+    concluded_at TIMESTAMP WITH TIME ZONE,
+    reopened_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_room_conclusions_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_room_conclusions_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_room_conclusions_history_row ON room_conclusions_history (id, history_id);
 
 CREATE TABLE room_users_history (
     history_id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -527,6 +627,47 @@ CREATE TABLE drafts (
 );
 CREATE INDEX ix_drafts_room ON drafts (room_id);
 
+CREATE TABLE escalations (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    source_room_id UUID NOT NULL,
+    target_room_id UUID,
+    reason VARCHAR(2000) NOT NULL,
+    from_level TEXT NOT NULL,
+    to_level TEXT NOT NULL,
+    priority INTEGER DEFAULT 3 NOT NULL,
+    created_by UUID,
+    assigned_to UUID,
+    assigned_at TIMESTAMP WITH TIME ZONE,
+    due_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    status TEXT DEFAULT 'created' NOT NULL,
+    resolution_notes VARCHAR(10000),
+    resolved_at TIMESTAMP WITH TIME ZONE,
+    version BIGINT DEFAULT 1 NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_escalations PRIMARY KEY (id),
+    CONSTRAINT fk_escalations_tenant_id_source_room_id FOREIGN KEY(tenant_id, source_room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_escalations_tenant_id_target_room_id FOREIGN KEY(tenant_id, target_room_id) REFERENCES rooms (tenant_id, id) ON DELETE SET NULL (target_room_id),
+    CONSTRAINT fk_escalations_tenant_id_created_by FOREIGN KEY(tenant_id, created_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (created_by),
+    CONSTRAINT fk_escalations_tenant_id_assigned_to FOREIGN KEY(tenant_id, assigned_to) REFERENCES users (tenant_id, id) ON DELETE SET NULL (assigned_to),
+    CONSTRAINT ck_escalations_upward CHECK ((from_level, to_level) IN (('T1', 'T2'), ('T2', 'T3'), ('T3', 'manager'))),
+    CONSTRAINT ck_escalations_in_hand CHECK (status NOT IN ('assigned', 'in_progress') OR assigned_at IS NOT NULL),
+    CONSTRAINT ck_escalations_resolved CHECK ((status = 'resolved') = (resolved_at IS NOT NULL)),
+    CONSTRAINT ck_escalations_from_level CHECK (from_level IN ('T1', 'T2', 'T3', 'manager')),
+    CONSTRAINT ck_escalations_to_level CHECK (to_level IN ('T1', 'T2', 'T3', 'manager')),
+    CONSTRAINT ck_escalations_priority CHECK (priority >= 1 AND priority <= 5),
+    CONSTRAINT ck_escalations_status CHECK (status IN ('created', 'assigned', 'in_progress', 'resolved', 'cancelled')),
+    CONSTRAINT ck_escalations_version CHECK (version >= 1)
+);
+CREATE INDEX ix_escalations_assigned_to ON escalations (assigned_to, status) WHERE assigned_to IS NOT NULL;
+CREATE INDEX ix_escalations_created_by ON escalations (created_by) WHERE created_by IS NOT NULL;
+CREATE INDEX ix_escalations_due ON escalations (tenant_id, due_at, id) WHERE status IN ('created', 'assigned', 'in_progress');
+CREATE INDEX ix_escalations_source_room ON escalations (source_room_id, id);
+CREATE INDEX ix_escalations_waiting ON escalations (tenant_id, priority, due_at, id) WHERE status = 'created';
+CREATE UNIQUE INDEX uq_escalations_open ON escalations (source_room_id) WHERE status IN ('created', 'assigned', 'in_progress');
+CREATE UNIQUE INDEX uq_escalations_target_room ON escalations (target_room_id) WHERE target_room_id IS NOT NULL;
+
 CREATE TABLE invitations (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
     tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
@@ -578,6 +719,26 @@ CREATE TABLE message_keys (
 );
 CREATE INDEX ix_message_keys_user ON message_keys (user_id);
 
+CREATE TABLE room_conclusions (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    room_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    concluded_by UUID,
+    outcome TEXT NOT NULL,
+    summary VARCHAR(10000),
+    concluded_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    reopened_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_room_conclusions PRIMARY KEY (id),
+    CONSTRAINT fk_room_conclusions_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_room_conclusions_tenant_id_concluded_by FOREIGN KEY(tenant_id, concluded_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (concluded_by),
+    CONSTRAINT ck_room_conclusions_outcome CHECK (outcome IN ('resolved', 'unresolved', 'duplicate', 'spam', 'abandoned'))
+);
+CREATE INDEX ix_room_conclusions_concluded_by ON room_conclusions (concluded_by) WHERE concluded_by IS NOT NULL;
+CREATE INDEX ix_room_conclusions_room ON room_conclusions (room_id, id);
+CREATE UNIQUE INDEX uq_room_conclusions_open ON room_conclusions (room_id) WHERE reopened_at IS NULL;
+
 CREATE TABLE room_events (
     room_id UUID NOT NULL,
     kind TEXT NOT NULL,
@@ -590,7 +751,7 @@ CREATE TABLE room_events (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_room_events PRIMARY KEY (room_id, revision),
     CONSTRAINT fk_room_events_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.archived', 'room.reopened', 'room.closed', 'room.deleted', 'member.invited', 'member.joined', 'member.left', 'member.removed', 'member.banned', 'member.unbanned', 'member.changed', 'invitation.closed', 'message.sent', 'message.edited', 'message.deleted', 'message.finished', 'message.pinned', 'message.unpinned', 'reaction.added', 'reaction.removed')),
+    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.archived', 'room.reopened', 'room.closed', 'room.deleted', 'member.invited', 'member.joined', 'member.left', 'member.removed', 'member.banned', 'member.unbanned', 'member.changed', 'invitation.closed', 'message.sent', 'message.edited', 'message.deleted', 'message.finished', 'message.pinned', 'message.unpinned', 'reaction.added', 'reaction.removed', 'robot.completed', 'robot.failed', 'escalation.created', 'escalation.claimed', 'escalation.assigned', 'escalation.transferred', 'escalation.started', 'escalation.resolved', 'escalation.cancelled', 'escalation.reopened', 'conversation.concluded', 'conversation.reopened')),
     CONSTRAINT ck_room_events_revision CHECK (revision >= 1)
 );
 
@@ -755,5 +916,8 @@ LANGUAGE sql IMMUTABLE AS $$
         (12, 'pins', 'user', 'FOREIGN KEY (tenant_id, pinned_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (pinned_by)'),
         (13, 'reactions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
         (14, 'reactions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (15, 'reactions', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
+        (15, 'reactions', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
+        (16, 'robot_interactions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (17, 'robot_interactions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (18, 'robot_interactions', 'robot', 'FOREIGN KEY (tenant_id, robot_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
 $$;

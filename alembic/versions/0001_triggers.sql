@@ -26,6 +26,25 @@ CREATE TRIGGER history AFTER DELETE OR UPDATE OF metadata, user_id, message_type
         is_robot_visible_to_guests, is_edited, edited_at, version, deleted_at
     ON messages FOR EACH ROW WHEN (OLD.delivery_status <> 'streaming') EXECUTE FUNCTION chat_keep_messages();
 
+CREATE TRIGGER touch BEFORE UPDATE OF observation_data, response_data, status, error_message, started_at, completed_at
+    ON robot_interactions FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_robot_interactions() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
+    INSERT INTO robot_interactions_history (changed_at, operation_type, changed_by, correlation_id,
+        id, room_id, message_id, tenant_id, robot_id, request_data, observation_data, response_data, status,
+        error_message, started_at, completed_at, created_at, updated_at)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.id, OLD.room_id, OLD.message_id, OLD.tenant_id, OLD.robot_id, OLD.request_data, OLD.observation_data,
+        OLD.response_data, OLD.status, OLD.error_message, OLD.started_at, OLD.completed_at, OLD.created_at,
+        OLD.updated_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF observation_data, response_data, status, error_message, started_at, completed_at
+    ON robot_interactions FOR EACH ROW EXECUTE FUNCTION chat_keep_robot_interactions();
+
 CREATE TRIGGER touch BEFORE UPDATE OF slug, name, settings
     ON tenants FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
@@ -133,8 +152,46 @@ CREATE TRIGGER touch BEFORE UPDATE OF status, last_seen_at, custom_status, custo
 CREATE TRIGGER touch BEFORE UPDATE OF metadata, content, version
     ON drafts FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
+CREATE TRIGGER touch BEFORE UPDATE OF source_room_id, target_room_id, reason, from_level, to_level, priority, created_by, assigned_to,
+        assigned_at, due_at, status, resolution_notes, resolved_at, version
+    ON escalations FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_escalations() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
+    INSERT INTO escalations_history (changed_at, operation_type, changed_by, correlation_id,
+        id, tenant_id, source_room_id, target_room_id, reason, from_level, to_level, priority, created_by,
+        assigned_to, assigned_at, due_at, status, resolution_notes, resolved_at, version, created_at, updated_at)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.id, OLD.tenant_id, OLD.source_room_id, OLD.target_room_id, OLD.reason, OLD.from_level, OLD.to_level,
+        OLD.priority, OLD.created_by, OLD.assigned_to, OLD.assigned_at, OLD.due_at, OLD.status,
+        OLD.resolution_notes, OLD.resolved_at, OLD.version, OLD.created_at, OLD.updated_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF source_room_id, target_room_id, reason, from_level, to_level, priority, created_by, assigned_to,
+        assigned_at, due_at, status, resolution_notes, resolved_at, version
+    ON escalations FOR EACH ROW EXECUTE FUNCTION chat_keep_escalations();
+
 CREATE TRIGGER touch BEFORE UPDATE OF role, max_uses, uses, expires_at, status, revoked_at
     ON invitations FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE TRIGGER touch BEFORE UPDATE OF room_id, concluded_by, outcome, summary, concluded_at, reopened_at
+    ON room_conclusions FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_room_conclusions() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
+    INSERT INTO room_conclusions_history (changed_at, operation_type, changed_by, correlation_id,
+        id, room_id, tenant_id, concluded_by, outcome, summary, concluded_at, reopened_at, created_at, updated_at)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.id, OLD.room_id, OLD.tenant_id, OLD.concluded_by, OLD.outcome, OLD.summary, OLD.concluded_at,
+        OLD.reopened_at, OLD.created_at, OLD.updated_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF room_id, concluded_by, outcome, summary, concluded_at, reopened_at
+    ON room_conclusions FOR EACH ROW EXECUTE FUNCTION chat_keep_room_conclusions();
 
 CREATE TRIGGER touch BEFORE UPDATE OF role, status, can_send_messages, can_invite_others, can_see_history, notify_level, joined_at, left_at,
         muted_until, ban_reason

@@ -46,6 +46,18 @@ class EventKind(StrEnum):
     MESSAGE_UNPINNED = "message.unpinned"
     REACTION_ADDED = "reaction.added"
     REACTION_REMOVED = "reaction.removed"
+    ROBOT_COMPLETED = "robot.completed"
+    ROBOT_FAILED = "robot.failed"
+    ESCALATION_CREATED = "escalation.created"
+    ESCALATION_CLAIMED = "escalation.claimed"
+    ESCALATION_ASSIGNED = "escalation.assigned"
+    ESCALATION_TRANSFERRED = "escalation.transferred"
+    ESCALATION_STARTED = "escalation.started"
+    ESCALATION_RESOLVED = "escalation.resolved"
+    ESCALATION_CANCELLED = "escalation.cancelled"
+    ESCALATION_REOPENED = "escalation.reopened"
+    CONVERSATION_CONCLUDED = "conversation.concluded"
+    CONVERSATION_REOPENED = "conversation.reopened"
 
 
 class Change(Value):

@@ -42,6 +42,14 @@ from .reading import Reading, ReadingReader, ReadingWriter
 from .rooms.ports import RoomReader, Rooms
 from .schedule import Schedule, ScheduleReader, ScheduleWriter
 from .supervision import AccessLogReader, SupervisedReads, Supervision
+from .support.ports import (
+    ConclusionReader,
+    Conclusions,
+    EscalationReader,
+    Escalations,
+    RobotReader,
+    Robots,
+)
 from .threads import ThreadReader, Threads, ThreadWriter
 
 
@@ -89,6 +97,12 @@ class UnitOfWork(Protocol):
     def pins(self) -> Pins: ...
     @property
     def imports(self) -> Imports: ...
+    @property
+    def robots(self) -> Robots: ...
+    @property
+    def escalations(self) -> Escalations: ...
+    @property
+    def conclusions(self) -> Conclusions: ...
     @property
     def credentials(self) -> Credentials: ...
     @property
@@ -179,6 +193,12 @@ class Reader(Protocol):
     def access(self) -> AccessReader: ...
     @property
     def supervision(self) -> AccessLogReader: ...
+    @property
+    def robots(self) -> RobotReader: ...
+    @property
+    def escalations(self) -> EscalationReader: ...
+    @property
+    def conclusions(self) -> ConclusionReader: ...
 
 
 class Store(Protocol):

@@ -17,7 +17,17 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 from app.domain.actors import Actor
 from app.domain.documents import EMPTY, Document
 from app.domain.errors import Invalid
-from app.domain.ids import AccessRoleId, InvitationId, MessageId, RoomId, ScheduledId, UserId
+from app.domain.ids import (
+    AccessRoleId,
+    ConclusionId,
+    EscalationId,
+    InteractionId,
+    InvitationId,
+    MessageId,
+    RoomId,
+    ScheduledId,
+    UserId,
+)
 from app.domain.messaging import CONTENT_MAX, Edit
 from app.domain.pages import Cursor
 from app.domain.rooms import name_prefix
@@ -62,6 +72,18 @@ def message_ids(values: Iterable[MessageId | str], name: str = "message_ids") ->
 
 def role_id(value: AccessRoleId | str, name: str = "role_id") -> AccessRoleId:
     return AccessRoleId(_identified(value, name))
+
+
+def interaction_id(value: InteractionId | str, name: str = "interaction_id") -> InteractionId:
+    return InteractionId(_identified(value, name))
+
+
+def escalation_id(value: EscalationId | str, name: str = "escalation_id") -> EscalationId:
+    return EscalationId(_identified(value, name))
+
+
+def conclusion_id(value: ConclusionId | str, name: str = "conclusion_id") -> ConclusionId:
+    return ConclusionId(_identified(value, name))
 
 
 def _identified(value: UUID | str, name: str) -> UUID:

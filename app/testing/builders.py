@@ -16,6 +16,9 @@ from app.domain.invitations import Invitation
 from app.domain.messaging import Draft, Message, MessageType
 from app.domain.rooms import NewRoom, Room, RoomType
 from app.domain.rooms.members import Membership, Role
+from app.domain.support.conclusions import Conclusion, Outcome
+from app.domain.support.escalations import Escalation, Level
+from app.domain.support.robots import RobotInteraction
 from app.domain.threads import ThreadFollow, ThreadUnread
 
 from .harness import START, ManualClock, ManualIds
@@ -155,3 +158,50 @@ def imported(user_id: UserId, **fields: Any) -> ImportedMessage:
         "created_at": at,
     }
     return ImportedMessage(**{**defaults, **fields})
+
+
+# ── support ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def interaction(message: Message, robot_id: UserId, /, **fields: Any) -> RobotInteraction:
+    """A robot about to be asked by a message."""
+    defaults: dict[str, Any] = {
+        "id": new_id(),
+        "room_id": message.room_id,
+        "message_id": message.id,
+        "tenant_id": message.tenant_id,
+        "robot_id": robot_id,
+        "request_data": {"question": "why"},
+        "created_at": START,
+        "updated_at": START,
+    }
+    return RobotInteraction(**{**defaults, **fields})
+
+
+def escalation(source_room_id: RoomId, target_room_id: RoomId | None = None, /, **fields: Any) -> Escalation:
+    """An escalation from T1 to T2 that nobody has, due in an hour."""
+    defaults: dict[str, Any] = {
+        "id": new_id(),
+        "source_room_id": source_room_id,
+        "target_room_id": target_room_id,
+        "reason": "beyond me",
+        "from_level": Level.T1,
+        "to_level": Level.T2,
+        "due_at": START + timedelta(hours=1),
+        "created_at": START,
+        "updated_at": START,
+    }
+    return Escalation(**{**defaults, **fields})
+
+
+def conclusion(room_id: RoomId, /, **fields: Any) -> Conclusion:
+    """A conversation's end."""
+    defaults: dict[str, Any] = {
+        "id": new_id(),
+        "room_id": room_id,
+        "outcome": Outcome.RESOLVED,
+        "concluded_at": START,
+        "created_at": START,
+        "updated_at": START,
+    }
+    return Conclusion(**{**defaults, **fields})

@@ -40,6 +40,7 @@ from .acts import (
     reactions,
     reading,
     rooms,
+    support,
     threads,
 )
 from .harness import START, Harness
@@ -61,6 +62,7 @@ LOOKS: dict[str, Look] = {
     **mentions.LOOKS,
     **pins.LOOKS,
     **access.LOOKS,
+    **support.LOOKS,
 }
 LAST_LOOKS = ("unread", "recount", "get_user_rooms", "profile", "settings", "find_by_id")
 
@@ -80,6 +82,7 @@ class StoreMachine(
     threads.Threads,
     drafts.Drafts,
     access.Access,
+    support.Support,
 ):
     """The steps of all areas, the beginning and the end; `comparing` gives it its stores."""
 
@@ -203,6 +206,7 @@ class StoreMachine(
             assert person.user_id is not None
         for room_id in dict.fromkeys(self.rooms):
             self._do(None, 5, rooms.everything_of(room_id, self.tenant.id), alone="unit")
+            self._do(None, 5, support.states_agree(room_id), alone="reader")
             self._do(None, 5, messaging.room_is_sound(room_id, MAX_LIMIT), alone="reader")
             for who in range(len(self.people) - 1):
                 self._do(None, who, messaging.seen_by(room_id), alone="reader")

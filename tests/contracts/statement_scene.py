@@ -20,7 +20,7 @@ from app.domain.answers import Answer
 from app.domain.credentials import NewToken, Purpose, hash_of
 from app.domain.drafts import DraftText
 from app.domain.identity import AccountType, OnlineStatus
-from app.domain.ids import MessageId, RoomId, ScheduledId
+from app.domain.ids import ConclusionId, InteractionId, MessageId, RoomId, ScheduledId, UserId
 from app.domain.imports import ImportedMessage
 from app.domain.invitations import Invitation, token_hash
 from app.domain.messaging import Message, MessageType
@@ -28,8 +28,11 @@ from app.domain.messaging.mentions import Mentions
 from app.domain.rooms import Room, RoomType
 from app.domain.rooms.members import Membership, Role
 from app.domain.schedule import ScheduledMessage
+from app.domain.support.conclusions import Conclusion
+from app.domain.support.escalations import Escalation
+from app.domain.support.robots import RobotInteraction
 from app.testing import builders
-from app.testing.harness import Harness
+from app.testing.harness import START, Harness
 from app.testing.world import World, user_of
 
 KEY = "the same key again"
@@ -93,6 +96,7 @@ class Scene:
         """Robots' words in the attic that call Ben."""
         self.attic_messages: list[Message]
         """By Ben: `size` of them, the first with `size` answers after these."""
+        self.support: SupportScene
         self.invitation: Invitation
         """The outsider's, into the attic."""
         self.token_hash: str
@@ -130,6 +134,7 @@ class Scene:
         made.doomed = [message.id for message in await made._sent(made.ben, [made.attic] * 3)]
         await made._sent(made.ben, [made.attic], client_key=KEY)
         await made._sent(world.system, [*more_of_ann, *more_of_ben])
+        made.support = await SupportScene.new(made)
         await made._keep_out_and_invite(more_of_ben)
         for other in made.others:  # who are there, and have nothing to do with Ann
             await world.once(other).users.update_online_status(OnlineStatus.ONLINE)
@@ -281,3 +286,69 @@ class Scene:
     def imported(self) -> tuple[ImportedMessage, ...]:
         """`size` messages of as many authors, who have to take their seats."""
         return tuple(builders.imported(user_of(other)) for other in self.others)
+
+
+class SupportScene:
+    """`size` questions to a robot, `size` escalations that wait, `size` in Ann's hands and overdue, and a room that was
+    concluded `size` times."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self.robot_id: UserId
+        self.pending: RobotInteraction
+        self.waiting: Escalation
+        self.in_hand: Escalation
+        self.concluded_id: RoomId
+        self.conclusion_id: ConclusionId
+        self.source_id: RoomId
+        self.target_id: RoomId
+        """Two active rooms that no escalation knows."""
+
+    @property
+    def asked(self) -> tuple[RoomId, MessageId, InteractionId]:
+        return self.pending.room_id, self.pending.message_id, self.pending.id
+
+    @classmethod
+    async def new(cls, scene: Scene) -> Self:
+        made, world = cls(scene), scene.world
+        made.robot_id = user_of(await world.person(account_type="robot"))
+        async with world.unit() as uow:
+            for message in scene.hall_messages:
+                made.pending = builders.interaction(message, made.robot_id)
+                await uow.robots.begin(made.pending)
+            for n in range(2 * scene.size):
+                rooms = [scene.room(room_type=RoomType.SUPPORT) for _ in range(2)]
+                for room in rooms:
+                    await uow.rooms.create(room, ())
+                due_at = START + timedelta(hours=1 if n < scene.size else -1)
+                escalation = builders.escalation(
+                    rooms[0].id, rooms[1].id, tenant_id=world.tenant.id, due_at=due_at, reason=f"escalation {n}"
+                )
+                await uow.escalations.create(escalation)
+                if n < scene.size:
+                    made.waiting = escalation
+                else:
+                    made.in_hand = await uow.escalations.save(escalation.assigned(user_of(scene.ann), START))
+            for room in (rooms := [scene.room(room_type=RoomType.SUPPORT) for _ in range(3)]):
+                await uow.rooms.create(room, ())
+            made.concluded_id, made.source_id, made.target_id = (room.id for room in rooms)
+            for n in range(scene.size):
+                if n:
+                    await uow.conclusions.reopen(made.concluded_id)
+                conclusion = builders.conclusion(made.concluded_id, tenant_id=world.tenant.id)
+                made.conclusion_id = conclusion.id
+                await uow.conclusions.conclude(conclusion)
+            await uow.commit()
+        return made
+
+    # ── what verbs are given ──────────────────────────────────────────────────────────────────────────────────────
+
+    def question(self) -> RobotInteraction:
+        """To the robot, by a message that has not asked it."""
+        return builders.interaction(self._scene.attic_messages[0], self.robot_id)
+
+    def another(self) -> Escalation:
+        return builders.escalation(self.source_id, self.target_id, tenant_id=self._scene.world.tenant.id)
+
+    def end(self) -> Conclusion:
+        return builders.conclusion(self.source_id, tenant_id=self._scene.world.tenant.id)

@@ -35,6 +35,11 @@ from app.testing.contracts.schedule import ClaimsContract, ScheduleContract
 from app.testing.contracts.seats import ChildRoomsContract, SeatsContract
 from app.testing.contracts.statuses import OnlineContract, OwnContract
 from app.testing.contracts.supervision import SupervisionContract
+from app.testing.contracts.support.conclusions import ConclusionsContract
+from app.testing.contracts.support.escalations import EscalationsContract
+from app.testing.contracts.support.queue import EscalationQueueContract
+from app.testing.contracts.support.robots import RobotsContract
+from app.testing.contracts.support.together import SupportAgreementContract
 from app.testing.contracts.threads import FollowsContract, SummariesContract
 from app.testing.contracts.unit_of_work import MisuseContract, UnitOfWorkContract
 from app.testing.contracts.unread import UnreadContract
@@ -175,6 +180,21 @@ class TestImports(ImportsContract): ...
 
 
 class TestForeignRows(ForeignRowsContract): ...
+
+
+class TestRobots(RobotsContract): ...
+
+
+class TestEscalations(EscalationsContract): ...
+
+
+class TestEscalationQueue(EscalationQueueContract): ...
+
+
+class TestConclusions(ConclusionsContract): ...
+
+
+class TestSupportAgreement(SupportAgreementContract): ...
 
 
 class TestMonths(MonthsContract): ...

@@ -26,6 +26,8 @@ from app.domain.invitations import InvitationStatus
 from app.domain.messaging import MessageType, Thread
 from app.domain.pages import Page
 from app.domain.schedule import Settlement
+from app.domain.support.escalations import LADDER
+from app.domain.support.robots import InteractionStatus
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
 from app.testing import builders
 from app.testing.builders import unique
@@ -48,6 +50,10 @@ AREAS = (
     "imports",
     "access",
     "supervision",
+    "identity.ports",
+    "credentials",
+    "blocks",
+    "support.ports",
 )
 FEW, MANY = 1, 100
 LIMIT = 100
@@ -227,6 +233,36 @@ READS = [
     Verb("AccessReader.grants_of", lambda to, s: to.access.grants_of(user_of(s.ann)), shows_size=True),
     Verb("AccessReader.facts", lambda to, s: to.access.facts(user_of(s.ann), s.hall)),
     Verb("AccessLogReader.of_room", lambda to, s: to.supervision.of_room(s.hall, limit=LIMIT), shows_size=True),
+    Verb("RobotReader.find", lambda to, s: to.robots.find(*s.support.asked)),
+    Verb("RobotReader.find_by_message", lambda to, s: to.robots.find_by_message(*s.support.asked[:2])),
+    Verb(
+        "RobotReader.find_by_status",
+        lambda to, s: to.robots.find_by_status(InteractionStatus.PENDING, None, LIMIT),
+        shows_size=True,
+    ),
+    Verb(
+        "RobotReader.find_by_robot",
+        lambda to, s: to.robots.find_by_robot(s.support.robot_id, None, LIMIT),
+        shows_size=True,
+    ),
+    Verb("RobotReader.history", lambda to, s: to.robots.history(*s.support.asked)),
+    Verb("EscalationReader.find", lambda to, s: to.escalations.find(s.support.waiting.id)),
+    Verb("EscalationReader.find_by_room", lambda to, s: to.escalations.find_by_room(s.support.waiting.source_room_id)),
+    Verb("EscalationReader.queue", lambda to, s: to.escalations.queue(LADDER, None, LIMIT), shows_size=True),
+    Verb(
+        "EscalationReader.find_by_assignee",
+        lambda to, s: to.escalations.find_by_assignee(user_of(s.ann), None, LIMIT),
+        shows_size=True,
+    ),
+    Verb("EscalationReader.overdue", lambda to, s: to.escalations.overdue(START, None, LIMIT), shows_size=True),
+    Verb("EscalationReader.staff", lambda to, s: to.escalations.staff(tuple(user_of(o) for o in s.others))),
+    Verb("EscalationReader.history", lambda to, s: to.escalations.history(s.support.in_hand.id)),
+    Verb(
+        "ConclusionReader.find_by_room",
+        lambda to, s: to.conclusions.find_by_room(s.support.concluded_id),
+        shows_size=True,
+    ),
+    Verb("ConclusionReader.history", lambda to, s: to.conclusions.history(s.support.conclusion_id)),
     Verb("ReadingReader.readers", lambda to, s: to.reading.readers(s.hall, s.hall_messages[0].id), shows_size=True),
 ]
 
@@ -362,6 +398,16 @@ UNIT_WRITES = [
     Verb("Rooms.hold", lambda to, s: to.rooms.hold(s.hall, user_of(s.ann))),
     Verb("Rooms.take_seat", lambda to, s: to.rooms.take_seat(s.seat(s.hall, s.outsider))),
     Verb("Rooms.save_membership", lambda to, s: to.rooms.save_membership(s.seat(s.hall, s.ann, notify_level="none"))),
+    Verb("Robots.begin", lambda to, s: to.robots.begin(s.support.question())),
+    Verb("Robots.hold", lambda to, s: to.robots.hold(*s.support.asked)),
+    Verb("Robots.hold_next", lambda to, s: to.robots.hold_next(s.support.robot_id)),
+    Verb("Robots.save", lambda to, s: to.robots.save(s.support.pending.started(START))),
+    Verb("Escalations.create", lambda to, s: to.escalations.create(s.support.another())),
+    Verb("Escalations.hold", lambda to, s: to.escalations.hold(s.support.waiting.id)),
+    Verb("Escalations.hold_next", lambda to, s: to.escalations.hold_next(LADDER)),
+    Verb("Escalations.save", lambda to, s: to.escalations.save(s.support.waiting.cancelled(None))),
+    Verb("Conclusions.conclude", lambda to, s: to.conclusions.conclude(s.support.end())),
+    Verb("Conclusions.reopen", lambda to, s: to.conclusions.reopen(s.support.concluded_id)),
     Verb("Rooms.put_membership", lambda to, s: to.rooms.put_membership(s.seat(s.hall, s.outsider, status="banned"))),
     Verb("Rooms.remove_guests", lambda to, s: to.rooms.remove_guests(s.attic), shows_size=True),
     Verb(

@@ -51,6 +51,9 @@ TABLES = (
     "role_permissions",
     "user_roles",
     "access_log",
+    "robot_interactions",
+    "escalations",
+    "room_conclusions",
 )
 
 
@@ -133,6 +136,32 @@ async def fill(store: PostgresStore) -> None:
         await uow.access.save_role(role.changed(permissions=("chat:room:*",)))
         await uow.commit()
     await store.once(system).supervision.history(group.id, "a complaint", limit=10)
+    await fill_support(store, member)
+
+
+async def fill_support(store: PostgresStore, customer: UserId) -> None:
+    """A question to a robot that was answered, an escalation in hand, a conversation that was concluded twice."""
+    robot, agent = builders.account(account_type="robot"), builders.account(account_type="agent")
+    rooms = [builders.room(room_type=RoomType.SUPPORT) for _ in range(3)]
+    now = datetime.now(UTC)
+    async with store.unit_of_work(Actor.system()) as uow:
+        for account in (robot, agent):
+            await uow.users.create(account)
+        for room in rooms:
+            await uow.rooms.create(room, (builders.membership(room.id, customer),))
+        await uow.commit()
+    asked = (await _as(store, customer).send(rooms[0].id, builders.draft("help"))).message
+    async with store.unit_of_work(Actor(user_id=customer)) as uow:
+        interaction = builders.interaction(asked, robot.id)
+        await uow.robots.begin(interaction)
+        await uow.robots.save(interaction.started(now))
+        escalation = builders.escalation(rooms[0].id, rooms[1].id, created_by=customer)
+        await uow.escalations.create(escalation)
+        await uow.escalations.save(escalation.assigned(agent.id, now))
+        for _ in range(2):
+            await uow.conclusions.conclude(builders.conclusion(rooms[2].id, concluded_by=agent.id))
+            await uow.conclusions.reopen(rooms[2].id)
+        await uow.commit()
 
 
 def _as(store: PostgresStore, user_id: UserId):  # type: ignore[no-untyped-def]  # the port is the adapter's own

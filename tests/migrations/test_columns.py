@@ -30,6 +30,9 @@ from app.domain.rooms import Room
 from app.domain.rooms.members import Membership
 from app.domain.schedule import ScheduledMessage
 from app.domain.supervision import AccessLogEntry
+from app.domain.support.conclusions import Conclusion
+from app.domain.support.escalations import Escalation
+from app.domain.support.robots import RobotInteraction
 from app.domain.threads import ThreadCounters, ThreadFollow, ThreadParticipant
 from tests.migrations.catalog import Connection
 
@@ -62,6 +65,9 @@ MODELS = {
     "role_permissions": RolePermission,
     "user_roles": UserRole,
     "access_log": AccessLogEntry,
+    "robot_interactions": RobotInteraction,
+    "escalations": Escalation,
+    "room_conclusions": Conclusion,
 }
 
 # SPEC 1.10, of the tables there are.
@@ -96,6 +102,11 @@ DEFAULTS = {
     "tenants.settings": EMPTY,
     "roles.scope": "room",
     "roles.built_in": False,
+    "robot_interactions.status": "pending",
+    "robot_interactions.observation_data": EMPTY,
+    "robot_interactions.response_data": EMPTY,
+    "escalations.status": "created",
+    "escalations.priority": 3,
 }
 MAY_BE_NULL_THOUGH_DEFAULTED = {"rooms.max_participants"}  # null: no limit
 TIMES = {"created_at", "updated_at", "joined_at", "last_seen_at", "at"}
@@ -140,6 +151,11 @@ INSERT INTO roles (name, name_key) VALUES ('helper', 'helper');
 INSERT INTO role_permissions (role_id, permission_id) SELECT r.id, p.id FROM roles r, permissions p;
 INSERT INTO user_roles (user_id, role_id) SELECT u.id, r.id FROM users u, roles r;
 INSERT INTO access_log (action, entity, correlation_id) VALUES ('supervised.history', 'room', 'least');
+INSERT INTO robot_interactions (room_id, message_id, robot_id)
+    SELECT m.room_id, m.id, u.id FROM messages m, users u;
+INSERT INTO escalations (source_room_id, reason, from_level, to_level, due_at)
+    SELECT id, 'why', 'T1', 'T2', now() FROM rooms;
+INSERT INTO room_conclusions (room_id, outcome, concluded_at) SELECT id, 'resolved', now() FROM rooms;
 """
 
 
@@ -233,7 +249,7 @@ async def test_an_enum_column_takes_the_models_values_and_no_other(
         table,
     )
     assert set(re.findall(r"'([^']*)'", definition)) == {member.value for member in kind}
-    for bad in ("nonsense", "", next(iter(kind)).value.upper()):
+    for bad in ("nonsense", "", next(iter(kind)).value.swapcase()):
         with pytest.raises(asyncpg.CheckViolationError) as error:
             await migrated_connection.execute(f"UPDATE {table} SET {column} = $1", bad)
         assert error.value.constraint_name == f"ck_{table}_{column}"
@@ -269,6 +285,14 @@ async def test_an_enum_column_takes_the_models_values_and_no_other(
         ("UPDATE pins SET revision = 0", "ck_pins_revision"),
         ("UPDATE roles SET scope = 'anywhere'", "ck_roles_scope"),
         (f"UPDATE user_roles SET room_id = '{NO_ID}'", "ck_user_roles_room"),
+        ("UPDATE robot_interactions SET status = 'processing'", "ck_robot_interactions_turn_started"),
+        ("UPDATE robot_interactions SET completed_at = now()", "ck_robot_interactions_turn_ended"),
+        ("UPDATE robot_interactions SET error_message = 'broken'", "ck_robot_interactions_turn_failed"),
+        ("UPDATE escalations SET to_level = 'T3'", "ck_escalations_upward"),
+        ("UPDATE escalations SET priority = 6", "ck_escalations_priority"),
+        ("UPDATE escalations SET version = 0", "ck_escalations_version"),
+        ("UPDATE escalations SET status = 'assigned'", "ck_escalations_in_hand"),
+        ("UPDATE escalations SET status = 'resolved'", "ck_escalations_resolved"),
     ],
 )
 async def test_a_row_that_breaks_a_rule_is_refused_by_name(
@@ -348,6 +372,9 @@ SILENT = {
     "access_permission_domains": {"id"},
     "roles": {"id", "tenant_id"},
     "user_roles": {"user_id", "role_id", "tenant_id", "room_id", "place_id"},
+    "robot_interactions": {"id", "room_id", "message_id", "tenant_id", "robot_id", "request_data"},
+    "escalations": {"id", "tenant_id"},
+    "room_conclusions": {"id", "tenant_id"},
 }
 
 

@@ -88,6 +88,24 @@ TEMPLATE = {
         "index (room_id, message_id)": "UNIQUE",
         "index (pinned_by)": "",
     },
+    "robot_interactions": {
+        "constraint fk_robot_interactions_message": "FOREIGN KEY (room_id, message_id)"
+        " REFERENCES messages(room_id, id) ON DELETE CASCADE",
+        "constraint fk_robot_interactions_room": _TO_ROOM,
+        "constraint fk_robot_interactions_robot": "FOREIGN KEY (tenant_id, robot_id)"
+        " REFERENCES users(tenant_id, id) ON DELETE CASCADE",
+        "constraint robot_interactions_pkey": "PRIMARY KEY (room_id, message_id, id)",
+        "trigger touch": "BEFORE UPDATE",
+        "trigger history": "AFTER DELETE",
+        "index (room_id, message_id, id)": "UNIQUE",
+        "index (room_id, message_id, robot_id)": "UNIQUE",
+        "index (tenant_id, status, id)": "",
+        "index (robot_id, id)": "",
+        "check ck_robot_interactions_status": "",
+        "check ck_robot_interactions_turn_started": "",
+        "check ck_robot_interactions_turn_ended": "",
+        "check ck_robot_interactions_turn_failed": "",
+    },
 }
 
 
@@ -244,6 +262,14 @@ async def test_every_foreign_key_to_users_and_rooms_has_the_tenant_in_front(fill
         ("user_roles", "user_id"),
         ("user_roles", "granted_by"),
         ("user_roles", "room_id"),
+        ("robot_interactions", "room_id"),
+        ("robot_interactions", "robot_id"),
+        ("escalations", "source_room_id"),
+        ("escalations", "target_room_id"),
+        ("escalations", "created_by"),
+        ("escalations", "assigned_to"),
+        ("room_conclusions", "room_id"),
+        ("room_conclusions", "concluded_by"),
     }
 
 
@@ -290,6 +316,10 @@ async def test_delete_rules(filled_connection: Connection) -> None:
         ("messages", "robot_id"),
         ("pins", "pinned_by"),
         ("user_roles", "granted_by"),
+        ("escalations", "target_room_id"),
+        ("escalations", "created_by"),
+        ("escalations", "assigned_to"),
+        ("room_conclusions", "concluded_by"),
     }
     assert rules.pop(("role_permissions", "permission_id")) == "a", "a permission that is held stays"
     assert {rule for place, rule in rules.items() if place not in set_null} == {"c"}
@@ -324,6 +354,9 @@ async def test_a_hard_delete_of_a_room_takes_its_children_along(filled_connectio
         "pins",
         "message_keys",
         "room_events",
+        "robot_interactions",
+        "escalations",
+        "room_conclusions",
     ):
         assert await filled_connection.fetchval(f"SELECT count(*) FROM {table}") == 0, table
     assert await filled_connection.fetchval("SELECT count(*) FROM users") > 0

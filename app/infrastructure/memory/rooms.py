@@ -40,6 +40,7 @@ from app.domain.text import key_of
 from .grants import standing_of
 from .identity import known_account, require_known, require_person
 from .seating import carried, is_guest, seated_in
+from .support.states import require_consistent_room
 from .tables import (
     ACCOUNTS,
     CHILD_ROOMS,
@@ -155,6 +156,13 @@ def people_page(
             if len(found) > limit:
                 break
     return cut(found, Way.NEWER, limit, after is not None, lambda p: p.membership.user_id.bytes, listing)
+
+
+def replace_room(tx: Transaction, before: Room, after: Room) -> None:
+    """Stores what a held room has become, and where it is listed."""
+    _unlist(tx, before)
+    _list(tx, after)
+    tx.view.put(ROOMS, after.id, after)
 
 
 # ── the ports ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -298,6 +306,7 @@ class MemoryRooms(MemoryRoomReader, Rooms):
                 raise StaleVersion(room_id=str(room.id), version=before.version)
             if room.parent_room_id != before.parent_room_id:
                 _check_parent(tx, room)
+            require_consistent_room(tx.view, before, room)
             after = room.changed(
                 **{name: getattr(before, name) for name in _LASTING},
                 version=before.version + 1,
@@ -315,13 +324,11 @@ class MemoryRooms(MemoryRoomReader, Rooms):
                 tx.view.put(table, key, after.id)
             if pair is not None and tx.view.get(DIRECT_ROOMS, pair) == room.id:
                 tx.view.remove(DIRECT_ROOMS, pair)
-            _unlist(tx, before)
-            _list(tx, after)
             if before.parent_room_id is not None:
                 tx.view.discard(CHILD_ROOMS, before.parent_room_id, after.id)
             if after.parent_room_id is not None:
                 tx.view.add(CHILD_ROOMS, after.parent_room_id, after.id)
-            tx.view.put(ROOMS, after.id, after)
+            replace_room(tx, before, after)
             return after
 
     async def hold(self, room_id: RoomId, subject: UserId) -> Occupancy:

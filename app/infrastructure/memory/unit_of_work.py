@@ -37,6 +37,9 @@ from .reading import MemoryReading, MemoryReadingReader, MemoryReadingWriter
 from .rooms import MemoryRoomReader, MemoryRooms
 from .schedule import MemorySchedule, MemoryScheduleReader, MemoryScheduleWriter
 from .supervision import MemoryAccessLogReader, MemorySupervisedReads, MemorySupervision
+from .support.conclusions import MemoryConclusionReader, MemoryConclusions
+from .support.escalations import MemoryEscalationReader, MemoryEscalations
+from .support.robots import MemoryRobotReader, MemoryRobots
 from .tables import View
 from .threads import MemoryThreadReader, MemoryThreads, MemoryThreadWriter
 from .transaction import Reads, Transaction, Writes
@@ -177,6 +180,9 @@ class MemoryUnitOfWork(UnitOfWork):
         self._mentions = MemoryMentionReader(statements)
         self._pins = MemoryPins(statements, statements)
         self._imports = MemoryImports(statements)
+        self._robots = MemoryRobots(statements, statements)
+        self._escalations = MemoryEscalations(statements, statements)
+        self._conclusions = MemoryConclusions(statements, statements)
         self._credentials = MemoryCredentials(statements, statements)
         self._blocks = MemoryBlocks(statements, statements)
         self._threads = MemoryThreads(statements, statements)
@@ -233,6 +239,18 @@ class MemoryUnitOfWork(UnitOfWork):
     @property
     def imports(self) -> MemoryImports:
         return self._imports
+
+    @property
+    def robots(self) -> MemoryRobots:
+        return self._robots
+
+    @property
+    def escalations(self) -> MemoryEscalations:
+        return self._escalations
+
+    @property
+    def conclusions(self) -> MemoryConclusions:
+        return self._conclusions
 
     @property
     def credentials(self) -> MemoryCredentials:
@@ -414,6 +432,9 @@ class MemoryReader(Reader):
         self._pins = MemoryPinReader(reads)
         self._access = MemoryAccessReader(reads)
         self._supervision = MemoryAccessLogReader(reads)
+        self._robots = MemoryRobotReader(reads)
+        self._escalations = MemoryEscalationReader(reads)
+        self._conclusions = MemoryConclusionReader(reads)
 
     @property
     def tenants(self) -> MemoryTenantReader:
@@ -478,3 +499,15 @@ class MemoryReader(Reader):
     @property
     def supervision(self) -> MemoryAccessLogReader:
         return self._supervision
+
+    @property
+    def robots(self) -> MemoryRobotReader:
+        return self._robots
+
+    @property
+    def escalations(self) -> MemoryEscalationReader:
+        return self._escalations
+
+    @property
+    def conclusions(self) -> MemoryConclusionReader:
+        return self._conclusions

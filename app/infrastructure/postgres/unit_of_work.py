@@ -35,6 +35,9 @@ from .rooms import PostgresRoomReader, PostgresRooms
 from .schedule import PostgresSchedule, PostgresScheduleReader, PostgresScheduleWriter
 from .statements import Row, Scope, SingleStatements, checked_out, release
 from .supervision import PostgresAccessLogReader, PostgresSupervisedReads, PostgresSupervision
+from .support.conclusions import PostgresConclusionReader, PostgresConclusions
+from .support.escalations import PostgresEscalationReader, PostgresEscalations
+from .support.robots import PostgresRobotReader, PostgresRobots
 from .threads import PostgresThreadReader, PostgresThreads, PostgresThreadWriter
 
 _ROLLBACK_SECONDS = 2
@@ -143,6 +146,9 @@ class PostgresUnitOfWork(UnitOfWork):
         self._mentions = PostgresMentionReader(guarded, scope)
         self._pins = PostgresPins(guarded, scope)
         self._imports = PostgresImports(guarded, scope)
+        self._robots = PostgresRobots(guarded, scope)
+        self._escalations = PostgresEscalations(guarded, scope)
+        self._conclusions = PostgresConclusions(guarded, scope)
         self._credentials = PostgresCredentials(guarded, scope)
         self._blocks = PostgresBlocks(guarded, scope)
         self._threads = PostgresThreads(guarded, scope)
@@ -200,6 +206,18 @@ class PostgresUnitOfWork(UnitOfWork):
     @property
     def imports(self) -> PostgresImports:
         return self._imports
+
+    @property
+    def robots(self) -> PostgresRobots:
+        return self._robots
+
+    @property
+    def escalations(self) -> PostgresEscalations:
+        return self._escalations
+
+    @property
+    def conclusions(self) -> PostgresConclusions:
+        return self._conclusions
 
     @property
     def credentials(self) -> PostgresCredentials:
@@ -483,3 +501,15 @@ class PostgresReader(Reader):
     @property
     def supervision(self) -> PostgresAccessLogReader:
         return PostgresAccessLogReader(self._statements, self._scope)
+
+    @property
+    def robots(self) -> PostgresRobotReader:
+        return PostgresRobotReader(self._statements, self._scope)
+
+    @property
+    def escalations(self) -> PostgresEscalationReader:
+        return PostgresEscalationReader(self._statements, self._scope)
+
+    @property
+    def conclusions(self) -> PostgresConclusionReader:
+        return PostgresConclusionReader(self._statements, self._scope)

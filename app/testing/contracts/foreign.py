@@ -11,9 +11,12 @@ from app.domain.identity import AccountType, TenantNotFound, UserNotFound
 from app.domain.invitations import InvitationNotFound, token_hash
 from app.domain.rooms import RoomNotFound
 from app.domain.rooms.members import seated
+from app.domain.support.escalations import EscalationNotFound
+from app.domain.support.robots import InteractionNotFound
 from app.domain.unit_of_work import UnitOfWork
 from app.testing import builders
 from app.testing.contracts.base import Contract
+from app.testing.contracts.support.desk import Desk
 from app.testing.world import NOBODY, World, user_of
 
 Write = Callable[[UnitOfWork, World], Awaitable[object]]
@@ -53,6 +56,28 @@ async def _take_seat(uow: UnitOfWork, other: World) -> None:
     await uow.rooms.take_seat(seated(held, user_of(person), uow.now))
 
 
+async def _begin(uow: UnitOfWork, other: World) -> None:
+    desk = await Desk.new(other)
+    await uow.robots.begin(desk.interaction())
+
+
+async def _save_interaction(uow: UnitOfWork, other: World) -> None:
+    await uow.robots.save((await (await Desk.new(other)).asked()).started(uow.now))
+
+
+async def _escalate(uow: UnitOfWork, other: World) -> None:
+    desk = await Desk.new(other)
+    await uow.escalations.create(desk.escalation(desk.room_id, await desk.child()))
+
+
+async def _save_escalation(uow: UnitOfWork, other: World) -> None:
+    await uow.escalations.save((await (await Desk.new(other)).escalated()).cancelled(None))
+
+
+async def _conclude(uow: UnitOfWork, other: World) -> None:
+    await uow.conclusions.conclude(builders.conclusion(await other.room(), tenant_id=other.tenant.id))
+
+
 async def _put_membership(uow: UnitOfWork, other: World) -> None:
     person, room_id = await other.person(), await other.room()
     await uow.rooms.put_membership(builders.membership(room_id, user_of(person), other.tenant.id, status="banned"))
@@ -86,6 +111,11 @@ WRITES: dict[str, tuple[Write, type[ChatError]]] = {
     "rooms.open_direct": (_open_direct, TenantNotFound),
     "rooms.save": (_save_room, RoomNotFound),
     "rooms.take_seat": (_take_seat, RoomNotFound),
+    "robots.begin": (_begin, TenantNotFound),
+    "robots.save": (_save_interaction, InteractionNotFound),
+    "escalations.create": (_escalate, TenantNotFound),
+    "escalations.save": (_save_escalation, EscalationNotFound),
+    "conclusions.conclude": (_conclude, TenantNotFound),
     "rooms.put_membership": (_put_membership, RoomNotFound),
     "rooms.open_child": (_open_child, TenantNotFound),
     "rooms.remove_guests": (_remove_guests, RoomNotFound),

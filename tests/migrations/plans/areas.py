@@ -17,6 +17,7 @@ from tests.migrations.plans import (
     reading,
     rooms,
     schedule,
+    support,
     threads,
 )
 
@@ -26,6 +27,7 @@ AREAS = (
     invitations.AREA,
     messaging.AREA,
     reading.AREA,
+    support.AREA,
     audit.AREA,
     blocks.AREA,
     threads.AREA,

@@ -183,6 +183,8 @@ BEGIN
     ELSIF (room).version <> v_new.version THEN
         refusal := 'stale_version';
     ELSE
+        refusal := chat_conversation_refusal(room, v_new.status, v_new.deleted_at IS NOT NULL);
+        IF refusal IS NOT NULL THEN RETURN NEXT; RETURN; END IF;
         BEGIN
             UPDATE rooms r
                SET name = v_new.name, name_key = v_new.name_key, description = v_new.description,

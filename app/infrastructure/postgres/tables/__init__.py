@@ -19,6 +19,7 @@ from . import (
     reading,
     rooms,
     schedule,
+    support,
     threads,
 )
 
@@ -37,6 +38,7 @@ AREAS: Final = (
     mentions,
     pins,
     access,
+    support,
 )
 """Imported for the tables they add to `metadata`."""
 

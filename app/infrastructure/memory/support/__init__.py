@@ -1,0 +1,1 @@
+"""Support in memory."""

@@ -1,0 +1,31 @@
+"""Opening a room with its first members inside a unit of work."""
+
+from __future__ import annotations
+
+from app.domain.events import Change, EventKind
+from app.domain.ids import UserId
+from app.domain.rooms import Room
+from app.domain.rooms.members import Membership, Role
+from app.domain.unit_of_work import UnitOfWork
+from app.domain.values import Moment
+
+
+def first_seat(room: Room, user_id: UserId, role: Role, now: Moment) -> Membership:
+    return Membership(
+        room_id=room.id,
+        user_id=user_id,
+        tenant_id=room.tenant_id,
+        role=role,
+        joined_at=now,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+async def opened(uow: UnitOfWork, room: Room, seats: tuple[Membership, ...]) -> Room:
+    """Adds a room and records its opening; returns it as it stands after the commit, if nothing else is recorded."""
+    await uow.rooms.create(room, seats)
+    uow.record(Change(room_id=room.id, kind=EventKind.ROOM_CREATED))
+    for seat in seats:
+        uow.record(Change(room_id=room.id, kind=EventKind.MEMBER_JOINED, user_id=seat.user_id))
+    return room.changed(revision=1 + len(seats))
