@@ -16,9 +16,11 @@ it: the factories below put their closing on the application's `AsyncExitStack`;
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from dependency_injector import containers, providers
 
@@ -37,6 +39,7 @@ from app.services.members import MemberService
 from app.services.messaging import MessagingService
 from app.services.reading import ReadingService
 from app.services.rooms import RoomService
+from app.services.search import SearchService
 from app.settings import Settings
 
 Exits = AsyncExitStack[bool | None]
@@ -108,6 +111,7 @@ class Container(containers.DeclarativeContainer):
     members = providers.Singleton(MemberService, store=store)
     messages = providers.Singleton(MessagingService, store=store, message_max_length=config.provided.message_max_length)
     reading = providers.Singleton(ReadingService, store=store)
+    search = providers.Singleton(SearchService, store=store, clock=clock)
     imports = providers.Singleton(ImportService, store=store, ids=ids, clock=clock)
 
 
@@ -120,6 +124,7 @@ class Chat:
     members: MemberService
     messages: MessagingService
     reading: ReadingService
+    search: SearchService
     imports: ImportService
     events: Bus
     """`async with chat.events.subscribe(room_id) as events: async for event in events: ...`"""
@@ -149,8 +154,22 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
                 members=parts.members(),
                 messages=parts.messages(),
                 reading=parts.reading(),
+                search=parts.search(),
                 imports=parts.imports(),
                 events=parts.bus(),
                 store=parts.store(),
             )
-        yield chat
+            indexes = parts.config().adapters == "postgres" and parts.config().search_indexing
+        async with _running(chat.search.keep_indexed()) if indexes else nullcontext():
+            yield chat
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Something that runs beside the block and is stopped at its end."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})

@@ -1,6 +1,7 @@
 -- Made by alembic/write_initial.py from the tables; frozen with the first release.
 
 DROP TABLE
+    search_progress,
     room_users,
     room_events,
     message_keys,
@@ -15,5 +16,6 @@ DROP TABLE
     room_users_history,
     messages_history,
     messages,
+    message_search,
     message_read_receipts
 CASCADE;

@@ -22,6 +22,7 @@ _FUNCTIONS = (
     "messaging",
     "reading",
     "imports",
+    "search",
     "months",
 )
 

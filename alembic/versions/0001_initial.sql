@@ -9,6 +9,15 @@ CREATE TABLE message_read_receipts (
 ) PARTITION BY RANGE (message_id);
 CREATE INDEX ix_message_read_receipts_reader ON message_read_receipts (user_id, room_id, message_id);
 
+CREATE TABLE message_search (
+    room_id UUID NOT NULL,
+    message_id UUID NOT NULL,
+    tenant_id UUID NOT NULL,
+    words TSVECTOR NOT NULL,
+    CONSTRAINT pk_message_search PRIMARY KEY (room_id, message_id)
+) PARTITION BY RANGE (message_id);
+CREATE INDEX ix_message_search_words ON message_search USING gin (words) WITH (fastupdate = off);
+
 CREATE TABLE messages (
     metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
     id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -347,6 +356,7 @@ CREATE TABLE room_events (
     CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.closed', 'member.joined', 'member.left', 'member.removed', 'member.changed', 'message.sent', 'message.edited', 'message.deleted')),
     CONSTRAINT ck_room_events_revision CHECK (revision >= 1)
 );
+CREATE INDEX ix_room_events_created ON room_events USING brin (created_at) WITH (pages_per_range = 16, autosummarize = on);
 
 CREATE TABLE room_users (
     room_id UUID NOT NULL,
@@ -388,6 +398,15 @@ CREATE INDEX ix_room_users_seated_by_room ON room_users (room_id, user_id) WHERE
 CREATE INDEX ix_room_users_seated_by_user ON room_users (user_id, room_id) WHERE status IN ('active', 'muted');
 CREATE INDEX ix_room_users_user ON room_users (user_id, room_id);
 
+CREATE TABLE search_progress (
+    room_id UUID NOT NULL,
+    tenant_id UUID NOT NULL,
+    message_id UUID DEFAULT '00000000-0000-0000-0000-000000000000' NOT NULL,
+    revision BIGINT DEFAULT 0 NOT NULL,
+    CONSTRAINT pk_search_progress PRIMARY KEY (room_id),
+    CONSTRAINT fk_search_progress_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE
+);
+
 -- The foreign keys of every leaf of every month, in the order they are made.
 CREATE FUNCTION chat_leaf_keys() RETURNS TABLE (n integer, parent text, foreign_key text, definition text)
 LANGUAGE sql IMMUTABLE AS $$
@@ -397,5 +416,7 @@ LANGUAGE sql IMMUTABLE AS $$
         (3, 'messages', 'robot', 'FOREIGN KEY (tenant_id, robot_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (robot_id)'),
         (4, 'message_read_receipts', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
         (5, 'message_read_receipts', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (6, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
+        (6, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
+        (7, 'message_search', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (8, 'message_search', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE')
 $$;

@@ -31,6 +31,7 @@ from .imports import Imports, Months
 from .messaging.ports import MessageReader, Messages, MessageWriter
 from .reading import Reading, ReadingReader, ReadingWriter
 from .rooms.ports import RoomReader, Rooms
+from .search.ports import SearchIndex, SearchReader
 
 
 class Clock(Protocol):
@@ -103,6 +104,8 @@ class Reader(Protocol):
     def messages(self) -> MessageReader: ...
     @property
     def reading(self) -> ReadingReader: ...
+    @property
+    def search(self) -> SearchReader: ...
 
 
 class Store(Protocol):
@@ -113,6 +116,8 @@ class Store(Protocol):
     def reader(self, actor: Actor) -> Reader: ...
     @property
     def months(self) -> Months: ...
+    @property
+    def search_index(self) -> SearchIndex: ...
     async def aclose(self) -> None:
         """Gives connections back. The store is of no use afterwards."""
         ...

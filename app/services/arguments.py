@@ -6,9 +6,9 @@ as UUID, UUID text or ULID text (SPEC 1.1), choices by name, plain text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
@@ -22,6 +22,7 @@ from app.domain.rooms import name_prefix
 from app.domain.text import is_storable
 
 E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
 
 _id: TypeAdapter[UUID] = TypeAdapter(RoomId)  # every kind of id takes the same forms
 _VERSION_MAX = 2**31 - 1
@@ -37,6 +38,13 @@ def room_id(value: RoomId | str, name: str = "room_id") -> RoomId:
 
 def message_id(value: MessageId | str, name: str = "message_id") -> MessageId:
     return MessageId(_identified(value, name))
+
+
+def several(read: Callable[[Any, str], T], values: Iterable[Any], name: str) -> tuple[T, ...]:
+    """Several values of one kind; a single text is refused, it would be read letter by letter."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise Invalid.field(name, "must be a list")
+    return tuple(read(value, name) for value in values)
 
 
 def _identified(value: UUID | str, name: str) -> UUID:
@@ -65,9 +73,7 @@ def one_of(choices: type[E], value: E | str, name: str) -> E:
 
 def several_of(choices: type[E], values: Iterable[E | str], name: str) -> tuple[E, ...]:
     """Members of an enumeration; a single text is refused, it would be read letter by letter."""
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise Invalid.field(name, "must be a list")
-    return tuple(one_of(choices, value, name) for value in values)
+    return several(lambda value, called: one_of(choices, value, called), values, name)
 
 
 def text(value: str, name: str) -> str:

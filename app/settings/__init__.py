@@ -145,6 +145,11 @@ class Settings(BaseSettings):
         le=18,
         description="Work factor of password hashes; each step doubles the time of a login.",
     )
+    search_indexing: bool = Field(
+        default_factory=lambda earlier: earlier.get("environment") != "test",
+        description="Whether an open application keeps the search index up to date, within a second of a send or an"
+        " edit. Any number may; one at least must, or `chatcore search index` be run. Of no effect on `memory`.",
+    )
     months_ahead: int = Field(3, ge=1, le=36, description="Months for which partitions are made ahead.")
 
     def __init__(self, **values: Any) -> None:

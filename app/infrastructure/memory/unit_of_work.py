@@ -20,6 +20,7 @@ from .imports import MemoryImports
 from .messaging import MemoryMessageReader, MemoryMessages, MemoryMessageWriter
 from .reading import MemoryReading, MemoryReadingReader, MemoryReadingWriter
 from .rooms import MemoryRoomReader, MemoryRooms
+from .search import MemorySearchReader
 from .tables import View
 from .transaction import Reads, Transaction, Writes
 
@@ -275,6 +276,7 @@ class MemoryReader(Reader):
         self._rooms = MemoryRoomReader(reads)
         self._messages = MemoryMessageReader(reads)
         self._reading = MemoryReadingReader(reads)
+        self._search = MemorySearchReader(reads)
 
     @property
     def tenants(self) -> MemoryTenantReader:
@@ -295,3 +297,7 @@ class MemoryReader(Reader):
     @property
     def reading(self) -> MemoryReadingReader:
         return self._reading
+
+    @property
+    def search(self) -> MemorySearchReader:
+        return self._search

@@ -23,6 +23,7 @@ from .imports import PostgresImports
 from .messaging import PostgresMessageReader, PostgresMessages, PostgresMessageWriter
 from .reading import PostgresReading, PostgresReadingReader, PostgresReadingWriter
 from .rooms import PostgresRoomReader, PostgresRooms
+from .search import PostgresSearchReader
 from .statements import Row, Scope, SingleStatements, checked_out, release
 
 _ROLLBACK_SECONDS = 2
@@ -331,3 +332,7 @@ class PostgresReader(Reader):
     @property
     def reading(self) -> PostgresReadingReader:
         return PostgresReadingReader(self._statements, self._scope)
+
+    @property
+    def search(self) -> PostgresSearchReader:
+        return PostgresSearchReader(self._statements, self._scope)
