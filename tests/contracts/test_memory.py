@@ -17,6 +17,8 @@ from app.testing.contracts.messaging.tables import DecisionTablesContract
 from app.testing.contracts.pages import BrowseContract, MembersContract
 from app.testing.contracts.reading import ReadingContract, ReceiptsContract
 from app.testing.contracts.rooms import RoomsContract
+from app.testing.contracts.search.finding import SearchContract
+from app.testing.contracts.search.seeing import SearchVisibilityContract
 from app.testing.contracts.unit_of_work import MisuseContract, UnitOfWorkContract
 from app.testing.contracts.unread import UnreadContract
 from app.testing.contracts.waiting import ContendedContract, WaitingContract
@@ -54,6 +56,12 @@ class TestRooms(RoomsContract): ...
 
 
 class TestMembers(MembersContract): ...
+
+
+class TestSearch(SearchContract): ...
+
+
+class TestSearchVisibility(SearchVisibilityContract): ...
 
 
 class TestBrowse(BrowseContract): ...
