@@ -29,7 +29,7 @@ from tests.contracts.statement_scene import KEY, Ledger, Scene
 
 pytestmark = pytest.mark.postgres
 
-AREAS = ("identity", "rooms", "messaging", "reading", "imports")
+AREAS = ("identity", "rooms", "messaging", "reading", "imports", "search.ports")
 FEW, MANY = 1, 100
 LIMIT = 100
 

@@ -34,6 +34,8 @@ TABLES = (
     "message_read_receipts",
     "message_keys",
     "room_events",
+    "message_search",
+    "search_progress",
 )
 
 
@@ -93,6 +95,7 @@ async def fill(store: PostgresStore) -> None:
     await store.once(Actor(user_id=guest)).reading.mark_read(group.id, first.id)
     await store.once(Actor(user_id=member)).reading.mark_all_read()
     await store.once(Actor(user_id=member)).users.update_online_status(OnlineStatus.ONLINE)
+    await store.search_index.index(100)
 
 
 def _as(store: PostgresStore, user_id: UserId):  # type: ignore[no-untyped-def]  # the port is the adapter's own

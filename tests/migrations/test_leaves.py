@@ -53,6 +53,14 @@ TEMPLATE = {
         "index (room_id, message_id, user_id)": "UNIQUE",
         "index (user_id, room_id, message_id)": "",
     },
+    "message_search": {
+        "constraint fk_message_search_message": "FOREIGN KEY (room_id, message_id)"
+        " REFERENCES messages(room_id, id) ON DELETE CASCADE",
+        "constraint fk_message_search_room": _TO_ROOM,
+        "constraint message_search_pkey": "PRIMARY KEY (room_id, message_id)",
+        "index (room_id, message_id)": "UNIQUE",
+        "index gin (words) WITH (fastupdate=off)": "",
+    },
 }
 
 
@@ -91,7 +99,7 @@ async def _described(connection: Connection, leaf: str) -> dict[str, str]:
     for definition, unique in await connection.fetch(
         "SELECT pg_get_indexdef(indexrelid), indisunique FROM pg_index WHERE indrelid = $1::text::regclass", leaf
     ):
-        columns, _, where = definition.partition(" USING btree ")[2].partition(" WHERE ")
+        columns, _, where = definition.partition(" USING ")[2].removeprefix("btree ").partition(" WHERE ")
         note = {"(room_id, id) INCLUDE (user_id)": " hidden" if "robot" in where else " uncounted"}.get(columns, "")
         found[f"index {columns}{note}"] = "UNIQUE" if unique else f"WHERE {where}" if where else ""
     return found
@@ -146,7 +154,7 @@ async def test_a_leaf_holds_its_month_and_months_meet(filled_connection: Connect
                 leaf[-7:].replace("_", "-") + "-01",
             )
             assert low == first
-    assert bounds["messages"] == bounds["message_read_receipts"]
+    assert bounds["messages"] == bounds["message_read_receipts"] == bounds["message_search"]
     months = bounds["messages"]
     assert all(before[2] == after[1] for before, after in pairwise(months))
 
@@ -191,6 +199,8 @@ async def test_every_foreign_key_to_users_and_rooms_has_the_tenant_in_front(fill
         ("message_keys", "room_id"),
         ("message_keys", "user_id"),
         ("room_events", "room_id"),
+        ("message_search", "room_id"),
+        ("search_progress", "room_id"),
     }
 
 
@@ -251,6 +261,6 @@ async def test_a_hard_delete_of_a_user_leaves_what_they_wrote(filled_connection:
 
 async def test_a_hard_delete_of_a_room_takes_its_children_along(filled_connection: Connection) -> None:
     await filled_connection.execute("DELETE FROM rooms")
-    for table in ("room_users", "messages", "message_read_receipts", "message_keys", "room_events"):
+    for table in ("room_users", "messages", "message_read_receipts", "message_keys", "room_events", "message_search"):
         assert await filled_connection.fetchval(f"SELECT count(*) FROM {table}") == 0, table
     assert await filled_connection.fetchval("SELECT count(*) FROM users") > 0

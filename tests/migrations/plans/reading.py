@@ -11,7 +11,7 @@ AREA = Area(
         Query("ix_messages_hidden_from_guests", f"SELECT * FROM chat_unread({TENANT}, {{user_2}})"),
         Query(
             "ix_message_read_receipts_reader",
-            f"SELECT * FROM chat_readers({TENANT}, {{user_2}}, {{room_1}}, {{message_95000}})",
+            f"SELECT * FROM chat_readers({TENANT}, {{user_2}}, {{room_1}}, {{message_1}})",
         ),
     ),
 )
