@@ -1564,6 +1564,8 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v record;
     v_message record;
+    v_seats bigint;
+    v_receipts bigint;
 BEGIN
     SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
     IF v.refusal IS NULL THEN
@@ -1577,6 +1579,24 @@ BEGIN
     IF v.refusal IS NOT NULL THEN
         refusal := v.refusal;
         RETURN NEXT;
+        RETURN;
+    END IF;
+    -- From the receipts since the message, read in one go; or, where people have marked that often, seat by seat. In a
+    -- large room most seats have no receipt that new, and asking for each would read several pages for nothing.
+    SELECT count(*) INTO v_seats FROM room_users s WHERE s.room_id = p_room;
+    SELECT count(*) INTO v_receipts FROM (
+        SELECT FROM message_read_receipts x WHERE x.room_id = p_room AND x.message_id >= p_message LIMIT 10 * v_seats) x;
+    IF v_receipts < 10 * v_seats THEN
+        RETURN QUERY
+            SELECT NULL::text, first.message_id, s.user_id, first.read_at
+              FROM (SELECT DISTINCT ON (x.user_id) x.user_id, x.message_id, x.read_at FROM message_read_receipts x
+                     WHERE x.room_id = p_room AND x.message_id >= p_message
+                     ORDER BY x.user_id, x.message_id) first
+              JOIN room_users s ON s.room_id = p_room AND s.user_id = first.user_id
+             WHERE s.user_id IS DISTINCT FROM v_message.user_id
+               AND (s.can_see_history OR v_message.position > s.visible_from)
+               AND NOT (s.role = 'guest' AND v_message.is_hidden_from_guests)
+             ORDER BY s.user_id;
         RETURN;
     END IF;
     RETURN QUERY
@@ -1799,60 +1819,45 @@ RETURNS TABLE (found_room uuid, found_rank real, id uuid, "position" bigint, use
                created_at timestamptz, rest chat_message_rest)
 -- Planned for its values: how rare the words are and how many rooms there are decides by which index to go.
 LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_custom_plan AS $$
--- The newest first: in windows that grow, from the newest month on, so that a word nearly every message has is looked
--- for only as far back as the page reaches. Within a window hits are sorted first, and looked at as messages (deleted?
--- hidden? whose?) only until the page is full.
+-- Hits are taken from the index a few more than asked for, in the order of the answer, and only those are looked at as
+-- messages (deleted? hidden? whose?); more are taken while the page is not full. The newest are looked for in windows
+-- that grow, from the newest month on: a word nearly every message has is followed no further back than the page goes.
 DECLARE
     v_query tsquery := p_query::tsquery;
     v_rooms uuid[] := p_rooms;
     v_floors uuid[];
     v_guests boolean[];
-    v_high uuid := CASE WHEN p_before < p_end THEN chat_uuid_after(p_before) ELSE p_end END;  -- not included
-    v_low uuid;
+    v_high uuid := p_end;  -- not included
+    v_low uuid := p_first;
+    v_days integer := 31;
+    v_rank real := p_rank;
+    v_before uuid := p_before;
+    v_before_room uuid := p_before_room;
+    v_take integer := 2 * p_limit + 20;
+    v_hits record;
+    v_number integer;
     v_left integer := p_limit;
     v_found integer;
-    v_days integer := 31;
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     IF p_actor IS NOT NULL THEN
+        -- An array of rooms and not a sub-select: a filter, and no reason to join room by room.
         SELECT array_agg(s.room_id), array_agg(s.floor_id), array_agg(s.is_guest) INTO v_rooms, v_floors, v_guests
           FROM reading_seats s
          WHERE s.user_id = p_actor AND s.tenant_id = p_tenant AND (p_rooms IS NULL OR s.room_id = ANY (p_rooms));
         IF v_rooms IS NULL THEN RETURN; END IF;
     END IF;
-
-    IF p_by_rank THEN
-        RETURN QUERY
-            SELECT m.room_id, h.rank, m.id, m.position, m.user_id, m.content::text, m.created_at, chat_rest_of(m)
-              FROM (SELECT s.room_id, s.message_id, coalesce(seat.is_guest, false) AS is_guest,
-                           ts_rank(s.words, v_query) AS rank
-                      FROM message_search s
-                      LEFT JOIN unnest(v_rooms, v_floors, v_guests) AS seat (room_id, floor_id, is_guest)
-                        ON seat.room_id = s.room_id
-                     WHERE s.words @@ v_query AND s.tenant_id = p_tenant
-                       AND (v_rooms IS NULL OR s.room_id = ANY (v_rooms))
-                       AND s.message_id >= p_first AND s.message_id < p_end
-                       AND (seat.floor_id IS NULL OR s.message_id > seat.floor_id)
-                       AND (ts_rank(s.words, v_query), s.message_id, s.room_id) < (p_rank, p_before, p_before_room)
-                     ORDER BY ts_rank(s.words, v_query) DESC, s.message_id DESC, s.room_id DESC
-                    OFFSET 0) h
-              JOIN messages m ON m.room_id = h.room_id AND m.id = h.message_id
-             WHERE m.deleted_at IS NULL AND m.message_type = ANY (p_types)
-               AND (p_authors IS NULL OR m.user_id = ANY (p_authors))
-               AND (p_threads IS NULL OR m.thread_id = ANY (p_threads) OR m.id = ANY (p_threads))
-               AND NOT (h.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
-               AND (p_actor IS NOT NULL OR EXISTS (SELECT FROM rooms r WHERE r.id = h.room_id AND r.deleted_at IS NULL))
-             ORDER BY h.rank DESC, h.message_id DESC, h.room_id DESC
-             LIMIT p_limit;
-        RETURN;
+    IF NOT p_by_rank THEN
+        IF v_before < v_high THEN v_high := chat_uuid_after(v_before); END IF;
+        v_low := greatest(p_first, chat_id_shifted(least(v_high, chat_first_id(now())), -v_days));
     END IF;
 
-    WHILE v_left > 0 AND v_high > p_first LOOP
-        v_low := CASE WHEN v_days > 20000 THEN p_first
-                      ELSE greatest(p_first, chat_id_shifted(least(v_high, chat_first_id(now())), -v_days)) END;
-        RETURN QUERY
-            SELECT m.room_id, 0::real, m.id, m.position, m.user_id, m.content::text, m.created_at, chat_rest_of(m)
-              FROM (SELECT s.room_id, s.message_id, coalesce(seat.is_guest, false) AS is_guest
+    WHILE v_left > 0 LOOP
+        SELECT array_agg(h.room_id) AS rooms, array_agg(h.message_id) AS ids, array_agg(h.rank) AS ranks,
+               array_agg(h.is_guest) AS guests INTO v_hits
+          FROM (SELECT * FROM (
+                    SELECT s.room_id, s.message_id, coalesce(seat.is_guest, false) AS is_guest,
+                           CASE WHEN p_by_rank THEN ts_rank(s.words, v_query) ELSE 0 END AS rank
                       FROM message_search s
                       LEFT JOIN unnest(v_rooms, v_floors, v_guests) AS seat (room_id, floor_id, is_guest)
                         ON seat.room_id = s.room_id
@@ -1860,21 +1865,40 @@ BEGIN
                        AND (v_rooms IS NULL OR s.room_id = ANY (v_rooms))
                        AND s.message_id >= v_low AND s.message_id < v_high
                        AND (seat.floor_id IS NULL OR s.message_id > seat.floor_id)
-                       AND (s.message_id, s.room_id) < (p_before, p_before_room)
-                     ORDER BY s.message_id DESC, s.room_id DESC
-                    OFFSET 0) h
-              JOIN messages m ON m.room_id = h.room_id AND m.id = h.message_id AND m.id >= v_low AND m.id < v_high
-             WHERE m.deleted_at IS NULL AND m.message_type = ANY (p_types)
-               AND (p_authors IS NULL OR m.user_id = ANY (p_authors))
-               AND (p_threads IS NULL OR m.thread_id = ANY (p_threads) OR m.id = ANY (p_threads))
-               AND NOT (h.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
-               AND (p_actor IS NOT NULL OR EXISTS (SELECT FROM rooms r WHERE r.id = h.room_id AND r.deleted_at IS NULL))
-             ORDER BY h.message_id DESC, h.room_id DESC
-             LIMIT v_left;
-        GET DIAGNOSTICS v_found = ROW_COUNT;
-        v_left := v_left - v_found;
-        v_high := v_low;
-        v_days := v_days * 4;
+                    OFFSET 0) every
+                 WHERE v_rank = 'infinity' OR (every.rank, every.message_id, every.room_id) < (v_rank, v_before, v_before_room)
+                 ORDER BY every.rank DESC, every.message_id DESC, every.room_id DESC
+                 LIMIT v_take) h;
+        v_number := coalesce(cardinality(v_hits.ids), 0);
+        IF v_number > 0 THEN
+            RETURN QUERY
+                SELECT m.room_id, h.rank, m.id, m.position, m.user_id, m.content::text, m.created_at, chat_rest_of(m)
+                  FROM unnest(v_hits.rooms, v_hits.ids, v_hits.ranks, v_hits.guests) WITH ORDINALITY
+                           AS h (room_id, message_id, rank, is_guest, n)
+                  JOIN messages m ON m.room_id = h.room_id AND m.id = h.message_id
+                 WHERE m.deleted_at IS NULL AND m.message_type = ANY (p_types)
+                   AND (p_authors IS NULL OR m.user_id = ANY (p_authors))
+                   AND (p_threads IS NULL OR m.thread_id = ANY (p_threads) OR m.id = ANY (p_threads))
+                   AND NOT (h.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+                   AND (p_actor IS NOT NULL
+                        OR EXISTS (SELECT FROM rooms r WHERE r.id = m.room_id AND r.deleted_at IS NULL))
+                 ORDER BY h.n
+                 LIMIT v_left;
+            GET DIAGNOSTICS v_found = ROW_COUNT;
+            v_left := v_left - v_found;
+        END IF;
+        IF v_number = v_take THEN
+            v_rank := v_hits.ranks[v_number];
+            v_before := v_hits.ids[v_number];
+            v_before_room := v_hits.rooms[v_number];
+            v_take := v_take * 8;
+        ELSE
+            EXIT WHEN p_by_rank OR v_low <= p_first;
+            v_high := v_low;
+            v_days := v_days * 4;
+            v_low := CASE WHEN v_days > 20000 THEN p_first
+                          ELSE greatest(p_first, chat_id_shifted(v_high, -v_days)) END;
+        END IF;
     END LOOP;
 END $$;
 

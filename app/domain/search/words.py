@@ -1,4 +1,4 @@
-"""What the words of a text are: the same for what is written and for what is asked (docs/decisions/0011).
+"""What the words of a text are: the same for what is written and for what is asked (docs/areas/search.md).
 
 A word is a run of letters, digits and their marks, folded as names are (NFKC, casefold). Everything else stands between
 words. Scripts that put no spaces between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese, Tibetan) are taken

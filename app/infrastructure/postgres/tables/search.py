@@ -14,7 +14,7 @@ message_search = Table(
     Column("room_id", Uuid(), nullable=False),
     Column("message_id", Uuid(), nullable=False),
     Column("tenant_id", Uuid(), nullable=False),
-    Column("words", TSVECTOR(), nullable=False),  # made by the domain (docs/decisions/0011), never by to_tsvector
+    Column("words", TSVECTOR(), nullable=False),  # made by the domain (docs/areas/search.md), never by to_tsvector
     PrimaryKeyConstraint("room_id", "message_id"),
     info={"leaf_keys": (TO_MESSAGE, leaf_to_room())},
     postgresql_partition_by="RANGE (message_id)",
