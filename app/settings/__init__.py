@@ -150,6 +150,14 @@ class Settings(BaseSettings):
         description="Whether an open application keeps the search index up to date, within a second of a send or an"
         " edit. Any number may; one at least must, or `chatcore search index` be run. Of no effect on `memory`.",
     )
+    password_algorithm: Literal["bcrypt", "argon2id"] = Field(
+        "bcrypt",
+        description="What new passwords are hashed by; `argon2id` needs the extra `argon2`. Hashes of the other still"
+        " verify, and are made anew at the next login.",
+    )
+    password_threads: int = Field(
+        2, ge=1, le=64, description="Most passwords hashed at a time; the others wait their turn."
+    )
     months_ahead: int = Field(3, ge=1, le=36, description="Months for which partitions are made ahead.")
 
     def __init__(self, **values: Any) -> None:

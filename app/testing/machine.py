@@ -25,17 +25,34 @@ from app.domain.rooms.members import Role
 from app.domain.unit_of_work import Reader, UnitOfWork
 
 from . import builders
-from .acts import identity, imports, messaging, reading, rooms, search
+from .acts import blocks, credentials, identity, imports, invitations, messaging, reading, rooms, search
 from .harness import START, Harness
 from .sides import Outcome, Side
 from .steps import BACK, ROOM, WHERE, WHO, Aim, Look, unblocked
 from .world import NO_ROOM
 
-LOOKS: dict[str, Look] = {**identity.LOOKS, **rooms.LOOKS, **messaging.LOOKS, **reading.LOOKS, **search.LOOKS}
+LOOKS: dict[str, Look] = {
+    **identity.LOOKS,
+    **rooms.LOOKS,
+    **invitations.LOOKS,
+    **messaging.LOOKS,
+    **reading.LOOKS,
+    **credentials.LOOKS,
+    **blocks.LOOKS,
+    **search.LOOKS,
+}
 
 
 class StoreMachine(
-    identity.Identity, rooms.Rooms, messaging.Messaging, reading.Reading, imports.Imports, search.Searching
+    identity.Identity,
+    rooms.Rooms,
+    invitations.Invitations,
+    credentials.Credentials,
+    blocks.Blocks,
+    messaging.Messaging,
+    reading.Reading,
+    imports.Imports,
+    search.Searching,
 ):
     """The steps of all areas, the beginning and the end; `comparing` gives it its stores."""
 

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
-from tests.migrations.plans import audit, identity, messaging, reading, rooms, search
+from tests.migrations.plans import audit, blocks, identity, invitations, messaging, reading, rooms, search
 
-AREAS = (identity.AREA, rooms.AREA, messaging.AREA, reading.AREA, search.AREA, audit.AREA)
+AREAS = (
+    identity.AREA,
+    rooms.AREA,
+    invitations.AREA,
+    messaging.AREA,
+    reading.AREA,
+    search.AREA,
+    audit.AREA,
+    blocks.AREA,
+)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import base, events, identity, messaging, reading, rooms, search
+from . import base, blocks, events, identity, invitations, messaging, reading, rooms, search
 
-AREAS: Final = (identity, rooms, messaging, reading, events, search)
+AREAS: Final = (identity, blocks, rooms, invitations, messaging, reading, events, search)
 """Imported for the tables they add to `metadata`."""
 
 metadata: Final = base.metadata
