@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.domain.actors import Actor
+from app.domain.ids import MessageId, RoomId
 from app.domain.pages import Cursor
 from app.domain.search import Hit, Search
 from app.domain.unit_of_work import Reader
@@ -24,11 +25,16 @@ async def ask(reader: Reader, text: str, *, limit: int = 100, **filters: Any) ->
     cursor: Cursor | None = None
     while True:
         hits = await reader.search.find(search, cursor=cursor, limit=limit)
+        assert not {_place(hit) for hit in found} & {_place(hit) for hit in hits.items}, "a page repeats another"
         found += hits.items
         if hits.next is None:
             return found
         assert len(hits.items) == limit
         cursor = hits.next
+
+
+def _place(hit: Hit) -> tuple[RoomId, MessageId]:
+    return hit.message.room_id, hit.message.id
 
 
 async def find(world: World, actor: Actor | None, text: str, *, limit: int = 100, **filters: Any) -> list[str]:
