@@ -33,17 +33,24 @@ from app.infrastructure.local.clock import SystemClock
 from app.infrastructure.local.ids import TimeOrderedIds
 from app.infrastructure.local.passwords import ThreadedPasswords
 from app.infrastructure.memory.store import MemoryStore
+from app.services.answers import AnswerService
 from app.services.blocks import BlockService
 from app.services.credentials import CredentialService
+from app.services.drafts import DraftService
 from app.services.identity import IdentityService
 from app.services.imports.importer import ImportService
 from app.services.invitations import InvitationService
 from app.services.members import MemberService
+from app.services.mentions import MentionService
 from app.services.messaging import MessagingService
 from app.services.moderation import ModerationService
+from app.services.pins import PinService
+from app.services.reactions import ReactionService
 from app.services.reading import ReadingService
 from app.services.rooms import RoomService
+from app.services.schedule import ScheduleService
 from app.services.search import SearchService
+from app.services.threads import ThreadService
 from app.settings import Settings
 
 Exits = AsyncExitStack[bool | None]
@@ -122,6 +129,13 @@ class Container(containers.DeclarativeContainer):
     messages = providers.Singleton(MessagingService, store=store, message_max_length=config.provided.message_max_length)
     reading = providers.Singleton(ReadingService, store=store)
     search = providers.Singleton(SearchService, store=store, clock=clock)
+    threads = providers.Singleton(ThreadService, store=store)
+    drafts = providers.Singleton(DraftService, store=store, message_max_length=config.provided.message_max_length)
+    schedule = providers.Singleton(ScheduleService, store=store, message_max_length=config.provided.message_max_length)
+    answers = providers.Singleton(AnswerService, store=store, message_max_length=config.provided.message_max_length)
+    reactions = providers.Singleton(ReactionService, store=store)
+    mentions = providers.Singleton(MentionService, store=store)
+    pins = providers.Singleton(PinService, store=store)
     imports = providers.Singleton(ImportService, store=store, ids=ids, clock=clock)
 
 
@@ -139,6 +153,13 @@ class Chat:
     messages: MessagingService
     reading: ReadingService
     search: SearchService
+    threads: ThreadService
+    drafts: DraftService
+    schedule: ScheduleService
+    answers: AnswerService
+    reactions: ReactionService
+    mentions: MentionService
+    pins: PinService
     imports: ImportService
     events: Bus
     """`async with chat.events.subscribe(room_id) as events: async for event in events: ...`"""
@@ -173,6 +194,13 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
                 messages=parts.messages(),
                 reading=parts.reading(),
                 search=parts.search(),
+                threads=parts.threads(),
+                drafts=parts.drafts(),
+                schedule=parts.schedule(),
+                answers=parts.answers(),
+                reactions=parts.reactions(),
+                mentions=parts.mentions(),
+                pins=parts.pins(),
                 imports=parts.imports(),
                 events=parts.bus(),
                 store=parts.store(),

@@ -47,6 +47,20 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 
 -- Made by alembic/write_initial.py from the tables; frozen with the first release.
+CREATE TABLE mentions (
+    room_id UUID NOT NULL,
+    message_id UUID NOT NULL,
+    user_id UUID,
+    kind TEXT NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    reached UUID[],
+    CONSTRAINT uq_mentions UNIQUE NULLS NOT DISTINCT (room_id, message_id, user_id, kind),
+    CONSTRAINT ck_mentions_of_somebody CHECK ((kind = 'user') = (user_id IS NOT NULL)),
+    CONSTRAINT ck_mentions_reached CHECK ((kind = 'here') = (reached IS NOT NULL)),
+    CONSTRAINT ck_mentions_kind CHECK (kind IN ('user', 'here', 'all'))
+) PARTITION BY RANGE (message_id);
+CREATE INDEX ix_mentions_reader ON mentions (user_id, room_id, message_id);
+
 CREATE TABLE message_read_receipts (
     room_id UUID NOT NULL,
     message_id UUID NOT NULL,
@@ -89,7 +103,7 @@ CREATE TABLE messages (
     deleted_at TIMESTAMP WITH TIME ZONE,
     countable BIGINT NOT NULL,
     CONSTRAINT pk_messages PRIMARY KEY (room_id, id),
-    CONSTRAINT ck_messages_says_something CHECK (content <> '' OR message_type IN ('image', 'file') OR deleted_at IS NOT NULL),
+    CONSTRAINT ck_messages_says_something CHECK (content <> '' OR message_type IN ('image', 'file') OR delivery_status IN ('streaming', 'failed') OR deleted_at IS NOT NULL),
     CONSTRAINT ck_messages_position CHECK (position >= 1),
     CONSTRAINT ck_messages_message_type CHECK (message_type IN ('text', 'image', 'file', 'robot', 'system', 'graph')),
     CONSTRAINT ck_messages_delivery_status CHECK (delivery_status IN ('streaming', 'batch-delay', 'delivered', 'failed')),
@@ -98,6 +112,7 @@ CREATE TABLE messages (
 CREATE INDEX ix_messages_author ON messages (user_id, id);
 CREATE INDEX ix_messages_hidden_from_guests ON messages (room_id, id) INCLUDE (user_id) WHERE message_type = 'robot' AND NOT is_robot_visible_to_guests AND deleted_at IS NULL;
 CREATE INDEX ix_messages_robot ON messages (robot_id, id) WHERE robot_id IS NOT NULL;
+CREATE INDEX ix_messages_streaming ON messages (tenant_id, id) WHERE delivery_status = 'streaming' AND deleted_at IS NULL;
 CREATE INDEX ix_messages_thread ON messages (room_id, thread_id, id) WHERE thread_id IS NOT NULL;
 CREATE INDEX ix_messages_type ON messages (room_id, message_type, id) WHERE deleted_at IS NULL;
 CREATE INDEX ix_messages_uncounted ON messages (room_id, id) INCLUDE (user_id) WHERE deleted_at IS NOT NULL AND message_type <> 'system';
@@ -133,6 +148,32 @@ CREATE TABLE messages_history (
     CONSTRAINT ck_messages_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
 );
 CREATE INDEX ix_messages_history_row ON messages_history (room_id, id, history_id);
+
+CREATE TABLE pins (
+    room_id UUID NOT NULL,
+    message_id UUID NOT NULL,
+    pinned_by UUID,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    revision BIGINT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_pins PRIMARY KEY (room_id, message_id),
+    CONSTRAINT ck_pins_revision CHECK (revision >= 1)
+) PARTITION BY RANGE (message_id);
+CREATE INDEX ix_pins_user ON pins (pinned_by);
+
+CREATE TABLE reactions (
+    room_id UUID NOT NULL,
+    message_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    emoji VARCHAR(50) NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    revision BIGINT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_reactions PRIMARY KEY (room_id, message_id, user_id, emoji),
+    CONSTRAINT ck_reactions_revision CHECK (revision >= 1)
+) PARTITION BY RANGE (message_id);
+CREATE INDEX ix_reactions_emoji ON reactions (room_id, message_id, emoji, revision) INCLUDE (user_id);
+CREATE INDEX ix_reactions_user ON reactions (user_id);
 
 CREATE TABLE room_users_history (
     history_id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -203,6 +244,7 @@ CREATE TABLE rooms_history (
     name_key TEXT,
     direct_key VARCHAR(52),
     last_countable BIGINT,
+    last_mention_id UUID,
     CONSTRAINT pk_rooms_history PRIMARY KEY (history_id),
     CONSTRAINT ck_rooms_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
 );
@@ -345,6 +387,7 @@ CREATE TABLE rooms (
     name_key TEXT,
     direct_key VARCHAR(52),
     last_countable BIGINT DEFAULT 0 NOT NULL,
+    last_mention_id UUID,
     CONSTRAINT pk_rooms PRIMARY KEY (id),
     CONSTRAINT uq_rooms_tenant_id_id UNIQUE (tenant_id, id),
     CONSTRAINT fk_rooms_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id),
@@ -406,6 +449,23 @@ CREATE TABLE user_status (
     CONSTRAINT ck_user_status_status CHECK (status IN ('offline', 'online', 'away', 'busy'))
 );
 CREATE INDEX ix_user_status_presence ON user_status (tenant_id, last_seen_at, user_id) WHERE status <> 'offline';
+
+CREATE TABLE drafts (
+    metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
+    user_id UUID NOT NULL,
+    room_id UUID NOT NULL,
+    thread_id UUID DEFAULT '00000000-0000-0000-0000-000000000000' NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    content VARCHAR(100000) NOT NULL,
+    version BIGINT DEFAULT 1 NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_drafts PRIMARY KEY (user_id, room_id, thread_id),
+    CONSTRAINT fk_drafts_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_drafts_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_drafts_version CHECK (version >= 1)
+);
+CREATE INDEX ix_drafts_room ON drafts (room_id);
 
 CREATE TABLE invitations (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -470,7 +530,7 @@ CREATE TABLE room_events (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_room_events PRIMARY KEY (room_id, revision),
     CONSTRAINT fk_room_events_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.archived', 'room.reopened', 'room.closed', 'room.deleted', 'member.invited', 'member.joined', 'member.left', 'member.removed', 'member.banned', 'member.unbanned', 'member.changed', 'invitation.closed', 'message.sent', 'message.edited', 'message.deleted')),
+    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.archived', 'room.reopened', 'room.closed', 'room.deleted', 'member.invited', 'member.joined', 'member.left', 'member.removed', 'member.banned', 'member.unbanned', 'member.changed', 'invitation.closed', 'message.sent', 'message.edited', 'message.deleted', 'message.finished', 'message.pinned', 'message.unpinned', 'reaction.added', 'reaction.removed')),
     CONSTRAINT ck_room_events_revision CHECK (revision >= 1)
 );
 CREATE INDEX ix_room_events_created ON room_events USING brin (created_at) WITH (pages_per_range = 16, autosummarize = on);
@@ -518,6 +578,38 @@ CREATE INDEX ix_room_users_seated_by_room ON room_users (room_id, user_id) WHERE
 CREATE INDEX ix_room_users_seated_by_user ON room_users (user_id, room_id) WHERE status IN ('active', 'muted');
 CREATE INDEX ix_room_users_user ON room_users (user_id, room_id);
 
+CREATE TABLE scheduled_messages (
+    metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    room_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    client_key VARCHAR(128) NOT NULL,
+    message_type TEXT DEFAULT 'text' NOT NULL,
+    content VARCHAR(100000) NOT NULL,
+    reply_to_message_id UUID,
+    thread_id UUID,
+    due_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    ready_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    status TEXT DEFAULT 'pending' NOT NULL,
+    attempts INTEGER DEFAULT 0 NOT NULL,
+    claimed_until TIMESTAMP WITH TIME ZONE,
+    message_id UUID,
+    error VARCHAR(64),
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    body_hash BYTEA NOT NULL,
+    CONSTRAINT pk_scheduled_messages PRIMARY KEY (id),
+    CONSTRAINT uq_scheduled_messages_key UNIQUE (room_id, client_key, user_id),
+    CONSTRAINT fk_scheduled_messages_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_scheduled_messages_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_scheduled_messages_message_type CHECK (message_type IN ('text', 'image', 'file', 'robot', 'system', 'graph')),
+    CONSTRAINT ck_scheduled_messages_status CHECK (status IN ('pending', 'claimed', 'sent', 'failed', 'cancelled')),
+    CONSTRAINT ck_scheduled_messages_attempts CHECK (attempts >= 0 AND attempts <= 1000000)
+);
+CREATE INDEX ix_scheduled_messages_mine ON scheduled_messages (user_id, due_at, id);
+CREATE INDEX ix_scheduled_messages_ready ON scheduled_messages (tenant_id, ready_at, id) WHERE status IN ('pending', 'claimed');
+
 CREATE TABLE search_progress (
     room_id UUID NOT NULL,
     tenant_id UUID NOT NULL,
@@ -527,6 +619,52 @@ CREATE TABLE search_progress (
     CONSTRAINT fk_search_progress_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE
 );
 
+CREATE TABLE thread_follows (
+    room_id UUID NOT NULL,
+    thread_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    last_read_position BIGINT DEFAULT 0 NOT NULL,
+    muted BOOLEAN DEFAULT false NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    last_read_id UUID DEFAULT '00000000-0000-0000-0000-000000000000' NOT NULL,
+    CONSTRAINT pk_thread_follows PRIMARY KEY (room_id, thread_id, user_id),
+    CONSTRAINT fk_thread_follows_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_thread_follows_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_thread_follows_last_read_position CHECK (last_read_position >= 0)
+);
+CREATE INDEX ix_thread_follows_user ON thread_follows (user_id, room_id, thread_id);
+
+CREATE TABLE thread_participants (
+    room_id UUID NOT NULL,
+    thread_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    replies BIGINT NOT NULL,
+    first_reply_id UUID NOT NULL,
+    CONSTRAINT pk_thread_participants PRIMARY KEY (room_id, thread_id, user_id),
+    CONSTRAINT fk_thread_participants_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_thread_participants_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_thread_participants_replies CHECK (replies >= 1)
+);
+CREATE INDEX ix_thread_participants_user ON thread_participants (user_id);
+
+CREATE TABLE threads (
+    room_id UUID NOT NULL,
+    thread_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    reply_count BIGINT NOT NULL,
+    last_reply_id UUID,
+    last_reply_position BIGINT DEFAULT 0 NOT NULL,
+    last_reply_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_threads PRIMARY KEY (room_id, thread_id),
+    CONSTRAINT fk_threads_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_threads_reply_count CHECK (reply_count >= 0),
+    CONSTRAINT ck_threads_last_reply_position CHECK (last_reply_position >= 0)
+);
+CREATE INDEX ix_threads_last_reply ON threads (room_id, last_reply_id) WHERE reply_count > 0;
+
 -- The foreign keys of every leaf of every month, in the order they are made.
 CREATE FUNCTION chat_leaf_keys() RETURNS TABLE (n integer, parent text, foreign_key text, definition text)
 LANGUAGE sql IMMUTABLE AS $$
@@ -534,11 +672,20 @@ LANGUAGE sql IMMUTABLE AS $$
         (1, 'messages', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
         (2, 'messages', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (user_id)'),
         (3, 'messages', 'robot', 'FOREIGN KEY (tenant_id, robot_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (robot_id)'),
-        (4, 'message_read_receipts', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
-        (5, 'message_read_receipts', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (6, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
-        (7, 'message_search', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
-        (8, 'message_search', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE')
+        (4, 'mentions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (5, 'mentions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (6, 'mentions', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
+        (7, 'message_read_receipts', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (8, 'message_read_receipts', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (9, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
+        (10, 'message_search', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (11, 'message_search', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (12, 'pins', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (13, 'pins', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (14, 'pins', 'user', 'FOREIGN KEY (tenant_id, pinned_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (pinned_by)'),
+        (15, 'reactions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (16, 'reactions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (17, 'reactions', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
 $$;
 
 -- Who acts, for which tenant, when: set inside the transaction of each call and gone with it. What reads it: the
@@ -1064,6 +1211,7 @@ SELECT s.room_id, s.user_id, r.tenant_id,
                   AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM s.user_id)
             - CASE WHEN s.role = 'guest' THEN chat_hidden_from_guest(s.room_id, place.after_id, s.user_id) ELSE 0 END
        END AS unread,
+       place.after_id, s.visible_from_id, r.last_mention_id,
        r.name::text AS r_name, r.description::text AS r_description, r.room_type AS r_room_type, r.status AS r_status,
        r.is_private AS r_is_private, r.guest_access_allowed AS r_guest_access_allowed,
        r.max_participants AS r_max_participants, r.created_by AS r_created_by, r.parent_room_id AS r_parent_room_id,
@@ -1094,13 +1242,21 @@ SELECT s.room_id, s.user_id, r.tenant_id,
 
 -- The same by SPEC's sentence, message by message: what the counters are proved against.
 CREATE VIEW member_unread_recount WITH (security_invoker = true) AS
-SELECT u.room_id, u.user_id,
-       (SELECT count(*) FROM messages m
+SELECT u.room_id, u.user_id, counted.unread, counted.mentions
+  FROM room_users u CROSS JOIN LATERAL (
+       SELECT count(*) AS unread,
+              count(*) FILTER (WHERE EXISTS (
+                  SELECT FROM mentions x
+                   WHERE x.room_id = m.room_id AND x.message_id = m.id
+                     AND (x.user_id = u.user_id
+                          OR (x.user_id IS NULL AND m.position > u.visible_from
+                              AND (x.kind = 'all' OR u.user_id = ANY (x.reached)))))) AS mentions
+         FROM messages m
          WHERE m.room_id = u.room_id AND m.position > u.last_read_position
            AND m.deleted_at IS NULL AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM u.user_id
            AND (u.can_see_history OR m.position > u.visible_from)
-           AND NOT (u.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)) AS unread
-  FROM room_users u;
+           AND NOT (u.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+       ) counted;
 
 -- Who may look into which room, and what is hidden from them there: messages up to `floor_id`, and robots' from guests.
 -- With what tells how far apart its messages are.
@@ -1641,6 +1797,168 @@ BEGIN
     RETURN v_revisions;
 END $$;
 
+-- Mentions (app/domain/mentions). One row a person named, and one for `here` and for `all`, which are nobody's: a send
+-- writes as many rows as it makes calls, however many people sit in the room.
+
+CREATE FUNCTION chat_mention(p_tenant uuid, p_room uuid, p_message uuid, p_users uuid[], p_names text[],
+                             p_calls text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+-- Who of the named sits in the held room; whom `here` reaches is who of those sitting there is online now. What a
+-- message has called before stays as it was.
+BEGIN
+    INSERT INTO mentions (room_id, message_id, user_id, kind, tenant_id)
+    SELECT p_room, p_message, s.user_id, 'user', p_tenant
+      FROM (SELECT n.id FROM unnest(p_users) AS n (id)
+            UNION
+            SELECT u.id FROM users u
+             WHERE u.tenant_id = p_tenant AND u.username_key = ANY (p_names) AND u.deleted_at IS NULL) named
+      JOIN room_users s ON s.room_id = p_room AND s.user_id = named.id AND s.status IN ('active', 'muted')
+    ON CONFLICT DO NOTHING;
+    IF NOT FOUND AND p_calls = '{}' THEN RETURN; END IF;
+    UPDATE rooms r SET last_mention_id = p_message
+     WHERE r.id = p_room AND (r.last_mention_id IS NULL OR r.last_mention_id < p_message);
+    INSERT INTO mentions (room_id, message_id, kind, tenant_id, reached)
+    SELECT p_room, p_message, c.kind, p_tenant,
+           CASE WHEN c.kind = 'here' THEN ARRAY(
+               SELECT s.user_id FROM room_users s JOIN user_status t ON t.user_id = s.user_id
+                WHERE s.room_id = p_room AND s.status IN ('active', 'muted') AND t.status = 'online'
+                ORDER BY s.user_id)
+           END
+      FROM unnest(p_calls) AS c (kind)
+    ON CONFLICT DO NOTHING;
+END $$;
+
+CREATE FUNCTION chat_mention_anew(p_tenant uuid, p_room uuid, p_message uuid, p_users uuid[], p_names text[],
+                                  p_calls text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+-- Whom an edited message calls now: who is no longer called goes, who is called still stays, seated or not.
+BEGIN
+    DELETE FROM mentions x
+     WHERE x.room_id = p_room AND x.message_id = p_message
+       AND CASE WHEN x.kind <> 'user' THEN x.kind <> ALL (p_calls)
+                ELSE x.user_id <> ALL (p_users)
+                     AND NOT EXISTS (SELECT FROM users u
+                                      WHERE u.id = x.user_id AND u.username_key = ANY (p_names)
+                                        AND u.deleted_at IS NULL)
+           END;
+    PERFORM chat_mention(p_tenant, p_room, p_message, p_users, p_names, p_calls);
+END $$;
+
+CREATE FUNCTION chat_calls_of(p_user uuid) RETURNS TABLE (room_id uuid, mentions bigint)
+LANGUAGE plpgsql STABLE ROWS 10 AS $$
+-- How much of what is unread calls the member, by name or everybody since they took their seat; rooms without any are
+-- left out. Most are passed over by one look at when anybody was called there last, so that the walk over the months is
+-- made ready only for who has something to find, and then once for all their rooms.
+DECLARE
+    v_rooms uuid[];
+    v_after uuid[];
+    v_seated uuid[];
+    v_guest boolean[];
+BEGIN
+    SELECT array_agg(w.room_id), array_agg(w.after_id), array_agg(w.visible_from_id), array_agg(w.s_role = 'guest')
+      INTO v_rooms, v_after, v_seated, v_guest
+      FROM member_rooms w
+     WHERE w.user_id = p_user AND w.s_status IN ('active', 'muted') AND w.last_mention_id > w.after_id;
+    IF v_rooms IS NULL THEN RETURN; END IF;
+    RETURN QUERY
+        SELECT w.id, count(*)
+          FROM unnest(v_rooms, v_after, v_seated, v_guest) AS w (id, after_id, seated_id, is_guest)
+          CROSS JOIN LATERAL (
+              SELECT x.message_id FROM mentions x
+               WHERE x.user_id = p_user AND x.room_id = w.id AND x.message_id > w.after_id
+              UNION
+              SELECT x.message_id FROM mentions x
+               WHERE x.user_id IS NULL AND x.room_id = w.id AND x.message_id > w.after_id
+                 AND (x.message_id > w.seated_id OR w.seated_id IS NULL)
+                 AND (x.kind = 'all' OR p_user = ANY (x.reached))
+          ) called
+          -- One by one by the key: a join might read all the room's messages instead.
+          CROSS JOIN LATERAL (
+              SELECT FROM messages m
+               WHERE m.room_id = w.id AND m.id = called.message_id AND m.deleted_at IS NULL
+                 AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM p_user
+                 AND NOT (w.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+               LIMIT 1
+          ) live
+         GROUP BY w.id;
+END $$;
+
+CREATE FUNCTION chat_mentions(p_tenant uuid, p_actor uuid, p_room uuid, p_messages uuid[])
+RETURNS TABLE (refusal text, message_id uuid, users uuid[], here uuid[], is_all boolean)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v record;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NOT NULL THEN
+        refusal := v.refusal;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, m.id, called.users, called.here, called.is_all
+          -- One by one by the key: a join might read all the room's messages instead.
+          FROM unnest(p_messages) AS wanted (id) CROSS JOIN LATERAL (
+              SELECT t.id FROM messages t
+               WHERE t.room_id = p_room AND t.id = wanted.id AND t.position > v.first_visible AND t.deleted_at IS NULL
+                 AND NOT (v.is_guest AND t.message_type = 'robot' AND NOT t.is_robot_visible_to_guests)
+               LIMIT 1) m
+          CROSS JOIN LATERAL (
+              SELECT array_agg(x.user_id ORDER BY x.user_id) FILTER (WHERE x.kind = 'user') AS users,
+                     (SELECT y.reached FROM mentions y
+                       WHERE y.room_id = p_room AND y.message_id = m.id AND y.user_id IS NULL AND y.kind = 'here') AS here,
+                     bool_or(x.kind = 'all') AS is_all
+                FROM mentions x WHERE x.room_id = p_room AND x.message_id = m.id
+          ) called
+         WHERE called.is_all IS NOT NULL  -- there is a row at all
+         ORDER BY m.id;
+END $$;
+
+CREATE FUNCTION chat_mentions_of_me(p_tenant uuid, p_actor uuid, p_before uuid, p_limit integer)
+RETURNS TABLE (kinds text[], room_id uuid, id uuid, "position" bigint, user_id uuid, content text,
+               created_at timestamptz, rest chat_message_rest)
+LANGUAGE plpgsql VOLATILE AS $$
+-- The newest of every room first by the index of the member's own and of everybody's mentions there, then the newest of
+-- these: work by rooms and page, not by how many mentions there are.
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT mine.kinds, mine.room_id, (found.m).id, (found.m).position, (found.m).user_id, chat_content_of(found.m),
+               (found.m).created_at, chat_rest_of(found.m)
+          FROM (
+              SELECT newest.room_id, newest.message_id,
+                     array_agg(newest.kind ORDER BY newest.kind DESC) AS kinds  -- user, here, all
+                FROM room_users s JOIN rooms r ON r.id = s.room_id CROSS JOIN LATERAL (
+                  (SELECT x.room_id, x.message_id, x.kind FROM mentions x CROSS JOIN LATERAL (
+                       SELECT FROM messages t
+                        WHERE t.room_id = x.room_id AND t.id = x.message_id AND t.deleted_at IS NULL
+                          AND t.message_type <> 'system' AND t.user_id IS DISTINCT FROM p_actor
+                          AND (s.can_see_history OR t.position > s.visible_from)
+                          AND NOT (s.role = 'guest' AND t.message_type = 'robot' AND NOT t.is_robot_visible_to_guests)
+                        LIMIT 1) live
+                    WHERE x.user_id = p_actor AND x.room_id = s.room_id AND x.message_id < p_before
+                    ORDER BY x.message_id DESC LIMIT p_limit)
+                  UNION ALL
+                  (SELECT x.room_id, x.message_id, x.kind FROM mentions x CROSS JOIN LATERAL (
+                       SELECT FROM messages t
+                        WHERE t.room_id = x.room_id AND t.id = x.message_id AND t.deleted_at IS NULL
+                          AND t.message_type <> 'system' AND t.user_id IS DISTINCT FROM p_actor
+                          AND t.position > s.visible_from
+                          AND NOT (s.role = 'guest' AND t.message_type = 'robot' AND NOT t.is_robot_visible_to_guests)
+                        LIMIT 1) live
+                    WHERE x.user_id IS NULL AND x.room_id = s.room_id AND x.message_id < p_before
+                      AND (x.kind = 'all' OR p_actor = ANY (x.reached))
+                    ORDER BY x.message_id DESC LIMIT 2 * p_limit)  -- a message may call here and all
+                ) newest
+               WHERE s.user_id = p_actor AND s.status IN ('active', 'muted') AND r.tenant_id = p_tenant
+                 AND r.deleted_at IS NULL AND r.last_mention_id IS NOT NULL
+               GROUP BY newest.room_id, newest.message_id ORDER BY newest.message_id DESC LIMIT p_limit
+          ) mine
+          CROSS JOIN LATERAL (
+              SELECT m FROM messages m WHERE m.room_id = mine.room_id AND m.id = mine.message_id LIMIT 1) found
+         ORDER BY mine.message_id DESC;
+END $$;
+
 -- Messages (app/domain/messaging.py). The rules of SEND_RULES, EDIT_RULES and DELETE_RULES are stated here in the same
 -- order; the contract suite breaks each of them on every adapter.
 --
@@ -1651,7 +1969,10 @@ END $$;
 CREATE FUNCTION chat_send(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
     p_room uuid, p_id uuid, p_id_millis bigint, p_key text, p_hash bytea, p_type text, p_content text, p_metadata text,
     p_reply_to uuid, p_thread uuid, p_robot uuid, p_robot_response_to uuid, p_visible_to_guests boolean,
-    OUT refusal text, OUT is_repeat boolean, OUT message_id uuid, OUT message_position bigint, OUT event_revision bigint)
+    p_is_streamed boolean,
+    p_mentioned uuid[] DEFAULT NULL, p_names text[] DEFAULT NULL, p_calls text[] DEFAULT NULL,
+    OUT refusal text, OUT is_repeat boolean, OUT message_id uuid, OUT message_position bigint, OUT event_revision bigint,
+    OUT message_thread_id uuid)
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_room record;
@@ -1660,7 +1981,9 @@ DECLARE
     v_target record;
     v_countable bigint := CASE WHEN p_type = 'system' THEN 0 ELSE 1 END;
     v_first_visible bigint := 0;
+    v_joined_at bigint := 0;
     v_is_guest boolean := false;
+    v_is_reply_target_there boolean := true;
     v_has_read_all boolean := false;
     v_now_millis bigint;
 BEGIN
@@ -1707,25 +2030,30 @@ BEGIN
         IF p_type = 'system' OR (p_type = 'robot' AND v_seat.account_type <> 'robot') THEN
             refusal := 'wrong_message_type'; RETURN;
         END IF;
+        IF p_calls <> '{}' AND v_seat.role = 'guest' THEN refusal := 'not_allowed'; RETURN; END IF;
         v_is_guest := v_seat.role = 'guest';
+        v_joined_at := v_seat.visible_from;
         IF NOT v_seat.can_see_history THEN v_first_visible := v_seat.visible_from; END IF;
     ELSIF p_type NOT IN ('system', 'robot') THEN
         refusal := 'wrong_message_type'; RETURN;
     END IF;
 
-    IF p_thread IS NOT NULL THEN
+    message_thread_id := p_thread;
+    IF p_reply_to IS NOT NULL THEN  -- judged below, after the thread it leads to
         SELECT m.thread_id INTO v_target FROM messages m
-         WHERE m.room_id = p_room AND m.id = p_thread AND m.deleted_at IS NULL AND m.position > v_first_visible
+         WHERE m.room_id = p_room AND m.id = p_reply_to AND m.deleted_at IS NULL AND m.position > v_first_visible
+           AND NOT (v_is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+        v_is_reply_target_there := FOUND;
+        message_thread_id := coalesce(v_target.thread_id, p_thread);
+    END IF;
+    IF message_thread_id IS NOT NULL THEN
+        SELECT m.thread_id INTO v_target FROM messages m
+         WHERE m.room_id = p_room AND m.id = message_thread_id AND m.deleted_at IS NULL AND m.position > v_first_visible
            AND NOT (v_is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
         IF NOT FOUND THEN refusal := 'thread_not_found'; RETURN; END IF;
         IF v_target.thread_id IS NOT NULL THEN refusal := 'not_a_thread'; RETURN; END IF;
     END IF;
-    IF p_reply_to IS NOT NULL THEN
-        PERFORM FROM messages m
-         WHERE m.room_id = p_room AND m.id = p_reply_to AND m.deleted_at IS NULL AND m.position > v_first_visible
-           AND NOT (v_is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
-        IF NOT FOUND THEN refusal := 'reply_target_not_found'; RETURN; END IF;
-    END IF;
+    IF NOT v_is_reply_target_there THEN refusal := 'reply_target_not_found'; RETURN; END IF;
     IF p_robot_response_to IS NOT NULL THEN
         PERFORM FROM messages m
          WHERE m.room_id = p_room AND m.id = p_robot_response_to AND m.deleted_at IS NULL
@@ -1761,14 +2089,23 @@ BEGIN
      WHERE r.id = p_room;
     INSERT INTO message_keys (tenant_id, room_id, user_id, client_key, message_id, body_hash, created_at)
     VALUES (p_tenant, p_room, p_actor, p_key, chat_send.message_id, p_hash, p_now);
-    INSERT INTO messages (id, room_id, tenant_id, position, user_id, message_type, content, metadata, robot_id,
+    INSERT INTO messages (id, room_id, tenant_id, position, user_id, message_type, content, metadata, delivery_status, robot_id,
                           robot_response_to, is_robot_visible_to_guests, reply_to_message_id, thread_id, created_at,
                           updated_at, countable)
     VALUES (chat_send.message_id, p_room, p_tenant, message_position, p_actor, p_type, p_content, p_metadata::jsonb,
-            p_robot, p_robot_response_to, p_visible_to_guests, p_reply_to, p_thread, p_now, p_now,
+            CASE WHEN p_is_streamed THEN 'streaming' ELSE 'delivered' END, p_robot, p_robot_response_to,
+            p_visible_to_guests, p_reply_to, message_thread_id, p_now, p_now,
             v_room.last_countable + v_countable);
     INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
     VALUES (p_room, event_revision, p_tenant, 'message.sent', chat_send.message_id, p_actor, p_correlation, p_now);
+    IF p_calls IS NOT NULL THEN
+        PERFORM chat_mention(p_tenant, p_room, chat_send.message_id, p_mentioned, p_names, p_calls);
+    END IF;
+
+    IF message_thread_id IS NOT NULL THEN
+        PERFORM chat_thread_replied(p_tenant, p_actor, p_now, p_room, message_thread_id, chat_send.message_id,
+                                    message_position, v_is_guest, v_joined_at);
+    END IF;
 
     IF p_actor IS NULL THEN
         RETURN;
@@ -1785,6 +2122,7 @@ END $$;
 
 CREATE FUNCTION chat_alter(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
     p_room uuid, p_message uuid, p_is_edit boolean, p_content text, p_expected_version bigint,
+    p_mentioned uuid[] DEFAULT NULL, p_names text[] DEFAULT NULL, p_calls text[] DEFAULT NULL,
     OUT altered chat_message, OUT event_revision bigint)
 LANGUAGE plpgsql VOLATILE AS $$
 -- Edit and delete: the same rules but for who may and what is written.
@@ -1793,6 +2131,7 @@ DECLARE
     v_seat record;
     v_message messages;
     v_is_moderator boolean := p_actor IS NULL;
+    v_is_guest boolean := false;  -- an observer edits nothing
 BEGIN
     PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
 
@@ -1816,6 +2155,7 @@ BEGIN
             altered.content := 'silenced'; RETURN;
         END IF;
         v_is_moderator := v_seat.role IN ('owner', 'admin', 'moderator');
+        v_is_guest := v_seat.role = 'guest';
         IF (NOT v_seat.can_see_history AND v_message.position <= v_seat.visible_from)
            OR (v_seat.role = 'guest' AND v_message.message_type = 'robot' AND NOT v_message.is_robot_visible_to_guests)
         THEN
@@ -1826,9 +2166,14 @@ BEGIN
 
     IF p_is_edit THEN
         IF v_message.user_id IS DISTINCT FROM p_actor THEN altered.content := 'not_the_author'; RETURN; END IF;
+        IF v_message.delivery_status = 'streaming' THEN altered.content := 'still_streaming'; RETURN; END IF;
         IF p_expected_version <> v_message.version THEN altered.content := 'stale_version'; RETURN; END IF;
         IF p_content = '' AND v_message.message_type NOT IN ('image', 'file') THEN
             altered.content := 'empty_content'; RETURN;
+        END IF;
+        IF p_calls <> '{}' AND v_is_guest THEN altered.content := 'not_allowed'; RETURN; END IF;
+        IF p_calls IS NOT NULL THEN
+            PERFORM chat_mention_anew(p_tenant, p_room, p_message, p_mentioned, p_names, p_calls);
         END IF;
         UPDATE messages m
            SET content = p_content, is_edited = true, edited_at = p_now, version = m.version + 1
@@ -1841,6 +2186,9 @@ BEGIN
         UPDATE messages m SET deleted_at = p_now, version = m.version + 1
          WHERE m.room_id = p_room AND m.id = p_message
         RETURNING m.* INTO v_message;
+        IF v_message.thread_id IS NOT NULL THEN
+            PERFORM chat_thread_reply_deleted(p_room, v_message.thread_id, p_message, v_message.user_id);
+        END IF;
     END IF;
 
     event_revision := v_room.revision + 1;
@@ -1882,6 +2230,43 @@ BEGIN
     END IF;
     v_row.content := coalesce(v.refusal, 'message_not_found');
     RETURN NEXT v_row;
+END $$;
+
+CREATE FUNCTION chat_versions(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid, p_below bigint, p_limit integer)
+RETURNS TABLE (refusal text, version bigint, content text, metadata text, written_at timestamptz, changed_by uuid,
+               changed_at timestamptz)
+LANGUAGE plpgsql VOLATILE AS $$
+-- What a message said before, newest first. A version may have left several old rows (an author erased, say): the last
+-- of them is the change that ended it.
+DECLARE
+    v record;
+    v_message record;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NULL THEN
+        SELECT m.version, m.deleted_at IS NOT NULL AS is_deleted INTO v_message FROM messages m
+         WHERE m.room_id = p_room AND m.id = p_message AND m.position > v.first_visible
+           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+        IF NOT FOUND THEN
+            v.refusal := 'message_not_found';
+        ELSIF v_message.is_deleted AND p_actor IS NOT NULL THEN
+            PERFORM FROM room_users s
+             WHERE s.room_id = p_room AND s.user_id = p_actor AND s.role IN ('owner', 'admin', 'moderator');
+            IF NOT FOUND THEN v.refusal := 'message_not_found'; END IF;
+        END IF;
+    END IF;
+    IF v.refusal IS NOT NULL THEN
+        refusal := v.refusal;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, x.version, x.content::text, x.metadata::text, coalesce(x.edited_at, x.created_at),
+               x.changed_by, x.changed_at
+          FROM (SELECT DISTINCT ON (h.version) h.* FROM messages_history h
+                 WHERE h.room_id = p_room AND h.id = p_message AND h.version < least(p_below, v_message.version)
+                 ORDER BY h.version DESC, h.changed_at DESC, h.history_id DESC) x
+         ORDER BY x.version DESC LIMIT p_limit;
 END $$;
 
 CREATE FUNCTION chat_history(p_tenant uuid, p_actor uuid, p_room uuid, p_anchor uuid, p_is_newer boolean,
@@ -2095,23 +2480,24 @@ END $$;
 -- Read marks and unread counts (app/domain/reading.py).
 
 CREATE FUNCTION chat_unread(p_tenant uuid, p_actor uuid)
-RETURNS TABLE (room_id uuid, unread bigint)
+RETURNS TABLE (room_id uuid, unread bigint, mentions bigint)
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT w.room_id, w.unread FROM member_rooms w
+        SELECT w.room_id, w.unread, coalesce(c.mentions, 0)
+          FROM member_rooms w LEFT JOIN chat_calls_of(p_actor) c ON c.room_id = w.room_id
          WHERE w.user_id = p_actor AND w.s_status IN ('active', 'muted') AND w.tenant_id = p_tenant
          ORDER BY w.room_id;
 END $$;
 
 CREATE FUNCTION chat_unread_recount(p_tenant uuid, p_actor uuid)
-RETURNS TABLE (room_id uuid, unread bigint)
+RETURNS TABLE (room_id uuid, unread bigint, mentions bigint)
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT mu.room_id, mu.unread
+        SELECT mu.room_id, mu.unread, mu.mentions
           FROM room_users s JOIN rooms r ON r.id = s.room_id
           JOIN member_unread_recount mu ON mu.room_id = s.room_id AND mu.user_id = s.user_id
          WHERE s.user_id = p_actor AND s.status IN ('active', 'muted') AND r.tenant_id = p_tenant
@@ -2121,7 +2507,7 @@ END $$;
 
 CREATE FUNCTION chat_my_rooms(p_tenant uuid, p_actor uuid, p_archived boolean DEFAULT true)
 RETURNS TABLE (
-    unread bigint,
+    unread bigint, mentions bigint,
     -- the room, as in app/domain/rooms.py
     r_id uuid, r_name text, r_description text, r_room_type text, r_status text, r_is_private boolean,
     r_guest_access_allowed boolean, r_max_participants integer, r_created_by uuid, r_parent_room_id uuid,
@@ -2140,7 +2526,7 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT w.unread,
+        SELECT w.unread, coalesce(c.mentions, 0),
                w.room_id, w.r_name, w.r_description, w.r_room_type, w.r_status, w.r_is_private,
                w.r_guest_access_allowed, w.r_max_participants, w.r_created_by, w.r_parent_room_id, w.r_escalation_level,
                w.r_issue_id, w.r_issue_description, w.r_external_id, w.r_settings, w.r_last_position,
@@ -2155,6 +2541,7 @@ BEGIN
                              x.edited_at, x.version, x.created_at, x.updated_at, x.deleted_at)
                END
           FROM member_rooms w
+          LEFT JOIN chat_calls_of(p_actor) c ON c.room_id = w.room_id
           LEFT JOIN LATERAL (
               SELECT * FROM messages m
                WHERE m.room_id = w.room_id AND m.id <= w.r_last_message_id AND m.deleted_at IS NULL
@@ -2312,6 +2699,935 @@ BEGIN
         SELECT * FROM moved ORDER BY moved.room_id;
 END $$;
 
+-- Threads and who follows them (app/domain/threads.py). Counters are written under the room's lock, by sends and deletes
+-- of replies; what is unread is always counted.
+
+CREATE FUNCTION chat_thread_replied(p_tenant uuid, p_actor uuid, p_now timestamptz, p_room uuid, p_thread uuid,
+    p_message uuid, p_position bigint, p_is_guest boolean, p_joined_at bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+-- A reply was stored; the caller holds the room and the sender's seat.
+DECLARE
+    v_read_id uuid;
+BEGIN
+    UPDATE threads t
+       SET reply_count = t.reply_count + 1, last_reply_id = p_message, last_reply_position = p_position,
+           last_reply_at = p_now
+     WHERE t.room_id = p_room AND t.thread_id = p_thread;
+    IF NOT FOUND THEN
+        INSERT INTO threads (room_id, thread_id, tenant_id, reply_count, last_reply_id, last_reply_position, last_reply_at)
+        VALUES (p_room, p_thread, p_tenant, 1, p_message, p_position, p_now);
+        -- With the first reply, whoever wrote the first message follows: only now, so that an unfollow of theirs stands.
+        INSERT INTO thread_follows (room_id, thread_id, user_id, tenant_id, last_read_position, last_read_id, created_at,
+                                    updated_at)
+        SELECT p_room, p_thread, m.user_id, p_tenant, m.position, p_thread, p_now, p_now
+          FROM messages m
+         WHERE m.room_id = p_room AND m.id = p_thread AND m.user_id IS DISTINCT FROM p_actor AND m.user_id IS NOT NULL
+        ON CONFLICT DO NOTHING;
+    END IF;
+    IF p_actor IS NULL THEN RETURN; END IF;
+
+    INSERT INTO thread_participants AS p (room_id, thread_id, user_id, tenant_id, replies, first_reply_id)
+    VALUES (p_room, p_thread, p_actor, p_tenant, 1, p_message)
+    ON CONFLICT (room_id, thread_id, user_id) DO UPDATE SET replies = p.replies + 1;
+
+    SELECT f.last_read_id INTO v_read_id FROM thread_follows f
+     WHERE f.room_id = p_room AND f.thread_id = p_thread AND f.user_id = p_actor;
+    IF NOT FOUND THEN
+        INSERT INTO thread_follows (room_id, thread_id, user_id, tenant_id, last_read_position, last_read_id, created_at,
+                                    updated_at)
+        VALUES (p_room, p_thread, p_actor, p_tenant, p_position, p_message, p_now, p_now);
+        RETURN;
+    END IF;
+    -- One's own reply is read if nothing before it was unread.
+    PERFORM FROM messages m
+      WHERE m.room_id = p_room AND m.thread_id = p_thread AND m.id > v_read_id AND m.id < p_message
+        AND m.position > p_joined_at AND m.deleted_at IS NULL AND m.message_type <> 'system'
+        AND m.user_id IS DISTINCT FROM p_actor
+        AND NOT (p_is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+      LIMIT 1;
+    IF NOT FOUND THEN
+        UPDATE thread_follows f SET last_read_position = p_position, last_read_id = p_message
+         WHERE f.room_id = p_room AND f.thread_id = p_thread AND f.user_id = p_actor;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_thread_reply_deleted(p_room uuid, p_thread uuid, p_message uuid, p_user uuid) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+-- A reply was marked deleted; the caller holds the room.
+DECLARE
+    v_last record;
+BEGIN
+    SELECT m.id, m.position, m.created_at INTO v_last FROM messages m
+     WHERE m.room_id = p_room AND m.thread_id = p_thread AND m.deleted_at IS NULL AND m.id > p_thread
+     ORDER BY m.id DESC LIMIT 1;
+    UPDATE threads t
+       SET reply_count = t.reply_count - 1, last_reply_id = v_last.id,
+           last_reply_position = coalesce(v_last.position, 0), last_reply_at = v_last.created_at
+     WHERE t.room_id = p_room AND t.thread_id = p_thread;
+    DELETE FROM thread_participants p
+     WHERE p.room_id = p_room AND p.thread_id = p_thread AND p.user_id = p_user AND p.replies = 1;
+    IF FOUND THEN RETURN; END IF;
+    UPDATE thread_participants p
+       SET replies = p.replies - 1,
+           first_reply_id = CASE WHEN p.first_reply_id <> p_message THEN p.first_reply_id ELSE (
+               SELECT m.id FROM messages m
+                WHERE m.room_id = p_room AND m.thread_id = p_thread AND m.id > p_message AND m.user_id = p_user
+                  AND m.deleted_at IS NULL
+                ORDER BY m.id LIMIT 1) END
+     WHERE p.room_id = p_room AND p.thread_id = p_thread AND p.user_id = p_user;
+END $$;
+
+CREATE FUNCTION chat_threads_imported(p_tenant uuid, p_room uuid, p_messages uuid[]) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+-- A batch of messages was taken in, in the order of their ids; the caller holds the room. Nobody follows by an import.
+BEGIN
+    INSERT INTO threads AS t (room_id, thread_id, tenant_id, reply_count, last_reply_id, last_reply_position, last_reply_at)
+    SELECT p_room, m.thread_id, p_tenant, count(*), (array_agg(m.id ORDER BY m.id DESC))[1], max(m.position),
+           (array_agg(m.created_at ORDER BY m.id DESC))[1]
+      FROM messages m
+     WHERE m.room_id = p_room AND m.id = ANY (p_messages) AND m.thread_id IS NOT NULL
+     GROUP BY m.thread_id
+    ON CONFLICT (room_id, thread_id) DO UPDATE
+       SET reply_count = t.reply_count + excluded.reply_count, last_reply_id = excluded.last_reply_id,
+           last_reply_position = excluded.last_reply_position, last_reply_at = excluded.last_reply_at;
+    INSERT INTO thread_participants AS p (room_id, thread_id, user_id, tenant_id, replies, first_reply_id)
+    SELECT p_room, m.thread_id, m.user_id, p_tenant, count(*), (array_agg(m.id ORDER BY m.id))[1]
+      FROM messages m
+     WHERE m.room_id = p_room AND m.id = ANY (p_messages) AND m.thread_id IS NOT NULL AND m.user_id IS NOT NULL
+     GROUP BY m.thread_id, m.user_id
+    ON CONFLICT (room_id, thread_id, user_id) DO UPDATE SET replies = p.replies + excluded.replies;
+END $$;
+
+CREATE TYPE chat_thread_summary AS (
+    refusal text, thread_id uuid, reply_count bigint, participants uuid[], participant_count bigint, last_reply_id uuid,
+    last_reply_position bigint, last_reply_at timestamptz
+);
+
+CREATE FUNCTION chat_thread_summaries(p_tenant uuid, p_actor uuid, p_room uuid, p_threads uuid[], p_shown integer)
+RETURNS SETOF chat_thread_summary
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v record;
+    v_row chat_thread_summary;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NOT NULL THEN
+        v_row.refusal := v.refusal;
+        RETURN NEXT v_row;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, t.thread_id, t.reply_count, w.first[1:p_shown], w.number, t.last_reply_id,
+               t.last_reply_position, t.last_reply_at
+          FROM threads t
+          JOIN messages m ON m.room_id = p_room AND m.id = t.thread_id AND m.position > v.first_visible
+           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+          CROSS JOIN LATERAL (
+              SELECT array_agg(p.user_id ORDER BY p.first_reply_id) AS first, count(*) AS number
+                FROM thread_participants p WHERE p.room_id = p_room AND p.thread_id = t.thread_id
+          ) w
+         WHERE t.room_id = p_room AND t.thread_id = ANY (p_threads) AND t.reply_count > 0
+         ORDER BY t.thread_id;
+END $$;
+
+CREATE FUNCTION chat_thread_recount(p_tenant uuid, p_actor uuid, p_room uuid, p_threads uuid[], p_shown integer)
+RETURNS SETOF chat_thread_summary
+LANGUAGE plpgsql VOLATILE AS $$
+-- The same, message by message: what the counters are proved against.
+DECLARE
+    v record;
+    v_row chat_thread_summary;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NOT NULL THEN
+        v_row.refusal := v.refusal;
+        RETURN NEXT v_row;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, root.id, count(*),
+               (SELECT array_agg(a.user_id ORDER BY a.first) FROM (
+                    SELECT x.user_id, (array_agg(x.id ORDER BY x.id))[1] AS first FROM messages x
+                     WHERE x.room_id = p_room AND x.thread_id = root.id AND x.deleted_at IS NULL AND x.user_id IS NOT NULL
+                     GROUP BY x.user_id ORDER BY 2 LIMIT p_shown) a),
+               count(DISTINCT m.user_id), (array_agg(m.id ORDER BY m.id DESC))[1], max(m.position),
+               (array_agg(m.created_at ORDER BY m.id DESC))[1]
+          FROM messages root JOIN messages m ON m.room_id = p_room AND m.thread_id = root.id AND m.deleted_at IS NULL
+         WHERE root.room_id = p_room AND root.id = ANY (p_threads) AND root.position > v.first_visible
+           AND NOT (v.is_guest AND root.message_type = 'robot' AND NOT root.is_robot_visible_to_guests)
+         GROUP BY root.id
+         ORDER BY root.id;
+END $$;
+
+CREATE FUNCTION chat_room_threads(p_tenant uuid, p_actor uuid, p_room uuid, p_below uuid, p_limit integer, p_shown integer)
+RETURNS SETOF chat_thread_summary
+LANGUAGE plpgsql VOLATILE AS $$
+-- The room's threads whose last reply is below a place, newest first.
+DECLARE
+    v record;
+    v_row chat_thread_summary;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NOT NULL THEN
+        v_row.refusal := v.refusal;
+        RETURN NEXT v_row;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, t.thread_id, t.reply_count, w.first[1:p_shown], w.number, t.last_reply_id,
+               t.last_reply_position, t.last_reply_at
+          FROM (SELECT * FROM threads x
+                 WHERE x.room_id = p_room AND x.reply_count > 0 AND x.last_reply_id < p_below
+                   AND EXISTS (SELECT FROM messages m
+                                WHERE m.room_id = p_room AND m.id = x.thread_id AND m.position > v.first_visible
+                                  AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests))
+                 ORDER BY x.last_reply_id DESC LIMIT p_limit) t
+          CROSS JOIN LATERAL (
+              SELECT array_agg(p.user_id ORDER BY p.first_reply_id) AS first, count(*) AS number
+                FROM thread_participants p WHERE p.room_id = p_room AND p.thread_id = t.thread_id
+          ) w
+         ORDER BY t.last_reply_id DESC;
+END $$;
+
+CREATE FUNCTION chat_thread_unread(p_tenant uuid, p_actor uuid)
+RETURNS TABLE (room_id uuid, thread_id uuid, unread bigint, last_read_position bigint, muted boolean)
+LANGUAGE plpgsql VOLATILE AS $$
+-- Only threads with a reply after the mark are counted, each from the mark on.
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT f.room_id, f.thread_id,
+               CASE WHEN t.last_reply_position > greatest(f.last_read_position, s.visible_from) THEN (
+                   SELECT count(*) FROM messages m
+                    WHERE m.room_id = f.room_id AND m.thread_id = f.thread_id AND m.id > f.last_read_id
+                      AND m.position > s.visible_from AND m.deleted_at IS NULL AND m.message_type <> 'system'
+                      AND m.user_id IS DISTINCT FROM p_actor
+                      AND NOT (s.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests))
+               ELSE 0 END,
+               f.last_read_position, f.muted
+          FROM thread_follows f
+          JOIN room_users s ON s.room_id = f.room_id AND s.user_id = p_actor AND s.status IN ('active', 'muted')
+          JOIN rooms r ON r.id = f.room_id AND r.tenant_id = p_tenant AND r.deleted_at IS NULL
+          LEFT JOIN threads t ON t.room_id = f.room_id AND t.thread_id = f.thread_id
+         WHERE f.user_id = p_actor
+           AND EXISTS (SELECT FROM messages m
+                        WHERE m.room_id = f.room_id AND m.id = f.thread_id
+                          AND (s.can_see_history OR m.position > s.visible_from)
+                          AND NOT (s.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests))
+         ORDER BY f.room_id, f.thread_id;
+END $$;
+
+CREATE FUNCTION chat_thread_unread_recount(p_tenant uuid, p_actor uuid)
+RETURNS TABLE (room_id uuid, thread_id uuid, unread bigint, last_read_position bigint, muted boolean)
+LANGUAGE plpgsql VOLATILE AS $$
+-- The same by the domain's sentence, of positions alone.
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT f.room_id, f.thread_id, count(m.id), f.last_read_position, f.muted
+          FROM thread_follows f
+          JOIN room_users s ON s.room_id = f.room_id AND s.user_id = f.user_id AND s.status IN ('active', 'muted')
+          JOIN rooms r ON r.id = f.room_id AND r.tenant_id = p_tenant AND r.deleted_at IS NULL
+          JOIN messages root ON root.room_id = f.room_id AND root.id = f.thread_id
+           AND (s.can_see_history OR root.position > s.visible_from)
+           AND NOT (s.role = 'guest' AND root.message_type = 'robot' AND NOT root.is_robot_visible_to_guests)
+          LEFT JOIN messages m ON m.room_id = f.room_id AND m.thread_id = f.thread_id
+           AND m.position > f.last_read_position AND m.position > s.visible_from AND m.deleted_at IS NULL
+           AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM f.user_id
+           AND NOT (s.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+         WHERE f.user_id = p_actor
+         GROUP BY f.room_id, f.thread_id, f.user_id
+         ORDER BY f.room_id, f.thread_id;
+END $$;
+
+CREATE FUNCTION chat_thread_seat(p_tenant uuid, p_actor uuid, p_room uuid, p_thread uuid,
+    OUT refusal text, OUT first_visible bigint, OUT is_guest boolean)
+LANGUAGE plpgsql VOLATILE AS $$
+-- Holds the actor's seat and looks at the thread's first message.
+DECLARE
+    v_seat record;
+    v_root record;
+BEGIN
+    SELECT m.status, m.role, m.can_see_history, m.visible_from INTO v_seat
+      FROM room_users m JOIN rooms r ON r.id = m.room_id
+     WHERE m.room_id = p_room AND m.user_id = p_actor AND r.tenant_id = p_tenant AND r.deleted_at IS NULL
+       FOR NO KEY UPDATE OF m;
+    IF NOT FOUND OR v_seat.status NOT IN ('active', 'muted') THEN
+        PERFORM FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+        refusal := CASE WHEN FOUND THEN 'not_a_member' ELSE 'room_not_found' END;
+        RETURN;
+    END IF;
+    first_visible := CASE WHEN v_seat.can_see_history THEN 0 ELSE v_seat.visible_from END;
+    is_guest := v_seat.role = 'guest';
+    SELECT m.thread_id INTO v_root FROM messages m
+     WHERE m.room_id = p_room AND m.id = p_thread AND m.deleted_at IS NULL AND m.position > first_visible
+       AND NOT (is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+    IF NOT FOUND THEN
+        refusal := 'thread_not_found';
+    ELSIF v_root.thread_id IS NOT NULL THEN
+        refusal := 'not_a_thread';
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_follow_thread(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_thread uuid, OUT refusal text, OUT follow thread_follows)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT s.refusal INTO refusal FROM chat_thread_seat(p_tenant, p_actor, p_room, p_thread) s;
+    IF refusal IS NOT NULL THEN RETURN; END IF;
+    INSERT INTO thread_follows (room_id, thread_id, user_id, tenant_id, last_read_position, last_read_id, created_at,
+                                updated_at)
+    SELECT p_room, p_thread, p_actor, p_tenant, greatest(m.position, t.last_reply_position),
+           coalesce(t.last_reply_id, p_thread), p_now, p_now
+      FROM messages m LEFT JOIN threads t ON t.room_id = p_room AND t.thread_id = p_thread
+     WHERE m.room_id = p_room AND m.id = p_thread
+    ON CONFLICT DO NOTHING;
+    SELECT f.* INTO follow FROM thread_follows f
+     WHERE f.room_id = p_room AND f.thread_id = p_thread AND f.user_id = p_actor;
+END $$;
+
+CREATE FUNCTION chat_unfollow_thread(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_thread uuid, OUT refusal text)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT s.refusal INTO refusal FROM chat_thread_seat(p_tenant, p_actor, p_room, p_thread) s;
+    IF refusal IS NULL THEN
+        DELETE FROM thread_follows f WHERE f.room_id = p_room AND f.thread_id = p_thread AND f.user_id = p_actor;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_mute_thread(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_thread uuid, p_muted boolean, OUT refusal text, OUT follow thread_follows)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT s.refusal INTO refusal FROM chat_thread_seat(p_tenant, p_actor, p_room, p_thread) s;
+    IF refusal IS NOT NULL THEN RETURN; END IF;
+    UPDATE thread_follows f SET muted = p_muted
+     WHERE f.room_id = p_room AND f.thread_id = p_thread AND f.user_id = p_actor
+    RETURNING f.* INTO follow;
+    IF NOT FOUND THEN refusal := 'not_following'; END IF;
+END $$;
+
+CREATE FUNCTION chat_mark_thread_read(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_thread uuid, p_message uuid, OUT refusal text, OUT follow thread_follows)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v record;
+    v_position bigint;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT s.* INTO v FROM chat_thread_seat(p_tenant, p_actor, p_room, p_thread) s;
+    refusal := v.refusal;
+    IF refusal IS NOT NULL THEN RETURN; END IF;
+    SELECT f.* INTO follow FROM thread_follows f
+     WHERE f.room_id = p_room AND f.thread_id = p_thread AND f.user_id = p_actor;
+    IF NOT FOUND THEN refusal := 'not_following'; RETURN; END IF;
+    SELECT m.position INTO v_position FROM messages m
+     WHERE m.room_id = p_room AND m.id = p_message AND (m.id = p_thread OR m.thread_id = p_thread)
+       AND m.position > v.first_visible
+       AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+    IF NOT FOUND THEN refusal := 'message_not_found'; RETURN; END IF;
+    IF v_position > follow.last_read_position THEN
+        UPDATE thread_follows f SET last_read_position = v_position, last_read_id = p_message
+         WHERE f.room_id = p_room AND f.thread_id = p_thread AND f.user_id = p_actor
+        RETURNING f.* INTO follow;
+    END IF;
+END $$;
+
+-- Robots' answers written in chunks (app/domain/answers.py): APPEND_RULES and END_RULES in their order.
+
+CREATE FUNCTION chat_append(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, p_offset integer, p_text text, OUT refusal text, OUT length integer)
+LANGUAGE plpgsql VOLATILE AS $$
+-- Holds the message alone: chunks are many, and others in the room need not wait for them.
+DECLARE
+    v_room record;
+    v_seat record;
+    v_message record;
+    v_first_visible bigint := 0;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT r.status INTO v_room FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+    IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
+    IF v_room.status <> 'active' THEN refusal := 'room_not_active'; RETURN; END IF;
+    IF p_actor IS NOT NULL THEN
+        SELECT m.status, m.role, CASE WHEN m.can_see_history THEN 0 ELSE m.visible_from END AS first_visible,
+               u.deleted_at IS NOT NULL OR u.account_status IN ('suspended', 'deactivated') AS is_barred
+          INTO v_seat
+          FROM room_users m JOIN users u ON u.id = m.user_id WHERE m.room_id = p_room AND m.user_id = p_actor;
+        IF NOT FOUND OR v_seat.status NOT IN ('active', 'muted') THEN refusal := 'not_a_member'; RETURN; END IF;
+        IF v_seat.is_barred THEN refusal := 'account_inactive'; RETURN; END IF;
+        v_first_visible := v_seat.first_visible;
+    END IF;
+    -- Judged before it is held: a refusal holds nothing.
+    SELECT m.user_id, m.message_type, m.is_robot_visible_to_guests INTO v_message
+      FROM messages m
+     WHERE m.room_id = p_room AND m.id = p_message AND m.deleted_at IS NULL AND m.position > v_first_visible;
+    IF NOT FOUND THEN refusal := 'message_not_found'; RETURN; END IF;
+    IF p_actor IS NOT NULL THEN
+        IF v_seat.role = 'guest' AND v_message.message_type = 'robot' AND NOT v_message.is_robot_visible_to_guests THEN
+            refusal := 'message_not_found'; RETURN;
+        END IF;
+        IF v_message.user_id IS DISTINCT FROM p_actor THEN refusal := 'not_the_author'; RETURN; END IF;
+    END IF;
+    SELECT m.content, m.delivery_status INTO v_message FROM messages m
+     WHERE m.room_id = p_room AND m.id = p_message AND m.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN refusal := 'message_not_found'; RETURN; END IF;
+    IF v_message.delivery_status <> 'streaming' THEN refusal := 'not_streaming'; RETURN; END IF;
+
+    length := char_length(v_message.content);
+    IF length <> p_offset THEN
+        IF substr(v_message.content, p_offset + 1, char_length(p_text)) <> p_text THEN
+            refusal := 'chunk_out_of_place';
+        END IF;
+        RETURN;
+    END IF;
+    UPDATE messages m SET content = m.content || p_text WHERE m.room_id = p_room AND m.id = p_message;
+    length := length + char_length(p_text);
+END $$;
+
+CREATE FUNCTION chat_end_answer(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, p_length integer, p_error text, OUT altered chat_message, OUT event_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+-- Ends an answer: failed where there is an error, else delivered.
+DECLARE
+    v_room record;
+    v_seat record;
+    v_message messages;
+    v_first_visible bigint := 0;
+    v_end text := CASE WHEN p_error IS NULL THEN 'delivered' ELSE 'failed' END;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT r.status, r.revision INTO v_room
+      FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN altered.content := 'room_not_found'; RETURN; END IF;
+    IF v_room.status <> 'active' THEN altered.content := 'room_not_active'; RETURN; END IF;
+    IF p_actor IS NOT NULL THEN
+        SELECT m.status, m.role, CASE WHEN m.can_see_history THEN 0 ELSE m.visible_from END AS first_visible,
+               u.deleted_at IS NOT NULL OR u.account_status IN ('suspended', 'deactivated') AS is_barred
+          INTO v_seat
+          FROM room_users m JOIN users u ON u.id = m.user_id
+         WHERE m.room_id = p_room AND m.user_id = p_actor FOR NO KEY UPDATE OF m;
+        IF NOT FOUND OR v_seat.status NOT IN ('active', 'muted') THEN altered.content := 'not_a_member'; RETURN; END IF;
+        IF v_seat.is_barred THEN altered.content := 'account_inactive'; RETURN; END IF;
+        v_first_visible := v_seat.first_visible;
+    END IF;
+    SELECT * INTO v_message FROM messages m
+     WHERE m.room_id = p_room AND m.id = p_message AND m.deleted_at IS NULL AND m.position > v_first_visible;
+    IF NOT FOUND THEN altered.content := 'message_not_found'; RETURN; END IF;
+    IF p_actor IS NOT NULL THEN
+        IF v_seat.role = 'guest' AND v_message.message_type = 'robot' AND NOT v_message.is_robot_visible_to_guests THEN
+            altered.content := 'message_not_found'; RETURN;
+        END IF;
+        IF v_message.user_id IS DISTINCT FROM p_actor THEN altered.content := 'not_the_author'; RETURN; END IF;
+    END IF;
+    SELECT * INTO v_message FROM messages m WHERE m.room_id = p_room AND m.id = p_message FOR NO KEY UPDATE;
+
+    IF v_message.delivery_status <> v_end THEN
+        IF v_message.delivery_status <> 'streaming' THEN altered.content := 'not_streaming'; RETURN; END IF;
+        IF p_error IS NULL AND p_length <> char_length(v_message.content) THEN
+            altered.content := 'chunk_out_of_place'; RETURN;
+        END IF;
+        IF p_error IS NULL AND v_message.content = '' THEN altered.content := 'empty_content'; RETURN; END IF;
+        UPDATE messages m
+           SET delivery_status = v_end,
+               metadata = CASE WHEN p_error IS NULL THEN m.metadata
+                               ELSE m.metadata || jsonb_build_object('error', p_error) END
+         WHERE m.room_id = p_room AND m.id = p_message
+        RETURNING m.* INTO v_message;
+        event_revision := v_room.revision + 1;
+        UPDATE rooms r SET revision = event_revision WHERE r.id = p_room;
+        INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
+        VALUES (p_room, event_revision, p_tenant, 'message.finished', p_message, p_actor, p_correlation, p_now);
+    END IF;
+    altered.id := v_message.id;
+    altered.position := v_message.position;
+    altered.user_id := v_message.user_id;
+    altered.content := v_message.content;
+    altered.created_at := v_message.created_at;
+    altered.rest := chat_rest_of(v_message);
+END $$;
+
+CREATE FUNCTION chat_fail_stale(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
+    p_older_than timestamptz, p_error text, p_limit integer)
+RETURNS TABLE (failed_room_id uuid, failed_message_id uuid, event_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+-- A batch of answers nobody writes on. Their rooms are locked in key order before they are.
+DECLARE
+    v_ids uuid[];
+    v_rooms uuid[];
+    v_revisions bigint[];
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT array_agg(stale.id), array_agg(DISTINCT stale.room_id) INTO v_ids, v_rooms FROM (
+        SELECT m.id, m.room_id FROM messages m
+         WHERE m.tenant_id = p_tenant AND m.delivery_status = 'streaming' AND m.deleted_at IS NULL
+           AND m.updated_at < p_older_than
+         ORDER BY m.id LIMIT p_limit) stale;
+    PERFORM FROM rooms r WHERE r.id = ANY (v_rooms) ORDER BY r.id FOR NO KEY UPDATE;
+    WITH ended AS (
+        UPDATE messages m
+           SET delivery_status = 'failed', metadata = m.metadata || jsonb_build_object('error', p_error)
+         WHERE m.tenant_id = p_tenant AND m.room_id = ANY (v_rooms) AND m.id = ANY (v_ids)
+           AND m.delivery_status = 'streaming' AND m.deleted_at IS NULL AND m.updated_at < p_older_than
+        RETURNING m.room_id, m.id
+    )
+    SELECT array_agg(e.room_id ORDER BY e.id), array_agg(e.id ORDER BY e.id) INTO v_rooms, v_ids FROM ended e;
+    IF v_ids IS NULL THEN RETURN; END IF;
+    v_revisions := chat_record(p_tenant, p_actor, p_correlation, p_now, v_rooms,
+                               array_fill('message.finished'::text, ARRAY[cardinality(v_ids)]), v_ids,
+                               array_fill(NULL::uuid, ARRAY[cardinality(v_ids)]));
+    RETURN QUERY SELECT e.room_id, e.id, e.revision FROM unnest(v_rooms, v_ids, v_revisions) AS e (room_id, id, revision);
+END $$;
+
+-- Drafts (app/domain/drafts.py): a user's own, of rooms they sit in.
+
+CREATE FUNCTION chat_find_draft(p_tenant uuid, p_actor uuid, p_room uuid, p_thread uuid,
+    OUT refusal text, OUT draft drafts)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    SELECT v.refusal INTO refusal FROM chat_view_of(p_tenant, p_actor, p_room) v;
+    IF refusal IS NULL THEN
+        SELECT d.* INTO draft FROM drafts d
+         WHERE d.user_id = p_actor AND d.room_id = p_room AND d.thread_id = p_thread;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_my_drafts(p_tenant uuid, p_actor uuid, p_after_room uuid, p_after_thread uuid, p_limit integer)
+RETURNS SETOF drafts
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT d.* FROM drafts d
+         WHERE d.user_id = p_actor AND d.tenant_id = p_tenant AND (d.room_id, d.thread_id) > (p_after_room, p_after_thread)
+           AND EXISTS (SELECT FROM reading_seats s WHERE s.room_id = d.room_id AND s.user_id = p_actor)
+         ORDER BY d.room_id, d.thread_id LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_save_draft(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_thread uuid, p_content text, p_metadata text, p_expected_version bigint, OUT refusal text, OUT draft drafts)
+LANGUAGE plpgsql VOLATILE AS $$
+-- Two saves of one draft meet at the seat, which the thread's check holds as well.
+DECLARE
+    v_version bigint;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT s.refusal INTO refusal FROM chat_thread_seat(p_tenant, p_actor, p_room, p_thread) s;
+    IF p_thread = '00000000-0000-0000-0000-000000000000' AND refusal = 'thread_not_found' THEN refusal := NULL; END IF;
+    IF refusal IS NOT NULL THEN RETURN; END IF;
+    SELECT d.version INTO v_version FROM drafts d
+     WHERE d.user_id = p_actor AND d.room_id = p_room AND d.thread_id = p_thread FOR NO KEY UPDATE;
+    IF p_expected_version <> coalesce(v_version, 0) THEN refusal := 'stale_version'; RETURN; END IF;
+    IF p_content = '' THEN
+        DELETE FROM drafts d WHERE d.user_id = p_actor AND d.room_id = p_room AND d.thread_id = p_thread;
+    ELSE
+        INSERT INTO drafts AS d (user_id, room_id, thread_id, tenant_id, content, metadata, created_at, updated_at)
+        VALUES (p_actor, p_room, p_thread, p_tenant, p_content, p_metadata::jsonb, p_now, p_now)
+        ON CONFLICT (user_id, room_id, thread_id) DO UPDATE
+           SET content = excluded.content, metadata = excluded.metadata, version = d.version + 1
+        RETURNING d.* INTO draft;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_delete_draft(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_thread uuid) RETURNS boolean
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    DELETE FROM drafts d
+     WHERE d.user_id = p_actor AND d.room_id = p_room AND d.thread_id = p_thread AND d.tenant_id = p_tenant;
+    RETURN FOUND;
+END $$;
+
+-- Messages to be sent later (app/domain/schedule.py).
+
+CREATE FUNCTION chat_schedule(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid, p_id uuid,
+    p_key text, p_hash bytea, p_type text, p_content text, p_metadata text, p_reply_to uuid, p_thread uuid,
+    p_due_at timestamptz, OUT refusal text, OUT is_repeat boolean, OUT scheduled scheduled_messages)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_room record;
+    v_seat record;
+    v_hash bytea;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    is_repeat := false;
+    SELECT r.status INTO v_room FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+    IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
+    -- Two with one key meet at the seat of their sender.
+    SELECT m.status, u.deleted_at IS NOT NULL OR u.account_status IN ('suspended', 'deactivated') AS is_barred
+      INTO v_seat
+      FROM room_users m JOIN users u ON u.id = m.user_id
+     WHERE m.room_id = p_room AND m.user_id = p_actor FOR NO KEY UPDATE OF m;
+    SELECT s.body_hash INTO v_hash FROM scheduled_messages s
+     WHERE s.room_id = p_room AND s.client_key = p_key AND s.user_id = p_actor;
+    IF FOUND THEN
+        IF v_hash <> p_hash THEN refusal := 'client_key_reused'; RETURN; END IF;
+        is_repeat := true;
+        SELECT s.* INTO scheduled FROM scheduled_messages s
+         WHERE s.room_id = p_room AND s.client_key = p_key AND s.user_id = p_actor;
+        RETURN;
+    END IF;
+    IF v_room.status <> 'active' THEN refusal := 'room_not_active'; RETURN; END IF;
+    IF v_seat.status IS NULL OR v_seat.status NOT IN ('active', 'muted') THEN refusal := 'not_a_member'; RETURN; END IF;
+    IF v_seat.is_barred THEN refusal := 'account_inactive'; RETURN; END IF;
+    INSERT INTO scheduled_messages AS s (id, tenant_id, room_id, user_id, client_key, message_type, content, metadata,
+        reply_to_message_id, thread_id, due_at, ready_at, created_at, updated_at, body_hash)
+    VALUES (p_id, p_tenant, p_room, p_actor, p_key, p_type, p_content, p_metadata::jsonb, p_reply_to, p_thread, p_due_at,
+        p_due_at, p_now, p_now, p_hash)
+    RETURNING s.* INTO scheduled;
+END $$;
+
+CREATE FUNCTION chat_find_scheduled(p_tenant uuid, p_actor uuid, p_id uuid) RETURNS SETOF scheduled_messages
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT s.* FROM scheduled_messages s
+         WHERE s.id = p_id AND s.tenant_id = p_tenant AND (p_actor IS NULL OR s.user_id = p_actor);
+END $$;
+
+CREATE FUNCTION chat_my_scheduled(p_tenant uuid, p_actor uuid, p_status text, p_after_due timestamptz, p_after_id uuid,
+    p_limit integer)
+RETURNS SETOF scheduled_messages
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT s.* FROM scheduled_messages s
+         WHERE s.user_id = p_actor AND s.tenant_id = p_tenant AND (s.due_at, s.id) > (p_after_due, p_after_id)
+           AND (p_status IS NULL OR s.status = p_status)
+         ORDER BY s.due_at, s.id LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_change_scheduled(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_id uuid,
+    p_due_at timestamptz, OUT refusal text, OUT scheduled scheduled_messages)
+LANGUAGE plpgsql VOLATILE AS $$
+-- Another time, or none: cancelled.
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT s.* INTO scheduled FROM scheduled_messages s
+     WHERE s.id = p_id AND s.tenant_id = p_tenant AND (p_actor IS NULL OR s.user_id = p_actor) FOR NO KEY UPDATE;
+    IF NOT FOUND THEN refusal := 'scheduled_not_found'; RETURN; END IF;
+    IF scheduled.status <> 'pending' THEN refusal := 'not_pending'; RETURN; END IF;
+    UPDATE scheduled_messages s
+       SET status = CASE WHEN p_due_at IS NULL THEN 'cancelled' ELSE 'pending' END,
+           due_at = coalesce(p_due_at, s.due_at), ready_at = coalesce(p_due_at, s.ready_at),
+           attempts = CASE WHEN p_due_at IS NULL THEN s.attempts ELSE 0 END,
+           error = CASE WHEN p_due_at IS NULL THEN s.error END
+     WHERE s.id = p_id
+    RETURNING s.* INTO scheduled;
+END $$;
+
+CREATE FUNCTION chat_claim_due(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_limit integer,
+    p_until timestamptz)
+RETURNS SETOF scheduled_messages
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    RETURN QUERY
+        WITH due AS (
+            SELECT s.id FROM scheduled_messages s
+             WHERE s.tenant_id = p_tenant AND s.status IN ('pending', 'claimed') AND s.ready_at <= p_now
+             ORDER BY s.ready_at, s.id LIMIT p_limit FOR NO KEY UPDATE SKIP LOCKED
+        ), claimed AS (
+            UPDATE scheduled_messages s
+               SET status = 'claimed', attempts = s.attempts + 1, claimed_until = p_until, ready_at = p_until
+              FROM due WHERE s.id = due.id
+            RETURNING s.*
+        )
+        SELECT * FROM claimed c ORDER BY c.due_at, c.id;
+END $$;
+
+CREATE FUNCTION chat_settle_scheduled(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_id uuid,
+    p_attempt integer, p_status text, p_message uuid, p_error text, p_ready_at timestamptz) RETURNS boolean
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    UPDATE scheduled_messages s
+       SET status = p_status, message_id = p_message, error = p_error, claimed_until = NULL,
+           ready_at = coalesce(p_ready_at, s.ready_at)
+     WHERE s.id = p_id AND s.tenant_id = p_tenant AND s.status = 'claimed' AND s.attempts = p_attempt;
+    RETURN FOUND;
+END $$;
+
+-- What reactions and pins share (app/domain/messaging/attaching.py): holding the room, judging, writing the log.
+
+CREATE FUNCTION chat_hold_message(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, p_silenced_may boolean, p_roles text[], OUT refusal text, OUT next_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+-- BEFORE_ATTACHING and the rules after it, in their order; p_roles null lets every role. Locks as a send does.
+DECLARE
+    v_room record;
+    v_seat record;
+    v_first_visible bigint := 0;
+    v_is_guest boolean := false;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT r.status, r.revision INTO v_room
+      FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
+    IF v_room.status <> 'active' THEN refusal := 'room_not_active'; RETURN; END IF;
+    next_revision := v_room.revision + 1;
+
+    IF p_actor IS NOT NULL THEN
+        SELECT m.role, m.status, m.can_send_messages, m.muted_until, m.can_see_history, m.visible_from,
+               u.deleted_at IS NOT NULL OR u.account_status IN ('suspended', 'deactivated') AS is_barred
+          INTO v_seat
+          FROM room_users m JOIN users u ON u.id = m.user_id
+         WHERE m.room_id = p_room AND m.user_id = p_actor FOR NO KEY UPDATE OF m;
+        IF NOT FOUND OR v_seat.status NOT IN ('active', 'muted') THEN refusal := 'not_a_member'; RETURN; END IF;
+        IF v_seat.is_barred THEN refusal := 'account_inactive'; RETURN; END IF;
+        IF NOT p_silenced_may
+           AND ((v_seat.status = 'muted' AND (v_seat.muted_until IS NULL OR v_seat.muted_until > p_now))
+                OR NOT v_seat.can_send_messages OR v_seat.role = 'observer') THEN
+            refusal := 'silenced'; RETURN;
+        END IF;
+        IF v_seat.role <> ALL (p_roles) THEN refusal := 'not_allowed'; RETURN; END IF;
+        v_is_guest := v_seat.role = 'guest';
+        IF NOT v_seat.can_see_history THEN v_first_visible := v_seat.visible_from; END IF;
+    END IF;
+
+    PERFORM FROM messages m
+     WHERE m.room_id = p_room AND m.id = p_message AND m.deleted_at IS NULL AND m.position > v_first_visible
+       AND NOT (v_is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+    IF NOT FOUND THEN refusal := 'message_not_found'; END IF;
+END $$;
+
+CREATE FUNCTION chat_log_of_message(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, p_kind text, p_revision bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+-- The next event of a room that is held.
+BEGIN
+    UPDATE rooms r SET revision = p_revision WHERE r.id = p_room;
+    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
+    VALUES (p_room, p_revision, p_tenant, p_kind, p_message, p_actor, p_correlation, p_now);
+END $$;
+
+-- Reactions (app/domain/reactions.py). Their order is the room's revision at which each was given.
+
+CREATE FUNCTION chat_react(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, p_emoji text,
+    OUT refusal text, OUT is_repeat boolean, OUT given_at timestamptz, OUT given_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+-- REACT_RULES.
+DECLARE
+    v_held record;
+    v_there record;
+BEGIN
+    SELECT * INTO v_held
+      FROM chat_hold_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, false, NULL);
+    refusal := v_held.refusal;
+    IF refusal IS NOT NULL THEN RETURN; END IF;
+
+    SELECT x.created_at, x.revision INTO v_there FROM reactions x
+     WHERE x.room_id = p_room AND x.message_id = p_message AND x.user_id = p_actor AND x.emoji = p_emoji;
+    is_repeat := FOUND;
+    IF is_repeat THEN
+        given_at := v_there.created_at;
+        given_revision := v_there.revision;
+        RETURN;
+    END IF;
+    PERFORM FROM reactions x WHERE x.room_id = p_room AND x.message_id = p_message AND x.emoji = p_emoji LIMIT 1;
+    IF NOT FOUND AND chat_emoji_on(p_room, p_message) >= 50 THEN refusal := 'too_many_emoji'; RETURN; END IF;
+
+    given_at := p_now;
+    given_revision := v_held.next_revision;
+    INSERT INTO reactions (room_id, message_id, user_id, emoji, tenant_id, revision, created_at)
+    VALUES (p_room, p_message, p_actor, p_emoji, p_tenant, given_revision, p_now);
+    PERFORM chat_log_of_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, 'reaction.added',
+                                given_revision);
+END $$;
+
+CREATE FUNCTION chat_emoji_on(p_room uuid, p_message uuid) RETURNS bigint
+LANGUAGE plpgsql STABLE AS $$
+-- How many different emoji a message has: from each to the next by the index, however many people gave it, because the
+-- room is held meanwhile.
+BEGIN
+    RETURN (
+        WITH RECURSIVE each (emoji) AS (
+            (SELECT x.emoji FROM reactions x WHERE x.room_id = p_room AND x.message_id = p_message
+              ORDER BY x.emoji LIMIT 1)
+            UNION ALL
+            SELECT (SELECT x.emoji FROM reactions x
+                     WHERE x.room_id = p_room AND x.message_id = p_message AND x.emoji > each.emoji
+                     ORDER BY x.emoji LIMIT 1)
+              FROM each WHERE each.emoji IS NOT NULL
+        )
+        SELECT count(each.emoji) FROM each);
+END $$;
+
+CREATE FUNCTION chat_unreact(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, p_emoji text, OUT refusal text, OUT event_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+-- UNREACT_RULES. Without a revision nothing was there to take back.
+DECLARE
+    v_held record;
+BEGIN
+    SELECT * INTO v_held
+      FROM chat_hold_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, true, NULL);
+    refusal := v_held.refusal;
+    IF refusal IS NOT NULL THEN RETURN; END IF;
+    DELETE FROM reactions x
+     WHERE x.room_id = p_room AND x.message_id = p_message AND x.user_id = p_actor AND x.emoji = p_emoji;
+    IF FOUND THEN
+        event_revision := v_held.next_revision;
+        PERFORM chat_log_of_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, 'reaction.removed',
+                                    event_revision);
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_reactions(p_tenant uuid, p_actor uuid, p_room uuid, p_messages uuid[], p_first integer)
+RETURNS TABLE (refusal text, message_id uuid, emoji text, number bigint, is_mine boolean, first_users uuid[])
+LANGUAGE plpgsql VOLATILE AS $$
+-- Of each message its emoji, in the order of the earliest reaction with each; counted, never a tally beside them.
+DECLARE
+    v record;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NOT NULL THEN
+        refusal := v.refusal;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, m.id, found.emoji, found.number, found.is_mine, found.first_users
+          -- One by one by the key: a join might read all the room's messages instead.
+          FROM unnest(p_messages) AS wanted (id) CROSS JOIN LATERAL (
+              SELECT t.id FROM messages t
+               WHERE t.room_id = p_room AND t.id = wanted.id AND t.position > v.first_visible AND t.deleted_at IS NULL
+                 AND NOT (v.is_guest AND t.message_type = 'robot' AND NOT t.is_robot_visible_to_guests)
+               LIMIT 1) m
+          CROSS JOIN LATERAL (
+              SELECT x.emoji::text, count(*) AS number, coalesce(bool_or(x.user_id = p_actor), false) AS is_mine,
+                     (array_agg(x.user_id ORDER BY x.revision))[1 : p_first] AS first_users,
+                     min(x.revision) AS first_revision
+                FROM reactions x WHERE x.room_id = p_room AND x.message_id = m.id
+               GROUP BY x.emoji
+          ) found
+         ORDER BY m.id, found.first_revision;
+END $$;
+
+CREATE FUNCTION chat_reactions_with(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid, p_emoji text,
+                                    p_after bigint, p_limit integer)
+RETURNS TABLE (refusal text, user_id uuid, revision bigint, created_at timestamptz)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v record;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NULL THEN
+        PERFORM FROM messages m
+         WHERE m.room_id = p_room AND m.id = p_message AND m.position > v.first_visible AND m.deleted_at IS NULL
+           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+        IF NOT FOUND THEN v.refusal := 'message_not_found'; END IF;
+    END IF;
+    IF v.refusal IS NOT NULL THEN
+        refusal := v.refusal;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, x.user_id, x.revision, x.created_at FROM reactions x
+         WHERE x.room_id = p_room AND x.message_id = p_message AND x.emoji = p_emoji AND x.revision > p_after
+         ORDER BY x.revision LIMIT p_limit;
+END $$;
+
+-- Pins (app/domain/pins.py). A deleted message keeps its row, in case it comes back, and is no pinned one meanwhile.
+
+CREATE FUNCTION chat_pin(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid,
+    OUT refusal text, OUT is_repeat boolean, OUT given_by uuid, OUT given_at timestamptz, OUT given_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+-- PIN_RULES.
+DECLARE
+    v_held record;
+    v_there record;
+BEGIN
+    SELECT * INTO v_held
+      FROM chat_hold_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, false,
+                             ARRAY['owner', 'admin', 'moderator', 'member']);
+    refusal := v_held.refusal;
+    IF refusal IS NOT NULL THEN RETURN; END IF;
+
+    SELECT x.pinned_by, x.created_at, x.revision INTO v_there FROM pins x
+     WHERE x.room_id = p_room AND x.message_id = p_message;
+    is_repeat := FOUND;
+    IF is_repeat THEN
+        given_by := v_there.pinned_by;
+        given_at := v_there.created_at;
+        given_revision := v_there.revision;
+        RETURN;
+    END IF;
+    IF (SELECT count(*) FROM pins x CROSS JOIN LATERAL (
+            SELECT FROM messages m
+             WHERE m.room_id = x.room_id AND m.id = x.message_id AND m.deleted_at IS NULL LIMIT 1) live
+         WHERE x.room_id = p_room) >= 100 THEN
+        refusal := 'too_many_pins'; RETURN;
+    END IF;
+
+    given_by := p_actor;
+    given_at := p_now;
+    given_revision := v_held.next_revision;
+    INSERT INTO pins (room_id, message_id, pinned_by, tenant_id, revision, created_at)
+    VALUES (p_room, p_message, p_actor, p_tenant, given_revision, p_now);
+    PERFORM chat_log_of_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, 'message.pinned',
+                                given_revision);
+END $$;
+
+CREATE FUNCTION chat_unpin(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, OUT refusal text, OUT event_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+-- UNPIN_RULES. Without a revision it was not pinned.
+DECLARE
+    v_held record;
+BEGIN
+    SELECT * INTO v_held
+      FROM chat_hold_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, false,
+                             ARRAY['owner', 'admin', 'moderator', 'member']);
+    refusal := v_held.refusal;
+    IF refusal IS NOT NULL THEN RETURN; END IF;
+    DELETE FROM pins x WHERE x.room_id = p_room AND x.message_id = p_message;
+    IF FOUND THEN
+        event_revision := v_held.next_revision;
+        PERFORM chat_log_of_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, 'message.unpinned',
+                                    event_revision);
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_pins(p_tenant uuid, p_actor uuid, p_room uuid, p_before bigint, p_limit integer)
+RETURNS TABLE (refusal text, pinned_by uuid, revision bigint, pinned_at timestamptz,
+               id uuid, "position" bigint, user_id uuid, content text, created_at timestamptz, rest chat_message_rest)
+LANGUAGE plpgsql VOLATILE AS $$
+-- The latest first. A room has few: they are all looked at and sorted.
+DECLARE
+    v record;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NOT NULL THEN
+        refusal := v.refusal;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, x.pinned_by, x.revision, x.created_at,
+               (found.m).id, (found.m).position, (found.m).user_id, chat_content_of(found.m), (found.m).created_at,
+               chat_rest_of(found.m)
+          -- One by one by the key: a join might read all the room's messages instead.
+          FROM pins x CROSS JOIN LATERAL (
+              SELECT m FROM messages m
+               WHERE m.room_id = x.room_id AND m.id = x.message_id AND m.deleted_at IS NULL
+                 AND m.position > v.first_visible
+                 AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+               LIMIT 1) found
+         WHERE x.room_id = p_room AND x.revision < p_before
+         ORDER BY x.revision DESC LIMIT p_limit;
+END $$;
+
 -- Messages written elsewhere (app/domain/imports.py).
 
 CREATE FUNCTION chat_take_in(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
@@ -2399,6 +3715,7 @@ BEGIN
       FROM unnest(v_new, message_ids) WITH ORDINALITY AS f (n, id, nth)
       JOIN unnest(p_users, p_contents, p_types, p_metadata, p_reply_keys, p_thread_keys, p_times)
            WITH ORDINALITY AS b (user_id, content, kind, metadata, reply_key, thread_key, at, n) USING (n);
+    PERFORM chat_threads_imported(p_tenant, p_room, message_ids);
     INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, user_id, actor_id, correlation_id, created_at)
     SELECT p_room, v_room.revision + s.nth, p_tenant, 'member.joined', NULL, s.id, p_actor, p_correlation, p_now
       FROM unnest(seated) WITH ORDINALITY AS s (id, nth)
@@ -2716,6 +4033,7 @@ CREATE TRIGGER touch BEFORE UPDATE OF metadata, user_id, message_type, content, 
 CREATE FUNCTION chat_keep_messages() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO messages_history (changed_at, operation_type, changed_by, correlation_id,
         metadata, id, room_id, tenant_id, position, user_id, message_type, content, delivery_status, robot_id,
         robot_response_to, is_robot_visible_to_guests, reply_to_message_id, thread_id, is_edited, edited_at,
@@ -2741,6 +4059,7 @@ CREATE TRIGGER touch BEFORE UPDATE OF email, username, external_id, first_name, 
 CREATE FUNCTION chat_keep_users() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO users_history (changed_at, operation_type, changed_by, correlation_id,
         id, tenant_id, email, username, external_id, first_name, last_name, display_name, avatar_url, account_type,
         account_status, is_email_verified, created_at, updated_at, deleted_at, email_key, username_key,
@@ -2766,17 +4085,18 @@ CREATE TRIGGER touch BEFORE UPDATE OF name, description, room_type, status, is_p
 CREATE FUNCTION chat_keep_rooms() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO rooms_history (changed_at, operation_type, changed_by, correlation_id,
         id, tenant_id, name, description, room_type, status, is_private, guest_access_allowed, max_participants,
         created_by, parent_room_id, escalation_level, issue_id, issue_description, external_id, settings,
         last_position, last_message_id, revision, version, created_at, updated_at, deleted_at, name_key, direct_key,
-        last_countable)
+        last_countable, last_mention_id)
     VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
         OLD.id, OLD.tenant_id, OLD.name, OLD.description, OLD.room_type, OLD.status, OLD.is_private,
         OLD.guest_access_allowed, OLD.max_participants, OLD.created_by, OLD.parent_room_id, OLD.escalation_level,
         OLD.issue_id, OLD.issue_description, OLD.external_id, OLD.settings, OLD.last_position, OLD.last_message_id,
         OLD.revision, OLD.version, OLD.created_at, OLD.updated_at, OLD.deleted_at, OLD.name_key, OLD.direct_key,
-        OLD.last_countable);
+        OLD.last_countable, OLD.last_mention_id);
     RETURN NULL;
 END $$;
 CREATE TRIGGER history AFTER DELETE OR UPDATE OF name, description, room_type, status, is_private, guest_access_allowed, max_participants, created_by,
@@ -2790,6 +4110,7 @@ CREATE TRIGGER touch BEFORE UPDATE OF theme, notifications_enabled, preferences,
 CREATE FUNCTION chat_keep_user_settings() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO user_settings_history (changed_at, operation_type, changed_by, correlation_id,
         user_id, tenant_id, theme, notifications_enabled, preferences, version, created_at, updated_at)
     VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
@@ -2803,6 +4124,9 @@ CREATE TRIGGER history AFTER DELETE OR UPDATE OF theme, notifications_enabled, p
 CREATE TRIGGER touch BEFORE UPDATE OF status, last_seen_at, custom_status, custom_status_expires_at
     ON user_status FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
+CREATE TRIGGER touch BEFORE UPDATE OF metadata, content, version
+    ON drafts FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
 CREATE TRIGGER touch BEFORE UPDATE OF role, max_uses, uses, expires_at, status, revoked_at
     ON invitations FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
@@ -2813,6 +4137,7 @@ CREATE TRIGGER touch BEFORE UPDATE OF role, status, can_send_messages, can_invit
 CREATE FUNCTION chat_keep_room_users() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO room_users_history (changed_at, operation_type, changed_by, correlation_id,
         room_id, user_id, tenant_id, role, status, can_send_messages, can_invite_others, can_see_history,
         visible_from, notify_level, joined_at, left_at, muted_until, ban_reason, last_read_position,
@@ -2829,5 +4154,12 @@ END $$;
 CREATE TRIGGER history AFTER DELETE OR UPDATE OF role, status, can_send_messages, can_invite_others, can_see_history, notify_level, joined_at, left_at,
         muted_until, ban_reason
     ON room_users FOR EACH ROW EXECUTE FUNCTION chat_keep_room_users();
+
+CREATE TRIGGER touch BEFORE UPDATE OF metadata, room_id, user_id, client_key, message_type, content, reply_to_message_id, thread_id, due_at,
+        ready_at, status, attempts, claimed_until, message_id, error, body_hash
+    ON scheduled_messages FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE TRIGGER touch BEFORE UPDATE OF muted
+    ON thread_follows FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
 INSERT INTO tenants (id, slug, name) VALUES ('00000000-0000-7000-8000-000000000001', 'default', 'Default');

@@ -1,11 +1,16 @@
 -- Made by alembic/write_initial.py from the tables; frozen with the first release.
 
 DROP TABLE
+    threads,
+    thread_participants,
+    thread_follows,
     search_progress,
+    scheduled_messages,
     room_users,
     room_events,
     message_keys,
     invitations,
+    drafts,
     user_status,
     user_settings,
     user_blocks,
@@ -17,8 +22,11 @@ DROP TABLE
     tenants,
     rooms_history,
     room_users_history,
+    reactions,
+    pins,
     messages_history,
     messages,
     message_search,
-    message_read_receipts
+    message_read_receipts,
+    mentions
 CASCADE;

@@ -7,6 +7,7 @@ CREATE TRIGGER touch BEFORE UPDATE OF metadata, user_id, message_type, content, 
 CREATE FUNCTION chat_keep_messages() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO messages_history (changed_at, operation_type, changed_by, correlation_id,
         metadata, id, room_id, tenant_id, position, user_id, message_type, content, delivery_status, robot_id,
         robot_response_to, is_robot_visible_to_guests, reply_to_message_id, thread_id, is_edited, edited_at,
@@ -32,6 +33,7 @@ CREATE TRIGGER touch BEFORE UPDATE OF email, username, external_id, first_name, 
 CREATE FUNCTION chat_keep_users() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO users_history (changed_at, operation_type, changed_by, correlation_id,
         id, tenant_id, email, username, external_id, first_name, last_name, display_name, avatar_url, account_type,
         account_status, is_email_verified, created_at, updated_at, deleted_at, email_key, username_key,
@@ -57,17 +59,18 @@ CREATE TRIGGER touch BEFORE UPDATE OF name, description, room_type, status, is_p
 CREATE FUNCTION chat_keep_rooms() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO rooms_history (changed_at, operation_type, changed_by, correlation_id,
         id, tenant_id, name, description, room_type, status, is_private, guest_access_allowed, max_participants,
         created_by, parent_room_id, escalation_level, issue_id, issue_description, external_id, settings,
         last_position, last_message_id, revision, version, created_at, updated_at, deleted_at, name_key, direct_key,
-        last_countable)
+        last_countable, last_mention_id)
     VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
         OLD.id, OLD.tenant_id, OLD.name, OLD.description, OLD.room_type, OLD.status, OLD.is_private,
         OLD.guest_access_allowed, OLD.max_participants, OLD.created_by, OLD.parent_room_id, OLD.escalation_level,
         OLD.issue_id, OLD.issue_description, OLD.external_id, OLD.settings, OLD.last_position, OLD.last_message_id,
         OLD.revision, OLD.version, OLD.created_at, OLD.updated_at, OLD.deleted_at, OLD.name_key, OLD.direct_key,
-        OLD.last_countable);
+        OLD.last_countable, OLD.last_mention_id);
     RETURN NULL;
 END $$;
 CREATE TRIGGER history AFTER DELETE OR UPDATE OF name, description, room_type, status, is_private, guest_access_allowed, max_participants, created_by,
@@ -81,6 +84,7 @@ CREATE TRIGGER touch BEFORE UPDATE OF theme, notifications_enabled, preferences,
 CREATE FUNCTION chat_keep_user_settings() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO user_settings_history (changed_at, operation_type, changed_by, correlation_id,
         user_id, tenant_id, theme, notifications_enabled, preferences, version, created_at, updated_at)
     VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
@@ -94,6 +98,9 @@ CREATE TRIGGER history AFTER DELETE OR UPDATE OF theme, notifications_enabled, p
 CREATE TRIGGER touch BEFORE UPDATE OF status, last_seen_at, custom_status, custom_status_expires_at
     ON user_status FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
+CREATE TRIGGER touch BEFORE UPDATE OF metadata, content, version
+    ON drafts FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
 CREATE TRIGGER touch BEFORE UPDATE OF role, max_uses, uses, expires_at, status, revoked_at
     ON invitations FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
@@ -104,6 +111,7 @@ CREATE TRIGGER touch BEFORE UPDATE OF role, status, can_send_messages, can_invit
 CREATE FUNCTION chat_keep_room_users() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO room_users_history (changed_at, operation_type, changed_by, correlation_id,
         room_id, user_id, tenant_id, role, status, can_send_messages, can_invite_others, can_see_history,
         visible_from, notify_level, joined_at, left_at, muted_until, ban_reason, last_read_position,
@@ -120,3 +128,10 @@ END $$;
 CREATE TRIGGER history AFTER DELETE OR UPDATE OF role, status, can_send_messages, can_invite_others, can_see_history, notify_level, joined_at, left_at,
         muted_until, ban_reason
     ON room_users FOR EACH ROW EXECUTE FUNCTION chat_keep_room_users();
+
+CREATE TRIGGER touch BEFORE UPDATE OF metadata, room_id, user_id, client_key, message_type, content, reply_to_message_id, thread_id, due_at,
+        ready_at, status, attempts, claimed_until, message_id, error, body_hash
+    ON scheduled_messages FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE TRIGGER touch BEFORE UPDATE OF muted
+    ON thread_follows FOR EACH ROW EXECUTE FUNCTION chat_touch();

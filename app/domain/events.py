@@ -40,6 +40,12 @@ class EventKind(StrEnum):
     MESSAGE_SENT = "message.sent"
     MESSAGE_EDITED = "message.edited"
     MESSAGE_DELETED = "message.deleted"
+    MESSAGE_FINISHED = "message.finished"
+    """A streamed answer has ended, delivered or failed."""
+    MESSAGE_PINNED = "message.pinned"
+    MESSAGE_UNPINNED = "message.unpinned"
+    REACTION_ADDED = "reaction.added"
+    REACTION_REMOVED = "reaction.removed"
 
 
 class Change(Value):

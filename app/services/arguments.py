@@ -6,7 +6,7 @@ as UUID, UUID text or ULID text (SPEC 1.1), choices by name, plain text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -15,8 +15,9 @@ from uuid import UUID
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from app.domain.actors import Actor
+from app.domain.documents import EMPTY, Document
 from app.domain.errors import Invalid
-from app.domain.ids import InvitationId, MessageId, RoomId, UserId
+from app.domain.ids import InvitationId, MessageId, RoomId, ScheduledId, UserId
 from app.domain.messaging import CONTENT_MAX, Edit
 from app.domain.pages import Cursor
 from app.domain.rooms import name_prefix
@@ -54,6 +55,17 @@ def several(read: Callable[[Any, str], T], values: Iterable[Any], name: str) -> 
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise Invalid.field(name, "must be a list")
     return tuple(read(value, name) for value in values)
+
+
+def scheduled_id(value: ScheduledId | str, name: str = "scheduled_id") -> ScheduledId:
+    return ScheduledId(_identified(value, name))
+
+
+def message_ids(values: Iterable[MessageId | str], name: str = "message_ids") -> tuple[MessageId, ...]:
+    """Several messages; a single text is refused, it would be read letter by letter."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise Invalid.field(name, "must be a list")
+    return tuple(message_id(value, name) for value in values)
 
 
 def _identified(value: UUID | str, name: str) -> UUID:
@@ -148,6 +160,18 @@ def content(value: str, longest: int = CONTENT_MAX) -> str:
     if len(said) > longest:
         raise Invalid.field("content", f"must be at most {longest} characters")
     return said
+
+
+def document(value: Mapping[str, Any] | None, name: str) -> Document:
+    """A JSON object; None is an empty one."""
+    if value is None:
+        return EMPTY
+    if not isinstance(value, Mapping):
+        raise Invalid.field(name, "must be a JSON object")
+    try:
+        return Document(value)
+    except ValueError as error:
+        raise Invalid.field(name, str(error)) from None
 
 
 def version(value: int | None) -> int | None:

@@ -12,11 +12,15 @@ from app.domain.errors import Conflict, Forbidden, Invalid, Limited, NotFound
 from app.domain.events import RoomEvent
 from app.domain.identity import Account, Tenant, UserNotFound
 from app.domain.ids import MessageId, RoomId, UserId
+from app.domain.mentions import Mentioned
 from app.domain.messaging import Message
 from app.domain.pages import MAX_LIMIT
-from app.domain.reading import counts_as_unread
+from app.domain.pins import PinnedMessage
+from app.domain.reactions import MessageReactions
+from app.domain.reading import Unread, counts_as_mention, counts_as_unread
 from app.domain.rooms import Room
 from app.domain.rooms.members import Membership, MembershipStatus, Role, seated
+from app.domain.threads import ThreadSummary, counts_as_unread_reply, summary_of
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
 
 from . import builders
@@ -44,6 +48,9 @@ class Snapshot:
     memberships: tuple[Membership | None, ...]
     events: tuple[RoomEvent, ...]
     announced: tuple[RoomEvent, ...]
+    reactions: tuple[MessageReactions, ...] = ()
+    pins: tuple[PinnedMessage, ...] = ()
+    mentions: tuple[Mentioned, ...] = ()
 
 
 class World:
@@ -207,7 +214,11 @@ class World:
             return Snapshot(None, (), (), events, announced)
         messages = tuple(await self.history(room_id, include_deleted=True))
         memberships = tuple([await self.membership(room_id, person) for person in self.people])
-        return Snapshot(room, messages, memberships, events, announced)
+        ids = [m.id for m in messages[-MAX_LIMIT:]]
+        reactions = await self.reader().reactions.find_by_messages(room_id, ids)
+        mentions = await self.reader().mentions.find_by_messages(room_id, ids)
+        pins = (await self.reader().pins.find_by_room(room_id, limit=MAX_LIMIT)).items
+        return Snapshot(room, messages, memberships, events, announced, reactions, pins, mentions)
 
     async def prove(self, room_id: RoomId) -> None:
         """What holds of every room after any history: no gap in positions or revisions, ids rise, unread is exact."""
@@ -222,6 +233,34 @@ class World:
         assert sorted(self.announced(room_id), key=lambda e: e.revision) == list(events)
         for person in self.people:
             await self.prove_unread(person)
+            await self.prove_threads_unread(person)
+        await self.prove_summaries(room_id, messages)
+
+    async def prove_summaries(self, room_id: RoomId, messages: list[Message]) -> dict[MessageId, ThreadSummary]:
+        """Kept, recounted and by the domain's sentence, the room's threads come to the same; returns them."""
+        roots = [m.id for m in messages if m.thread_id is None][:MAX_LIMIT]
+        threads = self.reader().threads
+        found = await threads.summaries(room_id, roots)
+        assert found == await threads.recount_summaries(room_id, roots)
+        wanted = (summary_of(room_id, root, [m for m in messages if m.thread_id == root]) for root in roots)
+        assert list(found) == [summary for summary in wanted if summary is not None]
+        return {summary.thread_id: summary for summary in found}
+
+    async def prove_threads_unread(self, person: Actor) -> dict[MessageId, int]:
+        """The fast count, the recount and the domain's sentence agree on followed threads; returns them."""
+        threads = self.reader(person).threads
+        found = await threads.unread()
+        assert found == await threads.recount()
+        assert [(u.room_id, u.thread_id) for u in found] == sorted((u.room_id, u.thread_id) for u in found)
+        for unread in found:
+            membership = await self.membership(unread.room_id, person)
+            assert membership is not None
+            assert membership.is_seated
+            follow = builders.thread_follow(unread, user_of(person))
+            messages = await self.history(unread.room_id, include_deleted=True)
+            replies = [m for m in messages if m.thread_id == unread.thread_id]
+            assert unread.count == sum(counts_as_unread_reply(m, follow, membership) for m in replies)
+        return {unread.thread_id: unread.count for unread in found}
 
     async def prove_unread(self, person: Actor) -> dict[RoomId, int]:
         """The fast count, the recount, the room list and the domain's sentence agree; returns them."""
@@ -230,11 +269,15 @@ class World:
         assert counted == await reading.recount()
         assert [u.room_id for u in counted] == sorted(u.room_id for u in counted)
         summaries = {s.room.id: s for s in await reading.get_user_rooms()}
-        assert {u.room_id: u.count for u in counted} == {i: s.unread for i, s in summaries.items()}
+        assert counted == tuple(Unread(i, s.unread, s.mentions) for i, s in sorted(summaries.items()))
         for unread in counted:
             membership = summaries[unread.room_id].membership
             messages = await self.history(unread.room_id, include_deleted=True)
             assert unread.count == sum(counts_as_unread(m, membership) for m in messages)
+            ids = [m.id for m in messages[-MAX_LIMIT:]]  # no script calls anybody in more messages than that
+            mentioned = {m.message_id: m for m in await self.reader().mentions.find_by_messages(unread.room_id, ids)}
+            calls = (m.id in mentioned and counts_as_mention(m, membership, mentioned[m.id]) for m in messages)
+            assert unread.mentions == sum(calls)
         return {u.room_id: u.count for u in counted}
 
 

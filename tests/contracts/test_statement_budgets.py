@@ -14,13 +14,16 @@ from typing import Any
 
 import pytest
 
+from app.domain.answers import Chunk, Failure
 from app.domain.credentials import Purpose
+from app.domain.drafts import DraftText
 from app.domain.events import Change, EventKind
 from app.domain.identity import CustomStatus, OnlineStatus, SettingsChange
 from app.domain.imports import Taken
 from app.domain.invitations import InvitationStatus
 from app.domain.messaging import MessageType, Thread
 from app.domain.pages import Page
+from app.domain.schedule import Settlement
 from app.domain.search import Indexed, Order, Search
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
 from app.testing import builders
@@ -29,24 +32,17 @@ from app.testing.harness import START
 from app.testing.world import NO_ROOM, user_of
 from tests.conftest import DatabaseServer
 from tests.contracts.postgres_harness import migrate, postgres_harness
-from tests.contracts.statement_scene import KEY, Ledger, Scene
+from tests.contracts.statement_scene import EMOJI, KEY, Ledger, Scene
 
 pytestmark = pytest.mark.postgres
 
 AREAS = (
-    "identity",
-    "rooms.ports",
-    "invitations",
-    "messaging.ports",
-    "reading",
-    "imports",
-    "identity.ports",
-    "credentials",
-    "blocks",
-    "search.ports",
+    *("identity.ports", "credentials", "blocks", "rooms.ports", "invitations", "messaging.ports", "threads", "drafts"),
+    *("schedule", "answers", "reactions", "mentions", "pins", "reading", "imports", "search.ports"),
 )
 FEW, MANY = 1, 100
 LIMIT = 100
+CHUNK, FAILURE = Chunk(offset=2, text="!"), Failure(error="broken")
 
 
 @dataclass(frozen=True)
@@ -176,9 +172,45 @@ READS = [
         by="ben",
         shows_size=True,
     ),
+    Verb("MessageReader.versions", lambda to, s: to.messages.versions(s.attic, s.edited, limit=LIMIT), by="ben"),
+    Verb(
+        "ThreadReader.summaries",
+        lambda to, s: to.threads.summaries(s.attic, [m.id for m in s.attic_messages]),
+        by="ben",
+    ),
+    Verb(
+        "ThreadReader.recount_summaries",
+        lambda to, s: to.threads.recount_summaries(s.attic, [m.id for m in s.attic_messages]),
+        by="ben",
+    ),
+    Verb("ThreadReader.find_by_room", lambda to, s: to.threads.find_by_room(s.attic, limit=LIMIT), by="ben"),
+    Verb("ThreadReader.unread", lambda to, s: to.threads.unread(), by="ben"),
+    Verb("ThreadReader.recount", lambda to, s: to.threads.recount(), by="ben"),
+    Verb("DraftReader.find", lambda to, s: to.drafts.find(s.hall)),
+    Verb("DraftReader.mine", lambda to, s: to.drafts.mine(limit=LIMIT), shows_size=True),
+    Verb("ScheduleReader.find", lambda to, s: to.schedule.find(s.scheduled[0].id)),
+    Verb("ScheduleReader.mine", lambda to, s: to.schedule.mine(limit=LIMIT), shows_size=True),
     Verb("ReadingReader.get_user_rooms", lambda to, s: to.reading.get_user_rooms(), shows_size=True),
     Verb("ReadingReader.unread", lambda to, s: to.reading.unread(), shows_size=True),
     Verb("ReadingReader.recount", lambda to, s: to.reading.recount(), shows_size=True),
+    Verb(
+        "ReactionReader.find_by_messages",
+        lambda to, s: to.reactions.find_by_messages(s.hall, [m.id for m in s.hall_messages]),
+        shows_size=True,
+    ),
+    Verb(
+        "ReactionReader.find_by_emoji",
+        lambda to, s: to.reactions.find_by_emoji(s.hall, s.hall_messages[0].id, EMOJI, limit=LIMIT),
+        shows_size=True,
+    ),
+    Verb("MentionReader.mine", lambda to, s: to.mentions.mine(limit=LIMIT), by="ben", shows_size=True),
+    Verb(
+        "MentionReader.find_by_messages",
+        lambda to, s: to.mentions.find_by_messages(s.attic, [m.id for m in s.called_messages]),
+        by="ben",
+        shows_size=True,
+    ),
+    Verb("PinReader.find_by_room", lambda to, s: to.pins.find_by_room(s.hall, limit=LIMIT), shows_size=True),
     Verb("ReadingReader.readers", lambda to, s: to.reading.readers(s.hall, s.hall_messages[0].id), shows_size=True),
 ]
 
@@ -209,8 +241,57 @@ HOT_WRITES = [
         by="ben",
         budget=2,
     ),
+    Verb(
+        "MessageWriter.send",
+        lambda to, s: to.messages.send(s.attic, builders.draft(mentions=s.everybody())),
+        like="to everybody",
+        by="ben",
+    ),
+    Verb(
+        "MessageWriter.edit",
+        lambda to, s: to.messages.edit(s.attic, s.attic_messages[0].id, "better", mentions=s.everybody()),
+        like="to everybody",
+        by="ben",
+    ),
     Verb("MessageWriter.edit", lambda to, s: to.messages.edit(s.attic, s.attic_messages[0].id, "better"), by="ben"),
     Verb("MessageWriter.delete", lambda to, s: to.messages.delete(s.attic, s.doomed.pop()), by="ben"),
+    Verb(
+        "MessageWriter.send",
+        lambda to, s: to.messages.send(s.attic, builders.draft(reply_to_message_id=s.answer)),
+        like="a reply",
+        by="ben",
+    ),
+    Verb("ThreadWriter.follow", lambda to, s: to.threads.follow(s.attic, s.attic_messages[0].id), by="ben"),
+    Verb("ThreadWriter.mute", lambda to, s: to.threads.mute(s.attic, s.attic_messages[0].id, muted=True), by="ben"),
+    Verb(
+        "ThreadWriter.mark_read",
+        lambda to, s: to.threads.mark_read(s.attic, s.attic_messages[0].id, s.answer),
+        by="ben",
+    ),
+    Verb("ThreadWriter.unfollow", lambda to, s: to.threads.unfollow(s.attic, s.edited), by="ben"),
+    Verb("DraftWriter.save", lambda to, s: to.drafts.save(s.attic, DraftText(content="so")), by="ben"),
+    Verb("DraftWriter.delete", lambda to, s: to.drafts.delete(s.attic), by="ben"),
+    Verb("ScheduleWriter.schedule", lambda to, s: to.schedule.schedule(s.attic, builders.draft(), s.due), by="ben"),
+    Verb("ScheduleWriter.reschedule", lambda to, s: to.schedule.reschedule(s.scheduled[0].id, s.scheduled[0].due_at)),
+    Verb("ScheduleWriter.cancel", lambda to, s: to.schedule.cancel(s.cancelled.pop()), by="ben"),
+    Verb("ScheduleWriter.claim_due", lambda to, s: to.schedule.claim_due(LIMIT), by="nobody"),
+    Verb("ScheduleWriter.settle", lambda to, s: to.schedule.settle(s.scheduled[0], Settlement(error="x")), by="nobody"),
+    Verb("AnswerWriter.append", lambda to, s: to.answers.append(s.attic, s.streamed[0], CHUNK), by="nobody"),
+    Verb("AnswerWriter.finish", lambda to, s: to.answers.finish(s.attic, s.streamed.pop()), by="nobody"),
+    Verb("AnswerWriter.fail", lambda to, s: to.answers.fail(s.attic, s.streamed.pop(), FAILURE), by="nobody"),
+    Verb("AnswerWriter.fail_stale", lambda to, s: to.answers.fail_stale(START, LIMIT), by="nobody"),
+    Verb(
+        "ReactionWriter.react",
+        lambda to, s: to.reactions.react(s.attic, s.attic_messages[0].id, EMOJI),
+        by="ben",
+    ),
+    Verb(
+        "ReactionWriter.unreact",
+        lambda to, s: to.reactions.unreact(s.attic, s.attic_messages[0].id, EMOJI),
+        by="ben",
+    ),
+    Verb("PinWriter.pin", lambda to, s: to.pins.pin(s.attic, s.attic_messages[0].id), by="ben"),
+    Verb("PinWriter.unpin", lambda to, s: to.pins.unpin(s.attic, s.attic_messages[0].id), by="ben"),
     Verb(
         "ReadingWriter.mark_read",
         lambda to, s: to.reading.mark_read(s.attic, s.attic_messages[-1].id),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
 from app.domain.actors import Actor
+from app.domain.answers import Answer, Chunk
+from app.domain.drafts import DraftText
 from app.domain.events import Change, EventKind
 from app.domain.identity import OnlineStatus
 from app.domain.ids import UserId
@@ -33,8 +35,16 @@ TABLES = (
     "invitations",
     "messages",
     "message_read_receipts",
+    "reactions",
+    "mentions",
+    "pins",
     "message_keys",
     "room_events",
+    "threads",
+    "thread_participants",
+    "thread_follows",
+    "drafts",
+    "scheduled_messages",
     "message_search",
     "search_progress",
 )
@@ -64,7 +74,8 @@ async def open_store(url: str, schema: str | None = None, size: int = 5) -> Asyn
 
 
 async def fill(store: PostgresStore) -> None:
-    """Two tenants, people, a group and a direct room, messages sent, edited and deleted, marks and receipts."""
+    """Two tenants, people, a group and a direct room, messages sent, edited and deleted, marks and receipts,
+    mentions, reactions and a pin."""
     system, other = Actor.system(), builders.tenant()
     now = datetime.now(UTC)
     async with store.unit_of_work(Actor.system(other.id)) as uow:
@@ -88,14 +99,27 @@ async def fill(store: PostgresStore) -> None:
         await uow.commit()
     first = (await _as(store, owner).send(group.id, builders.draft("first", metadata={"mood": "good"}))).message
     answer = await _as(store, member).send(
-        group.id, builders.draft("answer", reply_to_message_id=first.id, thread_id=first.id)
+        group.id,
+        builders.draft(
+            "answer", reply_to_message_id=first.id, thread_id=first.id, mentions={"users": [owner], "here": True}
+        ),
     )
     await store.once(system).messages.send(group.id, builders.draft("note", message_type=MessageType.SYSTEM))
     await _as(store, owner).edit(group.id, first.id, "first, edited")
     await _as(store, member).delete(group.id, answer.message.id)
     await _as(store, owner).send(pair.id, builders.draft("only you"))
+    await _as(store, owner).send(group.id, builders.draft("and more", thread_id=first.id))
+    begun = await store.once(system).messages.send(group.id, Answer(content="it is"))
+    await store.once(system).answers.append(group.id, begun.message.id, Chunk(offset=5, text=" so"))
+    await store.once(Actor(user_id=member)).drafts.save(group.id, DraftText(content="half a"), first.id)
+    await store.once(Actor(user_id=member)).schedule.schedule(
+        group.id, builders.draft("later"), now + timedelta(days=1)
+    )
     await store.once(Actor(user_id=guest)).reading.mark_read(group.id, first.id)
     await store.once(Actor(user_id=member)).reading.mark_all_read()
+    for person in (member, guest):
+        await store.once(Actor(user_id=person)).reactions.react(group.id, first.id, "\N{THUMBS UP SIGN}")
+    await store.once(Actor(user_id=owner)).pins.pin(group.id, first.id)
     await store.once(Actor(user_id=member)).users.update_online_status(OnlineStatus.ONLINE)
     await store.search_index.index(100)
 

@@ -15,14 +15,20 @@ import pytest
 from app.domain.blocks import UserBlock
 from app.domain.credentials import OneTimeToken
 from app.domain.documents import EMPTY, Document
+from app.domain.drafts import SavedDraft
 from app.domain.events import RoomEvent
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
 from app.domain.ids import DEFAULT_TENANT, moment_of
 from app.domain.invitations import Invitation
+from app.domain.mentions import Mention
 from app.domain.messaging import Message
+from app.domain.pins import Pin
+from app.domain.reactions import Reaction
 from app.domain.reading import ReadReceipt
 from app.domain.rooms import Room
 from app.domain.rooms.members import Membership
+from app.domain.schedule import ScheduledMessage
+from app.domain.threads import ThreadCounters, ThreadFollow, ThreadParticipant
 from tests.migrations.catalog import Connection
 
 pytestmark = pytest.mark.postgres
@@ -39,6 +45,14 @@ MODELS = {
     "invitations": Invitation,
     "messages": Message,
     "message_read_receipts": ReadReceipt,
+    "threads": ThreadCounters,
+    "thread_participants": ThreadParticipant,
+    "thread_follows": ThreadFollow,
+    "drafts": SavedDraft,
+    "scheduled_messages": ScheduledMessage,
+    "reactions": Reaction,
+    "mentions": Mention,
+    "pins": Pin,
     "room_events": RoomEvent,
 }
 
@@ -94,6 +108,17 @@ INSERT INTO invitations (room_id, token_hash) SELECT id, 'hash' FROM rooms;
 INSERT INTO messages (room_id, position, content, countable) SELECT id, 1, 'hello', 1 FROM rooms;
 INSERT INTO message_read_receipts (room_id, message_id, user_id, read_at)
     SELECT m.room_id, m.id, u.id, now() FROM messages m, users u;
+INSERT INTO threads (room_id, thread_id, reply_count) SELECT room_id, id, 1 FROM messages;
+INSERT INTO thread_participants (room_id, thread_id, user_id, replies, first_reply_id)
+    SELECT m.room_id, m.id, u.id, 1, m.id FROM messages m, users u;
+INSERT INTO thread_follows (room_id, thread_id, user_id) SELECT m.room_id, m.id, u.id FROM messages m, users u;
+INSERT INTO drafts (user_id, room_id, content) SELECT u.id, r.id, 'so' FROM users u, rooms r;
+INSERT INTO scheduled_messages (room_id, user_id, client_key, content, due_at, ready_at, body_hash)
+    SELECT r.id, u.id, 'key', 'later', now(), now(), '' FROM users u, rooms r;
+INSERT INTO reactions (room_id, message_id, user_id, emoji, revision)
+    SELECT m.room_id, m.id, u.id, ':yes:', 1 FROM messages m, users u;
+INSERT INTO mentions (room_id, message_id, kind) SELECT room_id, id, 'all' FROM messages;
+INSERT INTO pins (room_id, message_id, revision) SELECT room_id, id, 1 FROM messages;
 INSERT INTO room_events (room_id, kind, tenant_id, revision, correlation_id)
     SELECT id, 'room.created', tenant_id, 1, 'least' FROM rooms;
 """
@@ -219,6 +244,10 @@ async def test_an_enum_column_takes_the_models_values_and_no_other(
         ("UPDATE messages SET position = 0", "ck_messages_position"),
         ("UPDATE messages SET version = 0", "ck_messages_version"),
         ("UPDATE room_events SET revision = 0", "ck_room_events_revision"),
+        ("UPDATE reactions SET revision = 0", "ck_reactions_revision"),
+        ("UPDATE mentions SET user_id = (SELECT id FROM users)", "ck_mentions_of_somebody"),
+        ("UPDATE mentions SET reached = '{}'", "ck_mentions_reached"),
+        ("UPDATE pins SET revision = 0", "ck_pins_revision"),
     ],
 )
 async def test_a_row_that_breaks_a_rule_is_refused_by_name(
@@ -275,13 +304,25 @@ SILENT = {
     "user_settings": {"user_id", "tenant_id"},
     "user_status": {"user_id", "tenant_id"},
     "one_time_tokens": {"id", "tenant_id"},
-    "rooms": {"id", "tenant_id", "last_position", "last_message_id", "last_countable", "revision", "direct_key"},
+    "rooms": {
+        "id",
+        "tenant_id",
+        "last_position",
+        "last_message_id",
+        "last_countable",
+        "last_mention_id",
+        "revision",
+        "direct_key",
+    },
     "room_users": {
         *("room_id", "user_id", "tenant_id", "last_read_position", "last_read_message_id", "last_read_at"),
         *("delivered_position", "visible_from", "visible_from_id", "own_sent", "read_countable", "read_own"),
         *("visible_countable", "visible_own"),
     },
     "invitations": {"id", "room_id", "tenant_id", "user_id", "email_key", "token_hash", "invited_by"},
+    "thread_follows": {"room_id", "thread_id", "user_id", "tenant_id", "last_read_position", "last_read_id"},
+    "drafts": {"user_id", "room_id", "thread_id", "tenant_id"},
+    "scheduled_messages": {"id", "tenant_id"},
     "messages": {"id", "room_id", "tenant_id", "position", "reply_to_message_id", "thread_id", "countable"},
 }
 

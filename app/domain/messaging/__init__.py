@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 from uuid import uuid4
 
 from pydantic import StringConstraints, model_validator
@@ -15,13 +15,18 @@ from sqlmodel import Field
 from app.domain.documents import EMPTY, Document
 from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from app.domain.ids import DEFAULT_TENANT, MessageId, RoomId, TenantId, UserId
-from app.domain.pages import Page
+from app.domain.pages import InvalidCursor, Page
 from app.domain.text import NAMEABLE, STORABLE
 from app.domain.values import Moment, Value
+
+from .mentions import Mentions
 
 CONTENT_MAX = 100_000
 
 CLIENT_KEY_MAX = 128
+
+FORWARDED_FROM = "forwarded_from"
+"""The key in a copy's metadata under which it says what it is a copy of: room, message and author, by id."""
 
 
 # ── types ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -44,6 +49,9 @@ class DeliveryStatus(StrEnum):
     DELIVERED = "delivered"
     FAILED = "failed"
 
+
+UNFINISHED = frozenset({DeliveryStatus.STREAMING, DeliveryStatus.FAILED})
+"""An answer still being written, or given up, may have said nothing yet."""
 
 MAY_BE_EMPTY = frozenset({MessageType.IMAGE, MessageType.FILE})
 """Types whose content is the file itself; all others say something."""
@@ -82,7 +90,8 @@ class Message(Value):
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if not self.content and self.message_type not in MAY_BE_EMPTY and self.deleted_at is None:
+        may_be_empty = self.message_type in MAY_BE_EMPTY or self.delivery_status in UNFINISHED
+        if not self.content and not may_be_empty and self.deleted_at is None:
             raise ValueError("content: must not be empty")
         return self
 
@@ -96,7 +105,12 @@ class Draft(Value):
 
     It carries its own idempotency key: sending the same draft again, after a lost answer, returns the message of the
     first time. A client that makes its own keys hands one in.
+
+    A reply goes where the message it replies to is: into that one's thread, if it is in one, else into the draft's own.
     """
+
+    is_streamed: ClassVar[bool] = False
+    """Whether the message is to be written in chunks (`answers.Answer`): it may then begin empty."""
 
     content: Content = ""
     message_type: MessageType = MessageType.TEXT
@@ -106,11 +120,12 @@ class Draft(Value):
     robot_id: UserId | None = None
     robot_response_to: MessageId | None = None
     is_robot_visible_to_guests: bool = False
+    mentions: Mentions | None = None
     client_key: ClientKey = Field(default_factory=lambda: uuid4().hex)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if not self.content and self.message_type not in MAY_BE_EMPTY:
+        if not self.content and self.message_type not in MAY_BE_EMPTY and not self.is_streamed:
             raise ValueError("content: must not be empty")
         if self.message_type is not MessageType.ROBOT and (
             self.robot_id or self.robot_response_to or self.is_robot_visible_to_guests
@@ -120,17 +135,30 @@ class Draft(Value):
 
     @property
     def body_hash(self) -> bytes:
-        """32 bytes that differ when anything but the key differs: tells a repeat from a key used twice."""
+        """32 bytes that differ when anything but the key differs: tells a repeat from a key used twice.
+
+        The body of a forwarded message is which message it forwards, whatever that says by now.
+        """
+        if self.metadata is not EMPTY and FORWARDED_FROM in self.metadata:
+            return hashlib.sha256(Document({FORWARDED_FROM: self.metadata[FORWARDED_FROM]}).text.encode()).digest()
         body: list[Any] = [self.content, self.message_type.value, self.metadata.text]
         body += [str(v) for v in (self.reply_to_message_id, self.thread_id, self.robot_id, self.robot_response_to)]
         body.append(self.is_robot_visible_to_guests)
+        if self.is_streamed:
+            body.append(DeliveryStatus.STREAMING.value)
+        if self.mentions is not None and not self.mentions.is_empty:
+            body.append(self.mentions.model_dump(mode="json"))
         return hashlib.sha256(json.dumps(body, ensure_ascii=True).encode()).digest()
 
 
 class Edit(Value):
-    """What a message is to say instead. Whether it may say nothing, its type decides (`MAY_BE_EMPTY`)."""
+    """What a message is to say instead. Whether it may say nothing, its type decides (`MAY_BE_EMPTY`).
+
+    `mentions` None leaves whom it calls as it is; of those it called before, who is called still stays as they were.
+    """
 
     content: Content
+    mentions: Mentions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +167,22 @@ class Sent:
 
     message: Message
     repeated: bool = False
+
+
+class MessageVersion(Value):
+    """What a message said before it was changed, and who changed it when.
+
+    `changed_by` is who edited or deleted it, None for the application. `written_at` is when this version was.
+    """
+
+    room_id: RoomId
+    message_id: MessageId
+    version: int = Field(ge=1)
+    content: Content
+    metadata: Document = EMPTY  # type: ignore[assignment,misc]  # the field wins over the class's own, see values.py
+    written_at: Moment
+    changed_by: UserId | None = None
+    changed_at: Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +194,28 @@ class Thread:
 
 
 # ── rules ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def thread_of(draft: Draft, reply_to: Message | None) -> MessageId | None:
+    """The thread a draft goes to: that of the message it replies to, if that is there and in one, else its own."""
+    return draft.thread_id if reply_to is None or reply_to.thread_id is None else reply_to.thread_id
+
+
+def versions_listing(room_id: RoomId, message_id: MessageId) -> str:
+    """What a cursor of a message's versions is good for."""
+    return f"versions:{room_id.hex}:{message_id.hex}"
+
+
+def place_of_version(version: MessageVersion) -> bytes:
+    return version.version.to_bytes(8, "big")
+
+
+def version_at(place: bytes) -> int:
+    """The version number of such a place; `InvalidCursor` for a place that is none."""
+    number = int.from_bytes(place, "big")
+    if len(place) != 8 or number >= 1 << 63:
+        raise InvalidCursor.field("cursor", "is damaged or belongs to another list")
+    return number
 
 
 def listing(room_id: RoomId, thread_id: MessageId | None = None) -> str:
@@ -211,6 +277,13 @@ class NotTheAuthor(Forbidden):
 
     code = "not_the_author"
     remedy = "Ask the author or a moderator."
+
+
+class StillStreaming(Conflict):
+    """The message is still being written in chunks; it is edited once it has ended."""
+
+    code = "still_streaming"
+    remedy = "Finish or fail the answer first."
 
 
 class EmptyContent(Invalid):

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from app.domain.access import Permission, allows
+from app.domain.access import NotAllowed, Permission, allows
 from app.domain.blocks import Blocked
 from app.domain.errors import ChatError
 from app.domain.identity import AccountInactive, AccountType, UserNotFound
-from app.domain.ids import UserId
+from app.domain.ids import MessageId, UserId
 from app.domain.rooms import RoomNotActive, RoomNotFound, RoomStatus, StaleVersion
 from app.domain.rooms.members import Membership, NotAMember, Role
 from app.domain.values import Moment
@@ -22,6 +22,7 @@ from app.domain.values import Moment
 from . import (
     MAY_BE_EMPTY,
     ClientKeyReused,
+    DeliveryStatus,
     Draft,
     EmptyContent,
     Message,
@@ -31,9 +32,12 @@ from . import (
     NotTheAuthor,
     ReplyTargetNotFound,
     Silenced,
+    StillStreaming,
     ThreadNotFound,
     WrongMessageType,
+    thread_of,
 )
+from .mentions import Mentions
 
 F = TypeVar("F")
 
@@ -67,6 +71,7 @@ class SendFacts:
     account_is_barred: bool
     account_type: AccountType | None
     thread: Message | None
+    """The first message of the thread the draft goes to (`thread_to_join`)."""
     reply_to: Message | None
     response_to: Message | None
     robot_is_known: bool
@@ -87,6 +92,7 @@ class AlterFacts:
     message: Message | None
     expected_version: int | None = None
     content: str = ""
+    mentions: Mentions | None = None
 
 
 def may_see(message: Message, membership: Membership | None) -> bool:
@@ -99,8 +105,21 @@ def may_see(message: Message, membership: Membership | None) -> bool:
     return not (hidden and membership.role is Role.GUEST)
 
 
+def may_see_versions(message: Message, membership: Membership | None) -> bool:
+    """What a message said before is for whoever sees it; what a deleted one said, for who may delete any."""
+    if not may_see(message, membership):
+        return False
+    may_delete_any = membership is None or allows(membership, Permission.DELETE_ANY_MESSAGE)
+    return message.deleted_at is None or may_delete_any
+
+
 def _found(message: Message | None, membership: Membership | None) -> bool:
     return message is not None and message.deleted_at is None and may_see(message, membership)
+
+
+def thread_to_join(draft: Draft, reply_to: Message | None, membership: Membership | None) -> MessageId | None:
+    """As `thread_of`; what one replies to without seeing it leads nowhere."""
+    return thread_of(draft, reply_to if _found(reply_to, membership) else None)
 
 
 def _seated(by_application: bool, membership: Membership | None) -> bool:
@@ -121,6 +140,12 @@ def _may_write_type(facts: SendFacts) -> bool:
             return not facts.by_application
 
 
+def _may_mention(mentions: Mentions | None, by_application: bool, membership: Membership | None) -> bool:
+    if mentions is None or not mentions.calls_everybody or by_application:
+        return True
+    return membership is not None and allows(membership, Permission.MENTION_ALL)
+
+
 def _may_delete(facts: AlterFacts) -> bool:
     if facts.by_application or facts.message is None or facts.membership is None:
         return facts.by_application
@@ -138,8 +163,13 @@ SEND_RULES: tuple[Rule[SendFacts], ...] = (
     Rule("nobody in a direct room has blocked the other", lambda f: not f.is_blocked, Blocked),
     Rule("the type is the sender's to send", _may_write_type, WrongMessageType),
     Rule(
+        "everybody is the sender's to call",
+        lambda f: _may_mention(f.draft.mentions, f.by_application, f.membership),
+        NotAllowed,
+    ),
+    Rule(
         "the thread's first message is there",
-        lambda f: f.draft.thread_id is None or _found(f.thread, f.membership),
+        lambda f: thread_to_join(f.draft, f.reply_to, f.membership) is None or _found(f.thread, f.membership),
         ThreadNotFound,
     ),
     Rule("the thread is no answer", lambda f: f.thread is None or f.thread.thread_id is None, NotAThread),
@@ -156,18 +186,27 @@ SEND_RULES: tuple[Rule[SendFacts], ...] = (
     Rule("the robot is known", lambda f: f.draft.robot_id is None or f.robot_is_known, UserNotFound),
 )
 
-_BEFORE_ALTERING: tuple[Rule[AlterFacts], ...] = (
+BEFORE_ALTERING: tuple[Rule[AlterFacts], ...] = (
     Rule("the room exists", lambda f: f.room_status is not None, RoomNotFound),
     Rule("the room is active", lambda f: f.room_status is RoomStatus.ACTIVE, RoomNotActive),
     Rule("the actor sits in the room", lambda f: _seated(f.by_application, f.membership), NotAMember),
     Rule("the account is in good standing", lambda f: not f.account_is_barred, AccountInactive),
 )
 
+MESSAGE_IS_THERE: Rule[AlterFacts] = Rule(
+    "the message is there", lambda f: _found(f.message, f.membership), MessageNotFound
+)
+
 EDIT_RULES: tuple[Rule[AlterFacts], ...] = (
-    *_BEFORE_ALTERING,
+    *BEFORE_ALTERING,
     Rule("the actor is not silenced", lambda f: _heard(f.by_application, f.membership, f.now), Silenced),
-    Rule("the message is there", lambda f: _found(f.message, f.membership), MessageNotFound),
+    MESSAGE_IS_THERE,
     Rule("the actor wrote it", lambda f: f.message is not None and f.message.user_id == f.user_id, NotTheAuthor),
+    Rule(
+        "it is not being written",
+        lambda f: f.message is not None and f.message.delivery_status is not DeliveryStatus.STREAMING,
+        StillStreaming,
+    ),
     Rule(
         "it is the version the actor saw",
         lambda f: f.message is not None and f.expected_version in (None, f.message.version),
@@ -178,10 +217,15 @@ EDIT_RULES: tuple[Rule[AlterFacts], ...] = (
         lambda f: bool(f.content) or (f.message is not None and f.message.message_type in MAY_BE_EMPTY),
         EmptyContent,
     ),
+    Rule(
+        "everybody is the author's to call",
+        lambda f: _may_mention(f.mentions, f.by_application, f.membership),
+        NotAllowed,
+    ),
 )
 
 DELETE_RULES: tuple[Rule[AlterFacts], ...] = (
-    *_BEFORE_ALTERING,
-    Rule("the message is there", lambda f: _found(f.message, f.membership), MessageNotFound),
+    *BEFORE_ALTERING,
+    MESSAGE_IS_THERE,
     Rule("the actor wrote it or moderates", _may_delete, NotTheAuthor),
 )

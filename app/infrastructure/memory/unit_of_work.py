@@ -15,16 +15,29 @@ from app.domain.events import Change
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
 from app.domain.values import Moment
 
+from .answers import MemoryAnswerWriter
 from .blocks import MemoryBlockReader, MemoryBlocks, MemoryBlockWriter
 from .credentials import MemoryCredentialReader, MemoryCredentials, MemoryCredentialWriter
-from .identity import MemoryTenantReader, MemoryTenants, MemoryUserReader, MemoryUsers, MemoryUserWriter
+from .drafts import MemoryDraftReader, MemoryDrafts, MemoryDraftWriter
+from .identity import (
+    MemoryTenantReader,
+    MemoryTenants,
+    MemoryUserReader,
+    MemoryUsers,
+    MemoryUserWriter,
+)
 from .imports import MemoryImports
 from .invitations import MemoryInvitationReader, MemoryInvitations
+from .mentions import MemoryMentionReader
 from .messaging import MemoryMessageReader, MemoryMessages, MemoryMessageWriter
+from .pins import MemoryPinReader, MemoryPins, MemoryPinWriter
+from .reactions import MemoryReactionReader, MemoryReactions, MemoryReactionWriter
 from .reading import MemoryReading, MemoryReadingReader, MemoryReadingWriter
 from .rooms import MemoryRoomReader, MemoryRooms
+from .schedule import MemorySchedule, MemoryScheduleReader, MemoryScheduleWriter
 from .search import MemorySearchReader
 from .tables import View
+from .threads import MemoryThreadReader, MemoryThreads, MemoryThreadWriter
 from .transaction import Reads, Transaction, Writes
 
 Begin = Callable[[Actor], Transaction]
@@ -159,9 +172,16 @@ class MemoryUnitOfWork(UnitOfWork):
         self._invitations = MemoryInvitations(statements, statements)
         self._messages = MemoryMessages(statements, statements)
         self._reading = MemoryReading(statements, statements)
+        self._reactions = MemoryReactions(statements, statements)
+        self._mentions = MemoryMentionReader(statements)
+        self._pins = MemoryPins(statements, statements)
         self._imports = MemoryImports(statements)
         self._credentials = MemoryCredentials(statements, statements)
         self._blocks = MemoryBlocks(statements, statements)
+        self._threads = MemoryThreads(statements, statements)
+        self._drafts = MemoryDrafts(statements, statements)
+        self._schedule = MemorySchedule(statements, statements)
+        self._answers = MemoryAnswerWriter(statements)
 
     @property
     def actor(self) -> Actor:
@@ -196,6 +216,18 @@ class MemoryUnitOfWork(UnitOfWork):
         return self._reading
 
     @property
+    def reactions(self) -> MemoryReactions:
+        return self._reactions
+
+    @property
+    def mentions(self) -> MemoryMentionReader:
+        return self._mentions
+
+    @property
+    def pins(self) -> MemoryPins:
+        return self._pins
+
+    @property
     def imports(self) -> MemoryImports:
         return self._imports
 
@@ -206,6 +238,22 @@ class MemoryUnitOfWork(UnitOfWork):
     @property
     def blocks(self) -> MemoryBlocks:
         return self._blocks
+
+    @property
+    def threads(self) -> MemoryThreads:
+        return self._threads
+
+    @property
+    def drafts(self) -> MemoryDrafts:
+        return self._drafts
+
+    @property
+    def schedule(self) -> MemorySchedule:
+        return self._schedule
+
+    @property
+    def answers(self) -> MemoryAnswerWriter:
+        return self._answers
 
     def record(self, change: Change) -> None:
         self._statements.record(change)
@@ -255,6 +303,12 @@ class MemoryOnce(Once):
         self._blocks = MemoryBlockWriter(statements)
         self._messages = MemoryMessageWriter(statements)
         self._reading = MemoryReadingWriter(statements)
+        self._threads = MemoryThreadWriter(statements)
+        self._drafts = MemoryDraftWriter(statements)
+        self._schedule = MemoryScheduleWriter(statements)
+        self._answers = MemoryAnswerWriter(statements)
+        self._reactions = MemoryReactionWriter(statements)
+        self._pins = MemoryPinWriter(statements)
 
     @property
     def users(self) -> MemoryUserWriter:
@@ -275,6 +329,30 @@ class MemoryOnce(Once):
     @property
     def reading(self) -> MemoryReadingWriter:
         return self._reading
+
+    @property
+    def threads(self) -> MemoryThreadWriter:
+        return self._threads
+
+    @property
+    def drafts(self) -> MemoryDraftWriter:
+        return self._drafts
+
+    @property
+    def schedule(self) -> MemoryScheduleWriter:
+        return self._schedule
+
+    @property
+    def answers(self) -> MemoryAnswerWriter:
+        return self._answers
+
+    @property
+    def reactions(self) -> MemoryReactionWriter:
+        return self._reactions
+
+    @property
+    def pins(self) -> MemoryPinWriter:
+        return self._pins
 
 
 class CommittedReads(Reads):
@@ -312,6 +390,12 @@ class MemoryReader(Reader):
         self._invitations = MemoryInvitationReader(reads)
         self._messages = MemoryMessageReader(reads)
         self._reading = MemoryReadingReader(reads)
+        self._threads = MemoryThreadReader(reads)
+        self._drafts = MemoryDraftReader(reads)
+        self._schedule = MemoryScheduleReader(reads)
+        self._reactions = MemoryReactionReader(reads)
+        self._mentions = MemoryMentionReader(reads)
+        self._pins = MemoryPinReader(reads)
         self._search = MemorySearchReader(reads)
 
     @property
@@ -349,3 +433,27 @@ class MemoryReader(Reader):
     @property
     def search(self) -> MemorySearchReader:
         return self._search
+
+    @property
+    def threads(self) -> MemoryThreadReader:
+        return self._threads
+
+    @property
+    def drafts(self) -> MemoryDraftReader:
+        return self._drafts
+
+    @property
+    def schedule(self) -> MemoryScheduleReader:
+        return self._schedule
+
+    @property
+    def reactions(self) -> MemoryReactionReader:
+        return self._reactions
+
+    @property
+    def mentions(self) -> MemoryMentionReader:
+        return self._mentions
+
+    @property
+    def pins(self) -> MemoryPinReader:
+        return self._pins

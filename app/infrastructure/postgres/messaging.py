@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from app.domain.events import EventKind, RoomEvent
+from app.domain.events import EventKind
 from app.domain.ids import MessageId, RoomId
 from app.domain.messaging import (
     DeliveryStatus,
@@ -14,15 +14,22 @@ from app.domain.messaging import (
     Message,
     MessageNotFound,
     MessageType,
+    MessageVersion,
     Sent,
     Thread,
     listing,
+    place_of_version,
+    version_at,
+    versions_listing,
 )
+from app.domain.messaging.mentions import Mentions
 from app.domain.messaging.ports import MessageReader, Messages, MessageWriter
-from app.domain.pages import Cursor, Page, Way, checked_limit, cut, middle, turn
+from app.domain.pages import Cursor, Page, Way, checked_limit, cut, middle, opened, turn
 
-from .codec import select, trusted
+from .codec import builder, columns, select, trusted
 from .errors import refusal
+from .logged import event_of_message
+from .mentions import called
 from .packed import CELLS, message, messages
 from .statements import Row, Scope, Statements
 
@@ -33,13 +40,23 @@ _HISTORY_OF_TYPES = select("chat_history_of_types($1, $2, $3, $4, $5, $6, $7, $8
 _AROUND = select("chat_history_around($1, $2, $3, $4, $5, $6)", CELLS)
 _THREAD = select("chat_thread($1, $2, $3, $4, $5, $6, $7)", CELLS)
 _SEND = select(
-    "chat_send($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
-    "refusal, is_repeat, message_id, message_position, event_revision",
+    "chat_send($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+    "refusal, is_repeat, message_id, message_position, event_revision, message_thread_id",
 )
+_SEND_AND_CALL = _SEND.replace("$18)", "$18, $19, $20, $21)")
 _ALTER = select(
     "chat_alter($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     f"event_revision, {', '.join(f'(altered).{cell}' for cell in CELLS.split(', '))}",
 )
+
+_VERSION_KNOWN = ("room_id", "message_id")
+_version = builder(MessageVersion, without=_VERSION_KNOWN)
+_VERSIONS = select(
+    "chat_versions($1, $2, $3, $4, $5, $6)", ", ".join(("refusal", *columns(MessageVersion, _VERSION_KNOWN)))
+)
+_NO_VERSION = 2**63 - 1
+"""Above every version there is."""
+_ALTER_AND_CALL = _ALTER.replace("$9)", "$9, $10, $11, $12)")
 
 _LOWEST = UUID(int=0)
 _HIGHEST = UUID(int=2**128 - 1)
@@ -99,6 +116,21 @@ class PostgresMessageReader(MessageReader):
         root, *replies = self._built(room_id, found)
         return Thread(root, cut(replies, way, limit, anchor is not None, _place, place))
 
+    async def versions(
+        self, room_id: RoomId, message_id: MessageId, *, after: Cursor | None = None, limit: int
+    ) -> Page[MessageVersion]:
+        checked_limit(limit)
+        place = versions_listing(room_id, message_id)
+        below = _NO_VERSION if after is None else version_at(opened(place, after))
+        actor = self._scope.actor
+        found = await self._statements.rows(
+            _VERSIONS, actor.tenant_id, actor.user_id, room_id, message_id, below, limit + 1
+        )
+        if found and found[0]["refusal"] is not None:
+            raise refusal(found[0]["refusal"])
+        versions = [_version(row[1:], room_id=room_id, message_id=message_id) for row in found]
+        return cut(versions, Way.NEWER, limit, after is not None, place_of_version, place)
+
     async def _fetch(self, sql: str, *arguments: object) -> Sequence[Row]:
         actor = self._scope.actor
         found = await self._statements.rows(sql, actor.tenant_id, actor.user_id, *arguments)
@@ -135,8 +167,9 @@ class PostgresMessageWriter(MessageWriter):
     async def send(self, room_id: RoomId, draft: Draft) -> Sent:
         scope = self._scope
         candidate = scope.new_id()
-        code, is_repeat, message_id, position, revision = await self._statements.row(
-            _SEND,
+        calls = () if draft.mentions is None or draft.mentions.is_empty else called(draft.mentions)
+        code, is_repeat, message_id, position, revision, thread_id = await self._statements.row(
+            _SEND_AND_CALL if calls else _SEND,
             *scope.context,
             room_id,
             candidate,
@@ -151,13 +184,15 @@ class PostgresMessageWriter(MessageWriter):
             draft.robot_id,
             draft.robot_response_to,
             draft.is_robot_visible_to_guests,
+            draft.is_streamed,
+            *calls,
         )
         if code is not None:
             raise refusal(code)
         if is_repeat:
             return Sent(await self._first(room_id, message_id), repeated=True)
-        self._statements.announce(_event(scope, room_id, message_id, EventKind.MESSAGE_SENT, revision))
-        return Sent(_stored(scope, room_id, draft, message_id, position))
+        self._statements.announce(event_of_message(scope, room_id, message_id, EventKind.MESSAGE_SENT, revision))
+        return Sent(_stored(scope, room_id, draft, message_id, position, thread_id))
 
     async def _first(self, room_id: RoomId, message_id: MessageId) -> Message:
         """What a repeated key was answered with: found whoever asks, for they have sent it."""
@@ -167,22 +202,38 @@ class PostgresMessageWriter(MessageWriter):
         return message(found[0], self._scope.actor.tenant_id, room_id)
 
     async def edit(
-        self, room_id: RoomId, message_id: MessageId, content: str, *, expected_version: int | None = None
+        self,
+        room_id: RoomId,
+        message_id: MessageId,
+        content: str,
+        *,
+        expected_version: int | None = None,
+        mentions: Mentions | None = None,
     ) -> Message:
-        edit = Edit(content=content)
-        return await self._alter(room_id, message_id, EventKind.MESSAGE_EDITED, edit.content, expected_version)
+        edit = Edit(content=content, mentions=mentions)
+        return await self._alter(room_id, message_id, EventKind.MESSAGE_EDITED, edit, expected_version)
 
     async def delete(self, room_id: RoomId, message_id: MessageId) -> Message:
         return await self._alter(room_id, message_id, EventKind.MESSAGE_DELETED, None, None)
 
     async def _alter(
-        self, room_id: RoomId, message_id: MessageId, kind: EventKind, content: str | None, version: int | None
+        self, room_id: RoomId, message_id: MessageId, kind: EventKind, edit: Edit | None, version: int | None
     ) -> Message:
         scope = self._scope
-        is_edit = kind is EventKind.MESSAGE_EDITED
-        row = await self._statements.row(_ALTER, *scope.context, room_id, message_id, is_edit, content, version)
+        content = None if edit is None else edit.content
+        calls = () if edit is None or edit.mentions is None else called(edit.mentions)
+        row = await self._statements.row(
+            _ALTER_AND_CALL if calls else _ALTER,
+            *scope.context,
+            room_id,
+            message_id,
+            edit is not None,
+            content,
+            version,
+            *calls,
+        )
         _unless_refused(row)
-        self._statements.announce(_event(scope, room_id, message_id, kind, row["event_revision"]))
+        self._statements.announce(event_of_message(scope, room_id, message_id, kind, row["event_revision"]))
         return message(row[1:], scope.actor.tenant_id, room_id)
 
 
@@ -190,7 +241,9 @@ class PostgresMessages(PostgresMessageReader, PostgresMessageWriter, Messages):
     pass
 
 
-def _stored(scope: Scope, room_id: RoomId, draft: Draft, message_id: MessageId, position: int) -> Message:
+def _stored(
+    scope: Scope, room_id: RoomId, draft: Draft, message_id: MessageId, position: int, thread_id: MessageId | None
+) -> Message:
     """The message just stored: what was sent, and what the database added."""
     return trusted(
         Message,
@@ -203,34 +256,17 @@ def _stored(scope: Scope, room_id: RoomId, draft: Draft, message_id: MessageId, 
             "message_type": draft.message_type,
             "content": draft.content,
             "metadata": draft.metadata,
-            "delivery_status": DeliveryStatus.DELIVERED,
+            "delivery_status": DeliveryStatus.STREAMING if draft.is_streamed else DeliveryStatus.DELIVERED,
             "robot_id": draft.robot_id,
             "robot_response_to": draft.robot_response_to,
             "is_robot_visible_to_guests": draft.is_robot_visible_to_guests,
             "reply_to_message_id": draft.reply_to_message_id,
-            "thread_id": draft.thread_id,
+            "thread_id": thread_id,
             "is_edited": False,
             "edited_at": None,
             "version": 1,
             "created_at": scope.now,
             "updated_at": scope.now,
             "deleted_at": None,
-        },
-    )
-
-
-def _event(scope: Scope, room_id: RoomId, message_id: MessageId, kind: EventKind, revision: int) -> RoomEvent:
-    return trusted(
-        RoomEvent,
-        {
-            "room_id": room_id,
-            "kind": kind,
-            "message_id": message_id,
-            "user_id": None,
-            "tenant_id": scope.actor.tenant_id,
-            "revision": revision,
-            "actor_id": scope.actor.user_id,
-            "correlation_id": scope.actor.correlation_id,
-            "created_at": scope.now,
         },
     )

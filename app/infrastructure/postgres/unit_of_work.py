@@ -16,18 +16,25 @@ from app.domain.rooms import RoomNotFound
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
 from app.domain.values import Moment
 
+from .answers import PostgresAnswerWriter
 from .blocks import PostgresBlockReader, PostgresBlocks, PostgresBlockWriter
 from .codec import trusted
 from .credentials import PostgresCredentialReader, PostgresCredentials, PostgresCredentialWriter
+from .drafts import PostgresDraftReader, PostgresDrafts, PostgresDraftWriter
 from .errors import DRIVER_ERRORS, translated
 from .identity import PostgresTenantReader, PostgresTenants, PostgresUserReader, PostgresUsers, PostgresUserWriter
 from .imports import PostgresImports
 from .invitations import PostgresInvitationReader, PostgresInvitations
+from .mentions import PostgresMentionReader
 from .messaging import PostgresMessageReader, PostgresMessages, PostgresMessageWriter
+from .pins import PostgresPinReader, PostgresPins, PostgresPinWriter
+from .reactions import PostgresReactionReader, PostgresReactions, PostgresReactionWriter
 from .reading import PostgresReading, PostgresReadingReader, PostgresReadingWriter
 from .rooms import PostgresRoomReader, PostgresRooms
+from .schedule import PostgresSchedule, PostgresScheduleReader, PostgresScheduleWriter
 from .search import PostgresSearchReader
 from .statements import Row, Scope, SingleStatements, checked_out, release
+from .threads import PostgresThreadReader, PostgresThreads, PostgresThreadWriter
 
 _ROLLBACK_SECONDS = 2
 """How long a server may take to undo; one that takes longer undoes when it finds the connection gone."""
@@ -131,9 +138,16 @@ class PostgresUnitOfWork(UnitOfWork):
         self._invitations = PostgresInvitations(guarded, scope)
         self._messages = PostgresMessages(guarded, scope)
         self._reading = PostgresReading(guarded, scope)
+        self._reactions = PostgresReactions(guarded, scope)
+        self._mentions = PostgresMentionReader(guarded, scope)
+        self._pins = PostgresPins(guarded, scope)
         self._imports = PostgresImports(guarded, scope)
         self._credentials = PostgresCredentials(guarded, scope)
         self._blocks = PostgresBlocks(guarded, scope)
+        self._threads = PostgresThreads(guarded, scope)
+        self._drafts = PostgresDrafts(guarded, scope)
+        self._schedule = PostgresSchedule(guarded, scope)
+        self._answers = PostgresAnswerWriter(guarded, scope)
         self._ending: asyncio.Task[None] | None = None
 
     @property
@@ -169,6 +183,18 @@ class PostgresUnitOfWork(UnitOfWork):
         return self._reading
 
     @property
+    def reactions(self) -> PostgresReactions:
+        return self._reactions
+
+    @property
+    def mentions(self) -> PostgresMentionReader:
+        return self._mentions
+
+    @property
+    def pins(self) -> PostgresPins:
+        return self._pins
+
+    @property
     def imports(self) -> PostgresImports:
         return self._imports
 
@@ -179,6 +205,22 @@ class PostgresUnitOfWork(UnitOfWork):
     @property
     def blocks(self) -> PostgresBlocks:
         return self._blocks
+
+    @property
+    def threads(self) -> PostgresThreads:
+        return self._threads
+
+    @property
+    def drafts(self) -> PostgresDrafts:
+        return self._drafts
+
+    @property
+    def schedule(self) -> PostgresSchedule:
+        return self._schedule
+
+    @property
+    def answers(self) -> PostgresAnswerWriter:
+        return self._answers
 
     def record(self, change: Change) -> None:
         self._guard.check()
@@ -329,6 +371,30 @@ class PostgresOnce(Once):
     def reading(self) -> PostgresReadingWriter:
         return PostgresReadingWriter(self._statements, self._scope)
 
+    @property
+    def threads(self) -> PostgresThreadWriter:
+        return PostgresThreadWriter(self._statements, self._scope)
+
+    @property
+    def drafts(self) -> PostgresDraftWriter:
+        return PostgresDraftWriter(self._statements, self._scope)
+
+    @property
+    def schedule(self) -> PostgresScheduleWriter:
+        return PostgresScheduleWriter(self._statements, self._scope)
+
+    @property
+    def answers(self) -> PostgresAnswerWriter:
+        return PostgresAnswerWriter(self._statements, self._scope)
+
+    @property
+    def reactions(self) -> PostgresReactionWriter:
+        return PostgresReactionWriter(self._statements, self._scope)
+
+    @property
+    def pins(self) -> PostgresPinWriter:
+        return PostgresPinWriter(self._statements, self._scope)
+
 
 class PostgresReader(Reader):
     """Reads, each a statement of its own."""
@@ -374,3 +440,27 @@ class PostgresReader(Reader):
     @property
     def search(self) -> PostgresSearchReader:
         return PostgresSearchReader(self._statements, self._scope)
+
+    @property
+    def threads(self) -> PostgresThreadReader:
+        return PostgresThreadReader(self._statements, self._scope)
+
+    @property
+    def drafts(self) -> PostgresDraftReader:
+        return PostgresDraftReader(self._statements, self._scope)
+
+    @property
+    def schedule(self) -> PostgresScheduleReader:
+        return PostgresScheduleReader(self._statements, self._scope)
+
+    @property
+    def reactions(self) -> PostgresReactionReader:
+        return PostgresReactionReader(self._statements, self._scope)
+
+    @property
+    def mentions(self) -> PostgresMentionReader:
+        return PostgresMentionReader(self._statements, self._scope)
+
+    @property
+    def pins(self) -> PostgresPinReader:
+        return PostgresPinReader(self._statements, self._scope)

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from tests.migrations.plans import audit, blocks, identity, invitations, messaging, reading, rooms, search
+from tests.migrations.plans import (
+    answers,
+    audit,
+    blocks,
+    drafts,
+    identity,
+    invitations,
+    mentions,
+    messaging,
+    pins,
+    reactions,
+    reading,
+    rooms,
+    schedule,
+    search,
+    threads,
+)
 
 AREAS = (
     identity.AREA,
@@ -13,4 +29,12 @@ AREAS = (
     search.AREA,
     audit.AREA,
     blocks.AREA,
+    threads.AREA,
+    drafts.AREA,
+    schedule.AREA,
+    answers.AREA,
+    reactions.AREA,
+    mentions.AREA,
+    pins.AREA,
+    audit.AREA,
 )

@@ -149,7 +149,7 @@ BEGIN
             SELECT coalesce(max(e.revision), v.revision) INTO v_to
               FROM (SELECT e.revision FROM room_events e
                      WHERE e.room_id = v_room.id AND e.revision > v.done AND e.revision <= v.revision
-                       AND e.message_id IS NOT NULL AND e.kind <> 'message.sent' AND e.message_id <= v.last_id
+                       AND e.message_id IS NOT NULL AND e.kind LIKE 'message.%' AND e.kind <> 'message.sent' AND e.message_id <= v.last_id
                      ORDER BY e.revision LIMIT v_left) e
             HAVING count(*) = v_left;
             v_to := coalesce(v_to, v.revision);
@@ -159,7 +159,7 @@ BEGIN
                          WHERE m.room_id = v_room.id AND m.id = changed.message_id AND m.deleted_at IS NULL)
                   FROM (SELECT DISTINCT e.message_id FROM room_events e
                          WHERE e.room_id = v_room.id AND e.revision > v.done AND e.revision <= v_to
-                           AND e.message_id IS NOT NULL AND e.kind <> 'message.sent' AND e.message_id <= v.last_id
+                           AND e.message_id IS NOT NULL AND e.kind LIKE 'message.%' AND e.kind <> 'message.sent' AND e.message_id <= v.last_id
                        ) changed;
             GET DIAGNOSTICS v_changed = ROW_COUNT;
             v_left := v_left - v_changed;

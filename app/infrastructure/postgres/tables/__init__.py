@@ -4,9 +4,40 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import base, blocks, events, identity, invitations, messaging, reading, rooms, search
+from . import (
+    base,
+    blocks,
+    drafts,
+    events,
+    identity,
+    invitations,
+    mentions,
+    messaging,
+    pins,
+    reactions,
+    reading,
+    rooms,
+    schedule,
+    search,
+    threads,
+)
 
-AREAS: Final = (identity, blocks, rooms, invitations, messaging, reading, events, search)
+AREAS: Final = (
+    identity,
+    blocks,
+    rooms,
+    invitations,
+    messaging,
+    reading,
+    events,
+    threads,
+    drafts,
+    schedule,
+    reactions,
+    mentions,
+    pins,
+    search,
+)
 """Imported for the tables they add to `metadata`."""
 
 metadata: Final = base.metadata

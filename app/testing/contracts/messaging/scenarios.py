@@ -10,9 +10,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from app.domain.actors import Actor
+from app.domain.answers import Answer
 from app.domain.identity import AccountStatus, AccountType
 from app.domain.ids import MessageId
 from app.domain.messaging import ClientKey, Message, MessageType
+from app.domain.messaging.mentions import Mentions
 from app.domain.rooms import RoomStatus, RoomType
 from app.domain.rooms.members import MembershipStatus, Role
 from app.domain.unit_of_work import Once
@@ -32,6 +34,7 @@ class Situation:
         self.draft: dict[str, Any] = {"content": "allowed"}
         self.expected_version: int | None = None
         self.content = "edited"
+        self.mentions: Mentions | None = None
         self.others = False
         self.deleted = False
         self.message_id: MessageId | None = None
@@ -69,7 +72,11 @@ class Situation:
 
     async def edit(self, verbs: Once) -> Any:
         return await verbs.messages.edit(
-            self.room_id, self.target, self.content, expected_version=self.expected_version
+            self.room_id,
+            self.target,
+            self.content,
+            expected_version=self.expected_version,
+            mentions=self.mentions,
         )
 
     async def delete(self, verbs: Once) -> Any:
@@ -165,6 +172,16 @@ def robots(**fields: Any) -> Spoil:
     return spoil
 
 
+def guest_calls(mentions: Mentions) -> Spoil:
+    """A guest calls everybody, in what they send and in what they edit."""
+
+    async def spoil(s: Situation) -> None:
+        await seat(role=Role.GUEST)(s)
+        s.mentions = s.draft["mentions"] = mentions
+
+    return spoil
+
+
 async def hidden_thread(s: Situation) -> None:
     s.draft["thread_id"] = await hidden_from_a_guest(s)
 
@@ -175,6 +192,24 @@ async def hidden_reply_target(s: Situation) -> None:
 
 async def hidden_target(s: Situation) -> None:
     s.message_id = await hidden_from_a_guest(s)
+
+
+async def _begin(s: Situation, robot: Actor) -> None:
+    await s.world.change_account(robot, account_type=AccountType.ROBOT)
+    s.message_id = (await s.world.once(robot).messages.send(s.home, Answer(content="so far"))).message.id
+
+
+async def being_written(s: Situation) -> None:
+    await _begin(s, s.actor)
+
+
+async def being_written_by_another(s: Situation) -> None:
+    await _begin(s, s.other)
+
+
+async def being_written_and_deleted(s: Situation) -> None:
+    await _begin(s, s.actor)
+    await s.world.once(s.actor).messages.delete(s.home, s.target)
 
 
 # ── the scenarios ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -243,6 +278,10 @@ SEND: dict[str, dict[str, Spoil]] = {
         "robot message of a person": draft(message_type=MessageType.ROBOT),
         "text of the application": application_says_something,
     },
+    "everybody is the sender's to call": {
+        "all": guest_calls(Mentions(all=True)),
+        "here": guest_calls(Mentions(here=True)),
+    },
     "the thread's first message is there": {
         "unknown": draft(thread_id=NO_MESSAGE),
         "deleted": draft(thread_id=lambda s: s.messages[True, True].id),
@@ -275,8 +314,13 @@ EDIT: dict[str, dict[str, Spoil]] = {
     "the actor is not silenced": _SILENCED,
     "the message is there": _NO_MESSAGE,
     "the actor wrote it": {"another did": asking(others=True)},
+    "it is not being written": {"a robot's answer": being_written},
     "it is the version the actor saw": {"a later": asking(expected_version=2), "none": asking(expected_version=0)},
     "it still says something": {"nothing": asking(content="")},
+    "everybody is the author's to call": {
+        "all": guest_calls(Mentions(all=True)),
+        "here": guest_calls(Mentions(here=True)),
+    },
 }
 
 DELETE: dict[str, dict[str, Spoil]] = {
@@ -290,6 +334,8 @@ DELETE: dict[str, dict[str, Spoil]] = {
 
 TOGETHER: dict[frozenset[str], Spoil] = {
     frozenset({"the thread's first message is there", "the thread is no answer"}): draft(thread_id=lambda s: s.gone.id),
+    frozenset({"the message is there", "it is not being written"}): being_written_and_deleted,
+    frozenset({"the actor wrote it", "it is not being written"}): being_written_by_another,
     frozenset({"the type is the sender's to send", "the message a robot answers is there"}): draft(
         message_type=MessageType.ROBOT, robot_response_to=NO_MESSAGE
     ),
