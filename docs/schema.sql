@@ -3812,7 +3812,7 @@ BEGIN
                   FROM unnest(v_hits.rooms, v_hits.ids, v_hits.ranks, v_hits.guests) WITH ORDINALITY
                            AS h (room_id, message_id, rank, is_guest, n)
                   JOIN messages m ON m.room_id = h.room_id AND m.id = h.message_id
-                 WHERE m.deleted_at IS NULL AND m.message_type = ANY (p_types)
+                 WHERE m.deleted_at IS NULL AND m.delivery_status <> 'streaming' AND m.message_type = ANY (p_types)
                    AND (p_authors IS NULL OR m.user_id = ANY (p_authors))
                    AND (p_threads IS NULL OR m.thread_id = ANY (p_threads) OR m.id = ANY (p_threads))
                    AND NOT (h.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
@@ -3896,7 +3896,7 @@ BEGIN
             SELECT coalesce(max(e.revision), v.revision) INTO v_to
               FROM (SELECT e.revision FROM room_events e
                      WHERE e.room_id = v_room.id AND e.revision > v.done AND e.revision <= v.revision
-                       AND e.message_id IS NOT NULL AND e.kind <> 'message.sent' AND e.message_id <= v.last_id
+                       AND e.message_id IS NOT NULL AND e.kind LIKE 'message.%' AND e.kind <> 'message.sent' AND e.message_id <= v.last_id
                      ORDER BY e.revision LIMIT v_left) e
             HAVING count(*) = v_left;
             v_to := coalesce(v_to, v.revision);
@@ -3906,7 +3906,7 @@ BEGIN
                          WHERE m.room_id = v_room.id AND m.id = changed.message_id AND m.deleted_at IS NULL)
                   FROM (SELECT DISTINCT e.message_id FROM room_events e
                          WHERE e.room_id = v_room.id AND e.revision > v.done AND e.revision <= v_to
-                           AND e.message_id IS NOT NULL AND e.kind <> 'message.sent' AND e.message_id <= v.last_id
+                           AND e.message_id IS NOT NULL AND e.kind LIKE 'message.%' AND e.kind <> 'message.sent' AND e.message_id <= v.last_id
                        ) changed;
             GET DIAGNOSTICS v_changed = ROW_COUNT;
             v_left := v_left - v_changed;

@@ -21,8 +21,8 @@ class SearchReader(Protocol):
         nothing.
 
         Newest first by id, or by rank and then newest first. A hit is found as it was indexed last; deleted messages
-        are never found. The order of `Order.RANK` is the store's own, but the same for the same messages. Raises
-        `Invalid` for a bad limit, `InvalidCursor`.
+        are never found, a robot's answer when it is finished. The order of `Order.RANK` is the store's own, but the
+        same for the same messages. Raises `Invalid` for a bad limit, `InvalidCursor`.
         """
         ...
 

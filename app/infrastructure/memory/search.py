@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from app.domain.actors import Actor
 from app.domain.ids import MessageId, RoomId, TenantId
-from app.domain.messaging import Message
+from app.domain.messaging import DeliveryStatus, Message
 from app.domain.messaging.rules import may_see
 from app.domain.pages import Cursor
 from app.domain.rooms.members import Membership
@@ -52,6 +52,7 @@ class MemorySearchReader(SearchReader):
                 if (
                     message is not None
                     and message.deleted_at is None
+                    and message.delivery_status is not DeliveryStatus.STREAMING
                     and may_see(message, membership)
                     and message.message_type in types
                     and search.first_id <= message.id < search.end_id

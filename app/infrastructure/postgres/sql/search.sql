@@ -65,7 +65,7 @@ BEGIN
                   FROM unnest(v_hits.rooms, v_hits.ids, v_hits.ranks, v_hits.guests) WITH ORDINALITY
                            AS h (room_id, message_id, rank, is_guest, n)
                   JOIN messages m ON m.room_id = h.room_id AND m.id = h.message_id
-                 WHERE m.deleted_at IS NULL AND m.message_type = ANY (p_types)
+                 WHERE m.deleted_at IS NULL AND m.delivery_status <> 'streaming' AND m.message_type = ANY (p_types)
                    AND (p_authors IS NULL OR m.user_id = ANY (p_authors))
                    AND (p_threads IS NULL OR m.thread_id = ANY (p_threads) OR m.id = ANY (p_threads))
                    AND NOT (h.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from app.domain.actors import Actor
+from app.domain.answers import Answer, Chunk
 from app.domain.identity import AccountType
 from app.domain.ids import RoomId
 from app.domain.messaging import Message, MessageType
@@ -131,6 +132,17 @@ class SearchVisibilityContract(Contract):
         assert await find(world, ann, "coffee") == ["more coffee"]
         (hit,) = await ask(world.reader(ann), "tea")
         assert (hit.message.content, hit.message.is_edited) == ("tea", True)
+
+    async def test_an_answer_is_found_when_it_is_finished(self, world: World) -> None:
+        ann = await world.person()
+        room_id = await world.room(ann)
+        begun = (await world.once(world.system).messages.send(room_id, Answer(content="begun"))).message
+        assert await find(world, ann, "begun") == []
+        await world.once(world.system).answers.append(room_id, begun.id, Chunk(offset=5, text=" well"))
+        await index(world)
+        await world.once(world.system).answers.finish(room_id, begun.id, length=10)
+        for order in Order:
+            assert await find(world, ann, "begun well", order=order) == ["begun well"]
 
     async def test_a_message_sent_while_another_room_is_indexed_is_taken_in_next(self, world: World) -> None:
         ann = await world.person()
