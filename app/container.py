@@ -16,9 +16,11 @@ it: the factories below put their closing on the application's `AsyncExitStack`;
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from dependency_injector import containers, providers
 
@@ -49,6 +51,7 @@ from app.services.reactions import ReactionService
 from app.services.reading import ReadingService
 from app.services.rooms import RoomService
 from app.services.schedule import ScheduleService
+from app.services.search import SearchService
 from app.services.supervision import SupervisionService
 from app.services.support import SupportService
 from app.services.threads import ThreadService
@@ -129,6 +132,7 @@ class Container(containers.DeclarativeContainer):
     invitations = providers.Singleton(InvitationService, store=store, ids=ids, clock=clock)
     messages = providers.Singleton(MessagingService, store=store, message_max_length=config.provided.message_max_length)
     reading = providers.Singleton(ReadingService, store=store)
+    search = providers.Singleton(SearchService, store=store, clock=clock)
     threads = providers.Singleton(ThreadService, store=store)
     drafts = providers.Singleton(DraftService, store=store, message_max_length=config.provided.message_max_length)
     schedule = providers.Singleton(ScheduleService, store=store, message_max_length=config.provided.message_max_length)
@@ -156,6 +160,7 @@ class Chat:
     invitations: InvitationService
     messages: MessagingService
     reading: ReadingService
+    search: SearchService
     threads: ThreadService
     drafts: DraftService
     schedule: ScheduleService
@@ -199,6 +204,7 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
                 invitations=parts.invitations(),
                 messages=parts.messages(),
                 reading=parts.reading(),
+                search=parts.search(),
                 threads=parts.threads(),
                 drafts=parts.drafts(),
                 schedule=parts.schedule(),
@@ -213,4 +219,17 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
                 events=parts.bus(),
                 store=parts.store(),
             )
-        yield chat
+            indexes = parts.config().adapters == "postgres" and parts.config().search_indexing
+        async with _running(chat.search.keep_indexed()) if indexes else nullcontext():
+            yield chat
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Something that runs beside the block and is stopped at its end."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})

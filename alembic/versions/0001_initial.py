@@ -39,6 +39,7 @@ _FUNCTIONS = (
     "support/robots",
     "support/escalations",
     "support/conclusions",
+    "search",
     "months",
 )
 

@@ -78,6 +78,15 @@ CREATE TABLE message_read_receipts (
 ) PARTITION BY RANGE (message_id);
 CREATE INDEX ix_message_read_receipts_reader ON message_read_receipts (user_id, room_id, message_id);
 
+CREATE TABLE message_search (
+    room_id UUID NOT NULL,
+    message_id UUID NOT NULL,
+    tenant_id UUID NOT NULL,
+    words TSVECTOR NOT NULL,
+    CONSTRAINT pk_message_search PRIMARY KEY (room_id, message_id)
+) PARTITION BY RANGE (message_id);
+CREATE INDEX ix_message_search_words ON message_search USING gin (words) WITH (fastupdate = off);
+
 CREATE TABLE messages (
     metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
     id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -754,6 +763,7 @@ CREATE TABLE room_events (
     CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.archived', 'room.reopened', 'room.closed', 'room.deleted', 'member.invited', 'member.joined', 'member.left', 'member.removed', 'member.banned', 'member.unbanned', 'member.changed', 'invitation.closed', 'message.sent', 'message.edited', 'message.deleted', 'message.finished', 'message.pinned', 'message.unpinned', 'reaction.added', 'reaction.removed', 'robot.completed', 'robot.failed', 'escalation.created', 'escalation.claimed', 'escalation.assigned', 'escalation.transferred', 'escalation.started', 'escalation.resolved', 'escalation.cancelled', 'escalation.reopened', 'conversation.concluded', 'conversation.reopened')),
     CONSTRAINT ck_room_events_revision CHECK (revision >= 1)
 );
+CREATE INDEX ix_room_events_created ON room_events USING brin (created_at) WITH (pages_per_range = 16, autosummarize = on);
 
 CREATE TABLE room_users (
     room_id UUID NOT NULL,
@@ -829,6 +839,15 @@ CREATE TABLE scheduled_messages (
 );
 CREATE INDEX ix_scheduled_messages_mine ON scheduled_messages (user_id, due_at, id);
 CREATE INDEX ix_scheduled_messages_ready ON scheduled_messages (tenant_id, ready_at, id) WHERE status IN ('pending', 'claimed');
+
+CREATE TABLE search_progress (
+    room_id UUID NOT NULL,
+    tenant_id UUID NOT NULL,
+    message_id UUID DEFAULT '00000000-0000-0000-0000-000000000000' NOT NULL,
+    revision BIGINT DEFAULT 0 NOT NULL,
+    CONSTRAINT pk_search_progress PRIMARY KEY (room_id),
+    CONSTRAINT fk_search_progress_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE
+);
 
 CREATE TABLE thread_follows (
     room_id UUID NOT NULL,
@@ -911,13 +930,15 @@ LANGUAGE sql IMMUTABLE AS $$
         (7, 'message_read_receipts', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
         (8, 'message_read_receipts', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
         (9, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
-        (10, 'pins', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
-        (11, 'pins', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (12, 'pins', 'user', 'FOREIGN KEY (tenant_id, pinned_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (pinned_by)'),
-        (13, 'reactions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
-        (14, 'reactions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (15, 'reactions', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
-        (16, 'robot_interactions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
-        (17, 'robot_interactions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (18, 'robot_interactions', 'robot', 'FOREIGN KEY (tenant_id, robot_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
+        (10, 'message_search', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (11, 'message_search', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (12, 'pins', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (13, 'pins', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (14, 'pins', 'user', 'FOREIGN KEY (tenant_id, pinned_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (pinned_by)'),
+        (15, 'reactions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (16, 'reactions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (17, 'reactions', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
+        (18, 'robot_interactions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (19, 'robot_interactions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (20, 'robot_interactions', 'robot', 'FOREIGN KEY (tenant_id, robot_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
 $$;

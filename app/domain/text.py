@@ -38,7 +38,7 @@ def key_of(name: str) -> str:
     both call names different that people take for the same. Raises `ValueError` when nothing visible remains or when
     the folded form is longer than `KEY_MAX_BYTES` bytes.
     """
-    key = " ".join(_folded(name).split())
+    key = " ".join(folded(name).split())
     if not key:
         raise ValueError("must contain a visible character")
     if len(key.encode()) > KEY_MAX_BYTES:
@@ -46,16 +46,17 @@ def key_of(name: str) -> str:
     return key
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """Text in the form it is compared in: NFKC, casefolded, without what nobody sees."""
     if name.isascii():
         return name.lower()
     for _ in range(3):  # folding can bring up what normalising folds again; it settles within three rounds
-        visible = "".join(c for c in name if not _ignorable(c))
+        visible = "".join(c for c in name if not is_ignorable(c))
         name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
     return name
 
 
-def _ignorable(character: str) -> bool:
+def is_ignorable(character: str) -> bool:
     """Format characters, variation selectors, fillers: they change nothing a reader sees."""
     if character.isascii():
         return False

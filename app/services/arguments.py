@@ -6,7 +6,7 @@ as UUID, UUID text or ULID text (SPEC 1.1), choices by name, plain text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -36,6 +36,7 @@ from app.domain.text import is_storable
 from app.domain.values import Moment
 
 E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
 
 _id: TypeAdapter[UUID] = TypeAdapter(RoomId)  # every kind of id takes the same forms
 _reason: TypeAdapter[str] = TypeAdapter(Reason)
@@ -57,6 +58,13 @@ def invitation_id(value: InvitationId | str, name: str = "invitation_id") -> Inv
 
 def message_id(value: MessageId | str, name: str = "message_id") -> MessageId:
     return MessageId(_identified(value, name))
+
+
+def several(read: Callable[[Any, str], T], values: Iterable[Any], name: str) -> tuple[T, ...]:
+    """Several values of one kind; a single text is refused, it would be read letter by letter."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise Invalid.field(name, "must be a list")
+    return tuple(read(value, name) for value in values)
 
 
 def scheduled_id(value: ScheduledId | str, name: str = "scheduled_id") -> ScheduledId:
@@ -150,9 +158,7 @@ def one_of(choices: type[E], value: E | str, name: str) -> E:
 
 def several_of(choices: type[E], values: Iterable[E | str], name: str) -> tuple[E, ...]:
     """Members of an enumeration; a single text is refused, it would be read letter by letter."""
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise Invalid.field(name, "must be a list")
-    return tuple(one_of(choices, value, name) for value in values)
+    return several(lambda value, called: one_of(choices, value, called), values, name)
 
 
 def text(value: str, name: str) -> str:

@@ -145,6 +145,11 @@ class Settings(BaseSettings):
         le=18,
         description="Work factor of password hashes; each step doubles the time of a login.",
     )
+    search_indexing: bool = Field(
+        default_factory=lambda earlier: earlier.get("environment") != "test",
+        description="Whether an open application keeps the search index up to date, within a second of a send or an"
+        " edit. Any number may; one at least must, or `chatcore search index` be run. Of no effect on `memory`.",
+    )
     password_algorithm: Literal["bcrypt", "argon2id"] = Field(
         "bcrypt",
         description="What new passwords are hashed by; `argon2id` needs the extra `argon2`. Hashes of the other still"

@@ -40,6 +40,7 @@ from .acts import (
     reactions,
     reading,
     rooms,
+    search,
     support,
     threads,
 )
@@ -63,6 +64,7 @@ LOOKS: dict[str, Look] = {
     **pins.LOOKS,
     **access.LOOKS,
     **support.LOOKS,
+    **search.LOOKS,
 }
 LAST_LOOKS = ("unread", "recount", "get_user_rooms", "profile", "settings", "find_by_id")
 
@@ -83,6 +85,7 @@ class StoreMachine(
     drafts.Drafts,
     access.Access,
     support.Support,
+    search.Searching,
 ):
     """The steps of all areas, the beginning and the end; `comparing` gives it its stores."""
 

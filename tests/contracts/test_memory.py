@@ -32,6 +32,8 @@ from app.testing.contracts.reading import ReadingContract, ReceiptsContract
 from app.testing.contracts.roles import RolesContract
 from app.testing.contracts.rooms import RoomsContract
 from app.testing.contracts.schedule import ClaimsContract, ScheduleContract
+from app.testing.contracts.search.finding import SearchContract
+from app.testing.contracts.search.seeing import SearchVisibilityContract
 from app.testing.contracts.seats import ChildRoomsContract, SeatsContract
 from app.testing.contracts.statuses import OnlineContract, OwnContract
 from app.testing.contracts.supervision import SupervisionContract
@@ -93,6 +95,12 @@ class TestRooms(RoomsContract): ...
 
 
 class TestMembers(MembersContract): ...
+
+
+class TestSearch(SearchContract): ...
+
+
+class TestSearchVisibility(SearchVisibilityContract): ...
 
 
 class TestSeats(SeatsContract): ...

@@ -26,6 +26,7 @@ from app.domain.invitations import InvitationStatus
 from app.domain.messaging import MessageType, Thread
 from app.domain.pages import Page
 from app.domain.schedule import Settlement
+from app.domain.search import Indexed, Order, Search
 from app.domain.support.escalations import LADDER
 from app.domain.support.robots import InteractionStatus
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
@@ -54,6 +55,7 @@ AREAS = (
     "credentials",
     "blocks",
     "support.ports",
+    *("schedule", "answers", "reactions", "mentions", "pins", "reading", "imports", "search.ports"),
 )
 FEW, MANY = 1, 100
 LIMIT = 100
@@ -435,6 +437,10 @@ NOT_HERE = {
     "Passwords.hash": "no store's",
     "Passwords.verify": "no store's",
     "Passwords.needs_rehash": "no store's",
+    "SearchReader.find": "has a test of its own below: a reader's only, outside any unit of work",
+    "SearchIndex.index": "has a test of its own below: a transaction by itself",
+    "SearchIndex.lag": "as index",
+    "SearchIndex.rebuild": "as index",
     "Months.ensure": "has a test of its own below: what is missing is made step by step, so that others can go on",
 }
 
@@ -553,6 +559,50 @@ async def test_months_that_are_there_are_one_statement(stage: Stage) -> None:
         async with stage.ledger.counted() as sent:
             assert await months.ensure(START.date(), last.date()) == 0
         assert kinds(sent) == ["chat_missing_months"]
+
+
+async def test_searching_is_one_statement_and_indexing_two_in_a_transaction(stage: Stage) -> None:
+    for scene in stage.scenes:
+        world = scene.world
+        index = world.harness.store.search_index
+        async with stage.ledger.counted() as sent:
+            assert (await index.index(10_000, tenant_id=world.tenant.id)).messages > scene.size
+        assert kinds(sent) == ["BEGIN", "chat_search_pending", "chat_search_store", "COMMIT"]
+        async with stage.ledger.counted() as sent:
+            assert await index.index(10_000, tenant_id=world.tenant.id) == Indexed(0, 0)
+        assert kinds(sent) == ["BEGIN", "chat_search_pending", "COMMIT"]
+        for order in Order:
+            async with stage.ledger.counted() as sent:
+                search = Search(text="hello", rooms=(scene.hall,), types=(MessageType.SYSTEM,), order=order)
+                found = await world.reader(scene.ann).search.find(search, limit=LIMIT)
+            assert kinds(sent) == ["chat_search"]
+            assert len(found.items) == scene.size
+        async with stage.ledger.counted() as sent:
+            await index.lag(world.tenant.id)
+            await index.rebuild(world.tenant.id)
+        assert kinds(sent) == ["chat_search_lag", "chat_search_rebuild"]
+
+
+async def test_a_send_knows_nothing_of_the_index(stage: Stage) -> None:
+    """Neither what it calls nor what it is made of: no statement, no trigger, no row of the index."""
+    scene = stage.scenes[0]
+    async with scene.world.unit(scene.ben) as uow:
+        await uow.rooms.find_by_id(scene.attic)
+        before = await _touched(uow)
+        await uow.messages.send(scene.attic, builders.draft())
+        after = await _touched(uow)
+    names = {name for name, times in after.items() if times > before.get(name, 0)}
+    assert {"room_events", "message_keys", "rooms"} <= names
+    assert not {name for name in names if "search" in name}
+
+
+async def _touched(uow: UnitOfWork) -> dict[str, int]:
+    """How often the connection has read or written each table of late, this transaction included."""
+    rows = await uow._statements.rows(  # type: ignore[attr-defined]  # a look from inside the transaction
+        "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del + seq_scan + coalesce(idx_scan, 0) AS times"
+        " FROM pg_stat_xact_user_tables"
+    )
+    return {row["relname"]: row["times"] for row in rows}
 
 
 def test_every_verb_has_a_row() -> None:

@@ -54,6 +54,8 @@ TABLES = (
     "robot_interactions",
     "escalations",
     "room_conclusions",
+    "message_search",
+    "search_progress",
 )
 
 
@@ -162,6 +164,7 @@ async def fill_support(store: PostgresStore, customer: UserId) -> None:
             await uow.conclusions.conclude(builders.conclusion(rooms[2].id, concluded_by=agent.id))
             await uow.conclusions.reopen(rooms[2].id)
         await uow.commit()
+    await store.search_index.index(100)
 
 
 def _as(store: PostgresStore, user_id: UserId):  # type: ignore[no-untyped-def]  # the port is the adapter's own

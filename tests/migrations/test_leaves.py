@@ -56,6 +56,14 @@ TEMPLATE = {
         "index (room_id, message_id, user_id)": "UNIQUE",
         "index (user_id, room_id, message_id)": "",
     },
+    "message_search": {
+        "constraint fk_message_search_message": "FOREIGN KEY (room_id, message_id)"
+        " REFERENCES messages(room_id, id) ON DELETE CASCADE",
+        "constraint fk_message_search_room": _TO_ROOM,
+        "constraint message_search_pkey": "PRIMARY KEY (room_id, message_id)",
+        "index (room_id, message_id)": "UNIQUE",
+        "index gin (words) WITH (fastupdate=off)": "",
+    },
     "reactions": {
         "constraint fk_reactions_message": _TO_MESSAGE,
         "constraint fk_reactions_room": _TO_ROOM,
@@ -144,7 +152,7 @@ async def _described(connection: Connection, leaf: str) -> dict[str, str]:
     for definition, unique in await connection.fetch(
         "SELECT pg_get_indexdef(indexrelid), indisunique FROM pg_index WHERE indrelid = $1::text::regclass", leaf
     ):
-        columns, _, where = definition.partition(" USING btree ")[2].partition(" WHERE ")
+        columns, _, where = definition.partition(" USING ")[2].removeprefix("btree ").partition(" WHERE ")
         note = {"(room_id, id) INCLUDE (user_id)": " hidden" if "robot" in where else " uncounted"}.get(columns, "")
         found[f"index {columns}{note}"] = "UNIQUE" if unique else f"WHERE {where}" if where else ""
     return found
@@ -250,6 +258,8 @@ async def test_every_foreign_key_to_users_and_rooms_has_the_tenant_in_front(fill
         ("message_keys", "room_id"),
         ("message_keys", "user_id"),
         ("room_events", "room_id"),
+        ("message_search", "room_id"),
+        ("search_progress", "room_id"),
         ("threads", "room_id"),
         ("thread_participants", "room_id"),
         ("thread_participants", "user_id"),
@@ -357,6 +367,7 @@ async def test_a_hard_delete_of_a_room_takes_its_children_along(filled_connectio
         "robot_interactions",
         "escalations",
         "room_conclusions",
+        "message_search",
     ):
         assert await filled_connection.fetchval(f"SELECT count(*) FROM {table}") == 0, table
     assert await filled_connection.fetchval("SELECT count(*) FROM users") > 0

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from app.entrypoints.cli import demo, dev, imports, migrate
+from app.entrypoints.cli import demo, dev, imports, migrate, search
 
 # No pretty tracebacks: they print local variables, passwords included.
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.add_typer(dev.app, name="dev")
 app.add_typer(migrate.app, name="migrate")
 app.add_typer(imports.app, name="import")
+app.add_typer(search.app, name="search")
 app.command()(demo.demo)
 
 

@@ -50,6 +50,7 @@ from .tables import (
     ROOM_MEMBERS,
     ROOMS,
     SEATS,
+    TENANT_ROOMS,
     TENANTS,
     USER_ROOMS,
     Keys,
@@ -436,6 +437,7 @@ def _add(tx: Transaction, room: Room, memberships: tuple[Membership, ...]) -> Ro
     """Stores a room that has no history yet, whatever its counters say."""
     room = room.changed(last_position=0, last_message_id=None, revision=0)
     tx.view.put(ROOMS, room.id, room)
+    tx.view.add(TENANT_ROOMS, room.tenant_id, room.id)
     for table, key, _ in _unique(room):
         tx.view.put(table, key, room.id)
     _list(tx, room)

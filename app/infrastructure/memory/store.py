@@ -12,6 +12,7 @@ from app.domain.unit_of_work import Clock, Store
 from .grants import add_built_in_roles
 from .imports import MemoryMonths
 from .locks import Locks
+from .search import MemorySearchIndex
 from .tables import EVENTS, ROOMS, SLUGS, TENANTS, Committed, Overlay
 from .transaction import Transaction
 from .unit_of_work import MemoryOnce, MemoryReader, MemoryUnitOfWork
@@ -45,6 +46,10 @@ class MemoryStore(Store):
     @property
     def months(self) -> MemoryMonths:
         return self._months
+
+    @property
+    def search_index(self) -> MemorySearchIndex:
+        return MemorySearchIndex()
 
     async def aclose(self) -> None:
         self._is_closed = True

@@ -97,6 +97,7 @@ ROOMS: Table[RoomId, Room] = Table("rooms", Kept(silent=frozenset({"last_positio
 ROOM_EXTERNAL_IDS: Table[tuple[TenantId, str], RoomId] = Table("room external ids")
 DIRECT_ROOMS: Table[tuple[TenantId, str], RoomId] = Table("direct rooms")
 LISTED_ROOMS: Index[TenantId, tuple[str, RoomId]] = Index("listed rooms by name key")
+TENANT_ROOMS: Index[TenantId, RoomId] = Index("rooms of a tenant, deleted ones too")
 EVENTS: Table[tuple[RoomId, int], RoomEvent] = Table("room events by revision")
 
 _MARKS = ("last_read_position", "last_read_message_id", "last_read_at", "delivered_position", "visible_from")

@@ -36,6 +36,7 @@ from .reactions import MemoryReactionReader, MemoryReactions, MemoryReactionWrit
 from .reading import MemoryReading, MemoryReadingReader, MemoryReadingWriter
 from .rooms import MemoryRoomReader, MemoryRooms
 from .schedule import MemorySchedule, MemoryScheduleReader, MemoryScheduleWriter
+from .search import MemorySearchReader
 from .supervision import MemoryAccessLogReader, MemorySupervisedReads, MemorySupervision
 from .support.conclusions import MemoryConclusionReader, MemoryConclusions
 from .support.escalations import MemoryEscalationReader, MemoryEscalations
@@ -435,6 +436,7 @@ class MemoryReader(Reader):
         self._robots = MemoryRobotReader(reads)
         self._escalations = MemoryEscalationReader(reads)
         self._conclusions = MemoryConclusionReader(reads)
+        self._search = MemorySearchReader(reads)
 
     @property
     def tenants(self) -> MemoryTenantReader:
@@ -467,6 +469,10 @@ class MemoryReader(Reader):
     @property
     def reading(self) -> MemoryReadingReader:
         return self._reading
+
+    @property
+    def search(self) -> MemorySearchReader:
+        return self._search
 
     @property
     def threads(self) -> MemoryThreadReader:

@@ -10,11 +10,13 @@ from app.domain.actors import Actor
 from app.domain.events import Announcer, RoomEvent
 from app.domain.ids import Ids
 from app.domain.imports import Months
+from app.domain.search.ports import SearchIndex
 from app.domain.unit_of_work import Clock, Once, Reader, Store, UnitOfWork
 
 from .months import PostgresMonths
+from .search import PostgresSearchIndex
 from .statements import Scope, SingleStatements
-from .unit_of_work import PostgresOnce, PostgresReader, PostgresUnitOfWork
+from .unit_of_work import PostgresOnce, PostgresReader, PostgresUnitOfWork, TransactionStatements
 
 
 class PostgresStore(Store):
@@ -57,8 +59,15 @@ class PostgresStore(Store):
     def months(self) -> Months:
         return self._months
 
+    @property
+    def search_index(self) -> SearchIndex:
+        return PostgresSearchIndex(self._reading, self._transaction)
+
     async def aclose(self) -> None:
         await self._engine.dispose()
+
+    def _transaction(self) -> TransactionStatements:
+        return TransactionStatements(self._engine, self._scope(Actor.system()), self._lock_timeout_seconds)
 
     def _scope(self, actor: Actor) -> Scope:
         return Scope(actor, self._clock(), self._ids, self._clamps_ids)

@@ -33,6 +33,7 @@ from .reactions import PostgresReactionReader, PostgresReactions, PostgresReacti
 from .reading import PostgresReading, PostgresReadingReader, PostgresReadingWriter
 from .rooms import PostgresRoomReader, PostgresRooms
 from .schedule import PostgresSchedule, PostgresScheduleReader, PostgresScheduleWriter
+from .search import PostgresSearchReader
 from .statements import Row, Scope, SingleStatements, checked_out, release
 from .supervision import PostgresAccessLogReader, PostgresSupervisedReads, PostgresSupervision
 from .support.conclusions import PostgresConclusionReader, PostgresConclusions
@@ -469,6 +470,10 @@ class PostgresReader(Reader):
     @property
     def reading(self) -> PostgresReadingReader:
         return PostgresReadingReader(self._statements, self._scope)
+
+    @property
+    def search(self) -> PostgresSearchReader:
+        return PostgresSearchReader(self._statements, self._scope)
 
     @property
     def threads(self) -> PostgresThreadReader:

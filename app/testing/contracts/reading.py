@@ -213,6 +213,21 @@ class ReadingContract(Contract):
 
     # ── lists ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
+    async def test_who_has_read_a_message_in_a_room_of_many_marks(self, world: World) -> None:
+        """However often marks have landed since, each reader's first one is told; of those who left, too."""
+        ann, bob, cid = await world.persons(3)
+        room_id = await world.room(ann, bob, cid)
+        sent = await world.chat(room_id, ann, 40)
+        for message in sent:
+            await world.once(bob).reading.mark_read(room_id, message.id)
+        await world.once(cid).reading.mark_read(room_id, sent[30].id)
+        await world.leave(room_id, cid)
+        for at, readers in ((0, {bob: 0, cid: 30}), (5, {bob: 5, cid: 30}), (31, {bob: 31}), (39, {bob: 39})):
+            found = await world.reader(ann).reading.readers(room_id, sent[at].id)
+            assert [(receipt.user_id, receipt.message_id) for receipt in found] == sorted(
+                (user_of(person), sent[first].id) for person, first in readers.items()
+            )
+
     async def test_nobodys_lists_are_empty(self, world: World) -> None:
         reading = world.reader(await world.person()).reading
         assert await reading.unread() == await reading.recount() == ()

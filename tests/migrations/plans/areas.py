@@ -17,6 +17,7 @@ from tests.migrations.plans import (
     reading,
     rooms,
     schedule,
+    search,
     support,
     threads,
 )
@@ -28,6 +29,7 @@ AREAS = (
     messaging.AREA,
     reading.AREA,
     support.AREA,
+    search.AREA,
     audit.AREA,
     blocks.AREA,
     threads.AREA,

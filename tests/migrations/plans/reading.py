@@ -9,9 +9,6 @@ AREA = Area(
     (
         Query("ix_messages_uncounted", f"SELECT * FROM chat_unread({TENANT}, {{user_150}})"),
         Query("ix_messages_hidden_from_guests", f"SELECT * FROM chat_unread({TENANT}, {{user_2}})"),
-        Query(
-            "ix_message_read_receipts_reader",
-            f"SELECT * FROM chat_readers({TENANT}, {{user_2}}, {{room_1}}, {{message_95000}})",
-        ),
+        Query("ix_message_read_receipts_reader", "DELETE FROM users WHERE id = {user_150}"),
     ),
 )

@@ -19,6 +19,7 @@ from . import (
     reading,
     rooms,
     schedule,
+    search,
     support,
     threads,
 )
@@ -39,6 +40,7 @@ AREAS: Final = (
     pins,
     access,
     support,
+    search,
 )
 """Imported for the tables they add to `metadata`."""
 
