@@ -4,6 +4,7 @@ DROP TABLE
     room_users,
     room_events,
     message_keys,
+    files,
     user_status,
     user_settings,
     rooms,
@@ -15,5 +16,7 @@ DROP TABLE
     room_users_history,
     messages_history,
     messages,
-    message_read_receipts
+    message_read_receipts,
+    message_files,
+    files_history
 CASCADE;

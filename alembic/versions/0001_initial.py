@@ -20,6 +20,7 @@ _FUNCTIONS = (
     "rooms",
     "events",
     "messaging",
+    "files",
     "reading",
     "imports",
     "months",

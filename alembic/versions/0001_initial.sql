@@ -1,4 +1,44 @@
 -- Made by alembic/write_initial.py from the tables; frozen with the first release.
+CREATE TABLE files_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    id UUID,
+    tenant_id UUID,
+    room_id UUID,
+    owner_id UUID,
+    message_id UUID,
+    name VARCHAR(255),
+    mime_type VARCHAR(100),
+    size BIGINT,
+    url VARCHAR(2048),
+    storage_key VARCHAR(68),
+    checksum VARCHAR(64),
+    thumbnail_url VARCHAR(2048),
+    preview_available BOOLEAN,
+    status TEXT,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_files_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_files_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_files_history_row ON files_history (id, history_id);
+
+CREATE TABLE message_files (
+    room_id UUID NOT NULL,
+    message_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    position INTEGER NOT NULL,
+    file_id UUID NOT NULL,
+    CONSTRAINT pk_message_files PRIMARY KEY (room_id, message_id, position),
+    CONSTRAINT ck_message_files_position CHECK (position >= 1 AND position <= 20)
+) PARTITION BY RANGE (message_id);
+CREATE INDEX ix_message_files_file ON message_files (file_id);
+
 CREATE TABLE message_read_receipts (
     room_id UUID NOT NULL,
     message_id UUID NOT NULL,
@@ -318,6 +358,40 @@ CREATE TABLE user_status (
     CONSTRAINT ck_user_status_status CHECK (status IN ('offline', 'online', 'away', 'busy'))
 );
 
+CREATE TABLE files (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    room_id UUID NOT NULL,
+    owner_id UUID,
+    message_id UUID,
+    name VARCHAR(255) NOT NULL,
+    mime_type VARCHAR(100) NOT NULL,
+    size BIGINT NOT NULL,
+    url VARCHAR(2048),
+    storage_key VARCHAR(68),
+    checksum VARCHAR(64),
+    thumbnail_url VARCHAR(2048),
+    preview_available BOOLEAN DEFAULT false NOT NULL,
+    status TEXT DEFAULT 'pending' NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_files PRIMARY KEY (id),
+    CONSTRAINT uq_files_tenant_id_id UNIQUE (tenant_id, id),
+    CONSTRAINT fk_files_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id),
+    CONSTRAINT fk_files_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_files_tenant_id_owner_id FOREIGN KEY(tenant_id, owner_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (owner_id),
+    CONSTRAINT ck_files_has_bytes CHECK (status = 'pending' OR storage_key IS NOT NULL OR url IS NOT NULL),
+    CONSTRAINT ck_files_attached CHECK (message_id IS NULL OR (status = 'ready' AND expires_at IS NULL)),
+    CONSTRAINT ck_files_size CHECK (size >= 0 AND size <= 9223372036854775807),
+    CONSTRAINT ck_files_status CHECK (status IN ('pending', 'ready'))
+);
+CREATE INDEX ix_files_expiry ON files (tenant_id, expires_at, id) WHERE expires_at IS NOT NULL;
+CREATE INDEX ix_files_owner ON files (owner_id, id);
+CREATE INDEX ix_files_room ON files (room_id, id);
+CREATE INDEX ix_files_storage ON files (storage_key) WHERE storage_key IS NOT NULL AND deleted_at IS NULL;
+
 CREATE TABLE message_keys (
     tenant_id UUID NOT NULL,
     room_id UUID NOT NULL,
@@ -344,7 +418,7 @@ CREATE TABLE room_events (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_room_events PRIMARY KEY (room_id, revision),
     CONSTRAINT fk_room_events_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.closed', 'member.joined', 'member.left', 'member.removed', 'member.changed', 'message.sent', 'message.edited', 'message.deleted')),
+    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.closed', 'member.joined', 'member.left', 'member.removed', 'member.changed', 'message.sent', 'message.edited', 'message.deleted', 'file.renamed', 'file.deleted')),
     CONSTRAINT ck_room_events_revision CHECK (revision >= 1)
 );
 
@@ -395,7 +469,10 @@ LANGUAGE sql IMMUTABLE AS $$
         (1, 'messages', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
         (2, 'messages', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (user_id)'),
         (3, 'messages', 'robot', 'FOREIGN KEY (tenant_id, robot_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (robot_id)'),
-        (4, 'message_read_receipts', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
-        (5, 'message_read_receipts', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (6, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
+        (4, 'message_files', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (5, 'message_files', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (6, 'message_files', 'file', 'FOREIGN KEY (tenant_id, file_id) REFERENCES files (tenant_id, id) ON DELETE CASCADE'),
+        (7, 'message_read_receipts', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (8, 'message_read_receipts', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (9, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
 $$;

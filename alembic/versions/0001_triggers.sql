@@ -91,6 +91,24 @@ CREATE TRIGGER history AFTER DELETE OR UPDATE OF theme, notifications_enabled, p
 CREATE TRIGGER touch BEFORE UPDATE OF status, last_seen_at, custom_status, custom_status_expires_at
     ON user_status FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
+CREATE TRIGGER touch BEFORE UPDATE OF owner_id, name, mime_type, size, url, thumbnail_url, preview_available, deleted_at
+    ON files FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_files() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO files_history (changed_at, operation_type, changed_by, correlation_id,
+        id, tenant_id, room_id, owner_id, message_id, name, mime_type, size, url, storage_key, checksum,
+        thumbnail_url, preview_available, status, expires_at, created_at, updated_at, deleted_at)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.id, OLD.tenant_id, OLD.room_id, OLD.owner_id, OLD.message_id, OLD.name, OLD.mime_type, OLD.size,
+        OLD.url, OLD.storage_key, OLD.checksum, OLD.thumbnail_url, OLD.preview_available, OLD.status,
+        OLD.expires_at, OLD.created_at, OLD.updated_at, OLD.deleted_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF owner_id, name, mime_type, size, url, thumbnail_url, preview_available, deleted_at
+    ON files FOR EACH ROW EXECUTE FUNCTION chat_keep_files();
+
 CREATE TRIGGER touch BEFORE UPDATE OF role, status, can_send_messages, can_invite_others, can_see_history, notify_level, joined_at, left_at,
         muted_until
     ON room_users FOR EACH ROW EXECUTE FUNCTION chat_touch();

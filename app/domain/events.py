@@ -33,6 +33,8 @@ class EventKind(StrEnum):
     MESSAGE_SENT = "message.sent"
     MESSAGE_EDITED = "message.edited"
     MESSAGE_DELETED = "message.deleted"
+    FILE_RENAMED = "file.renamed"
+    FILE_DELETED = "file.deleted"
 
 
 class Change(Value):

@@ -26,6 +26,7 @@ from typing import Protocol, Self
 
 from .actors import Actor
 from .events import Change
+from .files.ports import FileReader, Files, FileWriter
 from .identity import StatusWriter, TenantReader, Tenants, UserReader, Users
 from .imports import Imports, Months
 from .messaging.ports import MessageReader, Messages, MessageWriter
@@ -61,6 +62,8 @@ class UnitOfWork(Protocol):
     def reading(self) -> Reading: ...
     @property
     def imports(self) -> Imports: ...
+    @property
+    def files(self) -> Files: ...
 
     def record(self, change: Change) -> None:
         """Adds a change to the room's log. It is numbered and written at commit, announced after it."""
@@ -88,6 +91,8 @@ class Once(Protocol):
     def messages(self) -> MessageWriter: ...
     @property
     def reading(self) -> ReadingWriter: ...
+    @property
+    def files(self) -> FileWriter: ...
 
 
 class Reader(Protocol):
@@ -103,6 +108,8 @@ class Reader(Protocol):
     def messages(self) -> MessageReader: ...
     @property
     def reading(self) -> ReadingReader: ...
+    @property
+    def files(self) -> FileReader: ...
 
 
 class Store(Protocol):

@@ -12,6 +12,8 @@ from typing import Generic, TypeVar
 
 from app.domain.access import Permission, allows
 from app.domain.errors import ChatError
+from app.domain.files import File, FileAlreadyAttached, FileNotFound, FileNotReady
+from app.domain.files.rules import are_offered, are_ready, are_unattached
 from app.domain.identity import AccountInactive, AccountType, UserNotFound
 from app.domain.ids import UserId
 from app.domain.rooms import RoomNotActive, RoomNotFound, RoomStatus, StaleVersion
@@ -69,6 +71,8 @@ class SendFacts:
     reply_to: Message | None
     response_to: Message | None
     robot_is_known: bool
+    files: tuple[File | None, ...] = ()
+    """What `file_ids` name, None for what the sender cannot mean (`files.rules.offered`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class AlterFacts:
     message: Message | None
     expected_version: int | None = None
     content: str = ""
+    has_files: bool = False
 
 
 def may_see(message: Message, membership: Membership | None) -> bool:
@@ -106,6 +111,12 @@ def _seated(by_application: bool, membership: Membership | None) -> bool:
 
 def _heard(by_application: bool, membership: Membership | None, now: Moment) -> bool:
     return by_application or (membership is not None and not membership.is_silenced(now))
+
+
+def require_heard(by_application: bool, membership: Membership | None, now: Moment) -> None:
+    """For what is said without a draft. Raises `Silenced`."""
+    if not _heard(by_application, membership, now):
+        raise Silenced
 
 
 def _may_write_type(facts: SendFacts) -> bool:
@@ -150,6 +161,9 @@ SEND_RULES: tuple[Rule[SendFacts], ...] = (
         ReplyTargetNotFound,
     ),
     Rule("the robot is known", lambda f: f.draft.robot_id is None or f.robot_is_known, UserNotFound),
+    Rule("the files are the sender's, in this room", lambda f: are_offered(f.files), FileNotFound),
+    Rule("the files are ready", lambda f: are_ready(f.files), FileNotReady),
+    Rule("the files stand in no message", lambda f: are_unattached(f.files), FileAlreadyAttached),
 )
 
 _BEFORE_ALTERING: tuple[Rule[AlterFacts], ...] = (
@@ -171,7 +185,7 @@ EDIT_RULES: tuple[Rule[AlterFacts], ...] = (
     ),
     Rule(
         "it still says something",
-        lambda f: bool(f.content) or (f.message is not None and f.message.message_type in MAY_BE_EMPTY),
+        lambda f: bool(f.content) or (f.message is not None and f.message.message_type in MAY_BE_EMPTY and f.has_files),
         EmptyContent,
     ),
 )

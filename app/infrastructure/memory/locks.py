@@ -50,6 +50,13 @@ class Locks:
             raise Contended("a lock was not granted in time", seconds=self._timeout_seconds)
         return True
 
+    def take_if_free(self, holder: Holder, row: Row) -> bool:
+        """Holds the row unless another does; whether it is the holder's now."""
+        current = self._holders.get(row)
+        if current is None:
+            self._grant(holder, row)
+        return current is None or current is holder
+
     def release(self, holder: Holder, row: Row) -> None:
         """Gives one row back, to the first who waits for it."""
         self._held[holder].remove(row)

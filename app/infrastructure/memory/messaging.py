@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import cast
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from app.domain.rooms import Room, RoomStatus
 from app.domain.rooms.members import Membership
 from app.domain.values import Moment
 
+from .files import attach, has_files, held_files
 from .history import History, shown, unread_messages
 from .identity import known_account
 from .rooms import locked_room, locked_seat, require_room, require_seat
@@ -189,24 +191,24 @@ class MemoryMessageWriter(MessageWriter):
                 return Sent(shown(first), repeated=True)
             membership = None if used is not None else await _locked_actor_seat(tx, room)
             account = None if sender is None else known_account(tx.view, tx.actor.tenant_id, sender)
-            judge(
-                SEND_RULES,
-                SendFacts(
-                    draft=draft,
-                    now=tx.now,
-                    room_status=None if room is None else room.status,
-                    key_was_used_for_another=used is not None,
-                    by_application=sender is None,
-                    membership=membership,
-                    account_is_barred=account is not None and account.is_barred,
-                    account_type=None if account is None else account.account_type,
-                    thread=_named(tx, room_id, draft.thread_id),
-                    reply_to=_named(tx, room_id, draft.reply_to_message_id),
-                    response_to=_named(tx, room_id, draft.robot_response_to),
-                    robot_is_known=draft.robot_id is not None
-                    and known_account(tx.view, tx.actor.tenant_id, draft.robot_id) is not None,
-                ),
+            facts = SendFacts(
+                draft=draft,
+                now=tx.now,
+                room_status=None if room is None else room.status,
+                key_was_used_for_another=used is not None,
+                by_application=sender is None,
+                membership=membership,
+                account_is_barred=account is not None and account.is_barred,
+                account_type=None if account is None else account.account_type,
+                thread=_named(tx, room_id, draft.thread_id),
+                reply_to=_named(tx, room_id, draft.reply_to_message_id),
+                response_to=_named(tx, room_id, draft.robot_response_to),
+                robot_is_known=draft.robot_id is not None
+                and known_account(tx.view, tx.actor.tenant_id, draft.robot_id) is not None,
             )
+            judge(SEND_RULES, facts)
+            if draft.file_ids:  # waited for only where nothing else refuses
+                judge(SEND_RULES, replace(facts, files=await held_files(tx, room_id, draft.file_ids)))
             return Sent(_send(tx, cast(Room, room), membership, draft, body_hash))  # the first rule has held
 
     async def edit(
@@ -273,6 +275,7 @@ async def _judged(
         message=message,
         expected_version=expected_version,
         content=content,
+        has_files=has_files(tx.view, room_id, message_id),
     )
     judge(rules, facts)
     return cast(Room, room), cast(Message, message)  # the rules have held, so both are there
@@ -298,6 +301,7 @@ def _send(tx: Transaction, room: Room, membership: Membership | None, draft: Dra
         updated_at=tx.now,
     )
     store(tx, message, draft.client_key, body_hash)
+    attach(tx, message, draft.file_ids)
     # Counters and marks are not content: they are set without validating the row anew, and leave updated_at alone.
     room = room.model_copy(update={"last_position": message.position, "last_message_id": message.id})
     tx.view.put(ROOMS, room.id, room)

@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from app.domain.events import RoomEvent
+from app.domain.files import File
+from app.domain.files.blobs import BlobKey
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
-from app.domain.ids import MessageId, RoomId, TenantId, UserId
+from app.domain.ids import FileId, MessageId, RoomId, TenantId, UserId
 from app.domain.messaging import Message
 from app.domain.reading import ReadReceipt
 from app.domain.rooms import Room
 from app.domain.rooms.members import Membership
+from app.domain.values import Moment
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -80,6 +83,13 @@ FIRST_OF_KEY: Table[tuple[RoomId, str], MessageId] = Table("first message with a
 
 RECEIPTS: Table[tuple[RoomId, UserId, MessageId], ReadReceipt] = Table("read receipts")
 RECEIPT_PLACES: Index[tuple[RoomId, UserId], MessageId] = Index("where a member's marks landed")
+
+FILES: Table[FileId, File] = Table("files")
+MESSAGE_FILES: Table[tuple[RoomId, MessageId], tuple[FileId, ...]] = Table("files of a message, in its order")
+ROOM_FILES: Index[RoomId, FileId] = Index("files of a room")
+OWNER_FILES: Index[UserId, FileId] = Index("files of an owner")
+EXPIRING_FILES: Index[TenantId, tuple[Moment, FileId]] = Index("files no message has taken, by when they expire")
+BLOB_FILES: Index[BlobKey, FileId] = Index("live files with the same bytes")
 
 
 # ── how it is seen ────────────────────────────────────────────────────────────────────────────────────────────────

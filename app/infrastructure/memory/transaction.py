@@ -68,6 +68,10 @@ class Transaction:
         """
         return await self._locks.acquire(self, (table, key))
 
+    def lock_if_free(self, table: Table[K, V], key: K) -> bool:
+        """As `lock`, without waiting: false when another unit holds the row."""
+        return self._locks.take_if_free(self, (table, key))
+
     async def claim(self, table: Table[K, V], key: K) -> None:
         """Holds a unique key this statement is about to take. Waits for a unit that took it, or gave it up."""
         if await self.lock(table, key):

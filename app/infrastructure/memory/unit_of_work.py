@@ -15,6 +15,7 @@ from app.domain.events import Change
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
 from app.domain.values import Moment
 
+from .files import MemoryFileReader, MemoryFiles, MemoryFileWriter
 from .identity import MemoryStatusWriter, MemoryTenantReader, MemoryTenants, MemoryUserReader, MemoryUsers
 from .imports import MemoryImports
 from .messaging import MemoryMessageReader, MemoryMessages, MemoryMessageWriter
@@ -155,6 +156,7 @@ class MemoryUnitOfWork(UnitOfWork):
         self._messages = MemoryMessages(statements, statements)
         self._reading = MemoryReading(statements, statements)
         self._imports = MemoryImports(statements)
+        self._files = MemoryFiles(statements, statements)
 
     @property
     def actor(self) -> Actor:
@@ -187,6 +189,10 @@ class MemoryUnitOfWork(UnitOfWork):
     @property
     def imports(self) -> MemoryImports:
         return self._imports
+
+    @property
+    def files(self) -> MemoryFiles:
+        return self._files
 
     def record(self, change: Change) -> None:
         self._statements.record(change)
@@ -234,6 +240,7 @@ class MemoryOnce(Once):
         self._users = MemoryStatusWriter(statements)
         self._messages = MemoryMessageWriter(statements)
         self._reading = MemoryReadingWriter(statements)
+        self._files = MemoryFileWriter(statements)
 
     @property
     def users(self) -> MemoryStatusWriter:
@@ -246,6 +253,10 @@ class MemoryOnce(Once):
     @property
     def reading(self) -> MemoryReadingWriter:
         return self._reading
+
+    @property
+    def files(self) -> MemoryFileWriter:
+        return self._files
 
 
 class CommittedReads(Reads):
@@ -275,6 +286,7 @@ class MemoryReader(Reader):
         self._rooms = MemoryRoomReader(reads)
         self._messages = MemoryMessageReader(reads)
         self._reading = MemoryReadingReader(reads)
+        self._files = MemoryFileReader(reads)
 
     @property
     def tenants(self) -> MemoryTenantReader:
@@ -295,3 +307,7 @@ class MemoryReader(Reader):
     @property
     def reading(self) -> MemoryReadingReader:
         return self._reading
+
+    @property
+    def files(self) -> MemoryFileReader:
+        return self._files

@@ -33,7 +33,7 @@ _HISTORY_OF_TYPES = select("chat_history_of_types($1, $2, $3, $4, $5, $6, $7, $8
 _AROUND = select("chat_history_around($1, $2, $3, $4, $5, $6)", CELLS)
 _THREAD = select("chat_thread($1, $2, $3, $4, $5, $6, $7)", CELLS)
 _SEND = select(
-    "chat_send($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+    "chat_send($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
     "refusal, is_repeat, message_id, message_position, event_revision",
 )
 _ALTER = select(
@@ -151,6 +151,7 @@ class PostgresMessageWriter(MessageWriter):
             draft.robot_id,
             draft.robot_response_to,
             draft.is_robot_visible_to_guests,
+            draft.file_ids or None,
         )
         if code is not None:
             raise refusal(code)

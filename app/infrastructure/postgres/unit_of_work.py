@@ -18,6 +18,7 @@ from app.domain.values import Moment
 
 from .codec import trusted
 from .errors import DRIVER_ERRORS, translated
+from .files import PostgresFileReader, PostgresFiles, PostgresFileWriter
 from .identity import PostgresStatusWriter, PostgresTenantReader, PostgresTenants, PostgresUserReader, PostgresUsers
 from .imports import PostgresImports
 from .messaging import PostgresMessageReader, PostgresMessages, PostgresMessageWriter
@@ -127,6 +128,7 @@ class PostgresUnitOfWork(UnitOfWork):
         self._messages = PostgresMessages(guarded, scope)
         self._reading = PostgresReading(guarded, scope)
         self._imports = PostgresImports(guarded, scope)
+        self._files = PostgresFiles(guarded, scope)
         self._ending: asyncio.Task[None] | None = None
 
     @property
@@ -160,6 +162,10 @@ class PostgresUnitOfWork(UnitOfWork):
     @property
     def imports(self) -> PostgresImports:
         return self._imports
+
+    @property
+    def files(self) -> PostgresFiles:
+        return self._files
 
     def record(self, change: Change) -> None:
         self._guard.check()
@@ -302,6 +308,10 @@ class PostgresOnce(Once):
     def reading(self) -> PostgresReadingWriter:
         return PostgresReadingWriter(self._statements, self._scope)
 
+    @property
+    def files(self) -> PostgresFileWriter:
+        return PostgresFileWriter(self._statements, self._scope)
+
 
 class PostgresReader(Reader):
     """Reads, each a statement of its own."""
@@ -331,3 +341,7 @@ class PostgresReader(Reader):
     @property
     def reading(self) -> PostgresReadingReader:
         return PostgresReadingReader(self._statements, self._scope)
+
+    @property
+    def files(self) -> PostgresFileReader:
+        return PostgresFileReader(self._statements, self._scope)

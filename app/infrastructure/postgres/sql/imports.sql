@@ -2,7 +2,7 @@
 
 CREATE FUNCTION chat_take_in(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
     p_ids uuid[], p_keys text[], p_users uuid[], p_contents text[], p_types text[], p_metadata text[],
-    p_reply_keys text[], p_thread_keys text[], p_times timestamptz[],
+    p_reply_keys text[], p_thread_keys text[], p_times timestamptz[], p_files jsonb,
     OUT refusal text, OUT stored bigint, OUT repeated bigint, OUT first_revision bigint, OUT message_ids uuid[])
 LANGUAGE plpgsql VOLATILE AS $$
 -- A batch into one room, in the order given, numbered on from the room's last message.
@@ -82,6 +82,9 @@ BEGIN
     INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
     SELECT p_room, v_room.revision + f.nth, p_tenant, 'message.sent', f.id, p_actor, p_correlation, p_now
       FROM unnest(message_ids) WITH ORDINALITY AS f (id, nth);
+    IF p_files IS NOT NULL THEN
+        PERFORM chat_take_in_files(p_tenant, p_room, v_new, message_ids, p_users, p_times, p_files);
+    END IF;
 
     -- Each author has read up to their own last message.
     UPDATE room_users m

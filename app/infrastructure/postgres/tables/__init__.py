@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import base, events, identity, messaging, reading, rooms
+from . import base, events, files, identity, messaging, reading, rooms
 
-AREAS: Final = (identity, rooms, messaging, reading, events)
+AREAS: Final = (identity, rooms, messaging, reading, events, files)
 """Imported for the tables they add to `metadata`."""
 
 metadata: Final = base.metadata
