@@ -1875,7 +1875,7 @@ BEGIN
     )
     SELECT count(*), array_agg(DISTINCT g.storage_key) FILTER (WHERE g.storage_key IS NOT NULL)
       INTO files_dropped, blobs FROM gone g;
-    SELECT array_agg(b.key ORDER BY b.key) INTO blobs
+    SELECT array_agg(b.key ORDER BY b.key COLLATE "C") INTO blobs
       FROM unnest(blobs) AS b (key) WHERE chat_unneeded_blob(b.key) IS NOT NULL;
 END $$;
 
@@ -1893,7 +1893,7 @@ BEGIN
     )
     SELECT count(*), array_agg(DISTINCT g.storage_key) FILTER (WHERE g.storage_key IS NOT NULL)
       INTO files_dropped, blobs FROM gone g;
-    SELECT array_agg(b.key ORDER BY b.key) INTO blobs
+    SELECT array_agg(b.key ORDER BY b.key COLLATE "C") INTO blobs
       FROM unnest(blobs) AS b (key) WHERE chat_unneeded_blob(b.key) IS NOT NULL;
 END $$;
 

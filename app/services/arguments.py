@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.domain.actors import Actor
 from app.domain.errors import Invalid
-from app.domain.ids import MessageId, RoomId, UserId
+from app.domain.ids import FileId, MessageId, RoomId, UserId
 from app.domain.messaging import CONTENT_MAX, Edit
 from app.domain.pages import Cursor
 from app.domain.rooms import name_prefix
@@ -39,6 +39,10 @@ def message_id(value: MessageId | str, name: str = "message_id") -> MessageId:
     return MessageId(_identified(value, name))
 
 
+def file_id(value: FileId | str, name: str = "file_id") -> FileId:
+    return FileId(_identified(value, name))
+
+
 def _identified(value: UUID | str, name: str) -> UUID:
     if isinstance(value, UUID):
         return value
@@ -53,6 +57,18 @@ def person(actor: Actor) -> UserId:
     if actor.user_id is None:
         raise Invalid.field("actor", "must be a person")
     return actor.user_id
+
+
+def application(actor: Actor) -> None:
+    """Raises `Invalid` when a person acts where only the application itself can."""
+    if actor.user_id is not None:
+        raise Invalid.field("actor", "must be the application itself")
+
+
+def whole_number(value: int, name: str, most: int, *, least: int = 0) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise Invalid.field(name, f"must be a whole number from {least} to {most}")
+    return value
 
 
 def one_of(choices: type[E], value: E | str, name: str) -> E:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from app.domain import ids
+from app.domain.files import NewFile
 from app.domain.identity import Account, AccountStatus, AccountType, Tenant
 from app.domain.ids import DEFAULT_TENANT, RoomId, TenantId, UserId
 from app.domain.imports import ImportedMessage
@@ -102,6 +103,16 @@ def message(**fields: Any) -> Message:
         "updated_at": START,
     }
     return Message(**{**defaults, **fields})
+
+
+LIFETIME = timedelta(hours=24)
+"""How long a file of these tests may go without a message."""
+CHECKSUM = "0" * 64
+
+
+def new_file(**fields: Any) -> NewFile:
+    """A picture about to be uploaded."""
+    return NewFile(**{"name": "picture.png", "mime_type": "image/png", "size": 5, **fields})
 
 
 def imported(user_id: UserId, **fields: Any) -> ImportedMessage:

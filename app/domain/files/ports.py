@@ -44,6 +44,10 @@ class FileReader(Protocol):
         """
         ...
 
+    async def unreferenced(self, keys: tuple[BlobKey, ...]) -> tuple[BlobKey, ...]:
+        """Those of the keys that no file of the tenant has, in the order given. Run by the application itself."""
+        ...
+
 
 class FileWriter(Protocol):
     """The single statements, alike inside a unit of work and on their own (`Once`)."""
@@ -71,6 +75,13 @@ class FileWriter(Protocol):
         """Judges by `rules.require_alterable`, marks the file deleted; records `FILE_DELETED` when it is attached."""
         ...
 
+    async def expire(self, limit: int) -> Swept:
+        """Removes up to `limit` of the tenant's files that no message took and whose time is over, oldest first.
+
+        What another unit holds is passed over. Run by the application itself.
+        """
+        ...
+
 
 class Files(FileReader, FileWriter, Protocol):
     """Files inside a unit of work."""
@@ -86,15 +97,4 @@ class Files(FileReader, FileWriter, Protocol):
 
     async def drop_by_message(self, room_id: RoomId, message_id: MessageId) -> Swept:
         """Marks the files of a message deleted. For whoever has just deleted the message: nobody is asked."""
-        ...
-
-    async def expire(self, limit: int) -> Swept:
-        """Removes up to `limit` of the tenant's files that no message took and whose time is over, oldest first.
-
-        What another unit holds is passed over. Run by the application itself.
-        """
-        ...
-
-    async def unreferenced(self, keys: tuple[BlobKey, ...]) -> tuple[BlobKey, ...]:
-        """Those of the keys that no file of the tenant has, in the order given. Run by the application itself."""
         ...

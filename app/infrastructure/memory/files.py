@@ -211,6 +211,10 @@ class MemoryFileReader(FileReader):
             found = _newest(view, view.keys(OWNER_FILES, owner_id), anchor, limit + 1, wanted)
             return cut(found, Way.NEWER, limit, after is not None, lambda file: file.id.bytes, listing)
 
+    async def unreferenced(self, keys: tuple[BlobKey, ...]) -> tuple[BlobKey, ...]:
+        async with self._reads.reading() as view:
+            return tuple(key for key in keys if not view.keys(BLOB_FILES, key))
+
     def _seat(self, view: View, room_id: RoomId) -> Membership | None:
         """The acting member; None for the application."""
         actor = self._reads.actor
@@ -301,6 +305,20 @@ class MemoryFileWriter(FileWriter):
             deleted = _altered(tx, file, EventKind.FILE_DELETED, deleted_at=tx.now)
             return AlteredFile(deleted, _unneeded(tx.view, (file.storage_key,)))
 
+    async def expire(self, limit: int) -> Swept:
+        async with self._writes.writing() as tx:
+            expiring = tx.view.keys(EXPIRING_FILES, tx.actor.tenant_id)
+            gone: list[File] = []
+            for place in range(len(expiring)):
+                expires_at, file_id = expiring[place]
+                if expires_at > tx.now or len(gone) == limit:
+                    break
+                if tx.lock_if_free(FILES, file_id):
+                    gone.append(_file(tx, file_id))
+            for file in gone:
+                _put(tx, file, None)
+            return Swept(len(gone), _unneeded(tx.view, (file.storage_key for file in gone)))
+
 
 class MemoryFiles(MemoryFileReader, MemoryFileWriter, Files):
     """Files inside a unit of work."""
@@ -353,24 +371,6 @@ class MemoryFiles(MemoryFileReader, MemoryFileWriter, Files):
             for file in gone:
                 _put(tx, file, file.model_copy(update={"deleted_at": tx.now, "updated_at": tx.now}))
             return Swept(len(gone), _unneeded(tx.view, (file.storage_key for file in gone)))
-
-    async def expire(self, limit: int) -> Swept:
-        async with self._writes.writing() as tx:
-            expiring = tx.view.keys(EXPIRING_FILES, tx.actor.tenant_id)
-            gone: list[File] = []
-            for place in range(len(expiring)):
-                expires_at, file_id = expiring[place]
-                if expires_at > tx.now or len(gone) == limit:
-                    break
-                if tx.lock_if_free(FILES, file_id):
-                    gone.append(_file(tx, file_id))
-            for file in gone:
-                _put(tx, file, None)
-            return Swept(len(gone), _unneeded(tx.view, (file.storage_key for file in gone)))
-
-    async def unreferenced(self, keys: tuple[BlobKey, ...]) -> tuple[BlobKey, ...]:
-        async with self._reads.reading() as view:
-            return tuple(key for key in keys if not view.keys(BLOB_FILES, key))
 
 
 def _own(tx: Transaction, file_id: FileId) -> File | None:

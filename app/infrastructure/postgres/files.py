@@ -71,6 +71,11 @@ class PostgresFileReader(FileReader):
         files = [_file(row.values()) for row in found]
         return cut(files, Way.NEWER, limit, after is not None, lambda file: file.id.bytes, listing)
 
+    async def unreferenced(self, keys: tuple[BlobKey, ...]) -> tuple[BlobKey, ...]:
+        actor = self._scope.actor
+        found = await self._statements.rows(_UNREFERENCED, actor.tenant_id, actor.user_id, list(keys))
+        return tuple(key for (key,) in found)
+
 
 class PostgresFileWriter(FileWriter):
     def __init__(self, statements: Statements, scope: Scope) -> None:
@@ -109,6 +114,10 @@ class PostgresFileWriter(FileWriter):
             self._statements.announce(_event(self._scope, file, kind, revision))
         return AlteredFile(file, () if dropped is None else (dropped,))
 
+    async def expire(self, limit: int) -> Swept:
+        files, blobs = await self._statements.row(_EXPIRE, *self._scope.context, limit)
+        return Swept(files, tuple(blobs or ()))
+
 
 class PostgresFiles(PostgresFileReader, PostgresFileWriter, Files):
     async def copy(self, file_ids: tuple[FileId, ...], room_id: RoomId, lifetime: timedelta) -> tuple[File, ...]:
@@ -122,15 +131,6 @@ class PostgresFiles(PostgresFileReader, PostgresFileWriter, Files):
     async def drop_by_message(self, room_id: RoomId, message_id: MessageId) -> Swept:
         files, blobs = await self._statements.row(_DROP, *self._scope.context, room_id, message_id)
         return Swept(files, tuple(blobs or ()))
-
-    async def expire(self, limit: int) -> Swept:
-        files, blobs = await self._statements.row(_EXPIRE, *self._scope.context, limit)
-        return Swept(files, tuple(blobs or ()))
-
-    async def unreferenced(self, keys: tuple[BlobKey, ...]) -> tuple[BlobKey, ...]:
-        actor = self._scope.actor
-        found = await self._statements.rows(_UNREFERENCED, actor.tenant_id, actor.user_id, list(keys))
-        return tuple(key for (key,) in found)
 
 
 def _built(found: Sequence[Row]) -> list[File]:
