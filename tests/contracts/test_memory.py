@@ -6,6 +6,9 @@ import pytest
 
 from app.testing.contracts.base import all_contracts
 from app.testing.contracts.events import EventsContract
+from app.testing.contracts.files.reading import FileReaderContract
+from app.testing.contracts.files.taking_away import FilesTakenAwayContract
+from app.testing.contracts.files.uploads import UploadsContract
 from app.testing.contracts.foreign import ForeignRowsContract
 from app.testing.contracts.identity import TenantsContract, UsersContract
 from app.testing.contracts.imports import ImportsContract, MissingMonthContract, MonthsContract
@@ -87,6 +90,15 @@ class TestUnread(UnreadContract): ...
 
 
 class TestImports(ImportsContract): ...
+
+
+class TestUploads(UploadsContract): ...
+
+
+class TestFileReader(FileReaderContract): ...
+
+
+class TestFilesTakenAway(FilesTakenAwayContract): ...
 
 
 class TestForeignRows(ForeignRowsContract): ...
