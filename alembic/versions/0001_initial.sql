@@ -382,7 +382,7 @@ CREATE TABLE files (
     CONSTRAINT fk_files_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id),
     CONSTRAINT fk_files_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT fk_files_tenant_id_owner_id FOREIGN KEY(tenant_id, owner_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (owner_id),
-    CONSTRAINT ck_files_has_bytes CHECK (status = 'pending' OR storage_key IS NOT NULL OR url IS NOT NULL),
+    CONSTRAINT ck_files_has_bytes CHECK (status <> 'ready' OR storage_key IS NOT NULL OR url IS NOT NULL),
     CONSTRAINT ck_files_attached CHECK (message_id IS NULL OR (status = 'ready' AND expires_at IS NULL)),
     CONSTRAINT ck_files_size CHECK (size >= 0 AND size <= 9223372036854775807),
     CONSTRAINT ck_files_status CHECK (status IN ('pending', 'ready'))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, Self
 
 from asyncpg.connection import LoggedQuery
@@ -13,7 +14,8 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.actors import Actor
-from app.domain.ids import MessageId, RoomId
+from app.domain.files.blobs import BlobKey, blob_key
+from app.domain.ids import FileId, MessageId, RoomId
 from app.domain.imports import ImportedMessage
 from app.domain.messaging import Message, MessageType
 from app.domain.rooms import Room, RoomType
@@ -23,6 +25,7 @@ from app.testing.harness import Harness
 from app.testing.world import World, user_of
 
 KEY = "the same key again"
+LIMIT = 100
 
 
 class Ledger:
@@ -76,6 +79,14 @@ class Scene:
         self.doomed: list[MessageId]
         """Ben's, in the attic, for a verb to take one and delete it."""
 
+        self.cleo: Actor
+        """She uploads, in the cellar, where nobody else is."""
+        self.cellar: RoomId
+        self.files: list[FileId]
+        """`size` of them, each in a message of its own."""
+        self.file_messages: list[MessageId] = []
+        self.free: list[FileId] = []
+
     @classmethod
     async def new(cls, harness: Harness, size: int) -> Self:
         world = await World.new(harness)
@@ -92,6 +103,9 @@ class Scene:
         made.doomed = [message.id for message in await made._sent(made.ben, [made.attic] * 3)]
         await made._sent(made.ben, [made.attic], client_key=KEY)
         await made._sent(world.system, [*more_of_ann, *more_of_ben])
+        made.cleo = await world.person()
+        made.cellar = await world.room(made.cleo)
+        made.files = await made._uploaded()
         for reader in (made.ann, *made.others[1:]):
             await world.once(reader).reading.mark_read(made.hall, made.hall_messages[0].id)
         return made
@@ -117,6 +131,39 @@ class Scene:
             await uow.commit()
         return [each.message for each in sent]
 
+    async def _uploaded(self) -> list[FileId]:
+        made: list[FileId] = []
+        async with self.world.unit(self.cleo) as uow:
+            for n in range(self.size):
+                file = await uow.files.begin(self.cellar, builders.new_file(), builders.LIFETIME)
+                await uow.files.finish(file.id, self.blob(), builders.CHECKSUM)
+                sent = await uow.messages.send(self.cellar, builders.draft(f"file {n}", file_ids=(file.id,)))
+                self.file_messages.append(sent.message.id)
+                made.append(file.id)
+            await uow.commit()
+        return made
+
+    async def free_files(self) -> None:
+        """`size` files of Cleo's that are ready and whose time is over; those of before are gone."""
+        async with self.world.unit() as uow:
+            while (await uow.files.expire(LIMIT)).files:
+                pass
+            await uow.commit()
+        self.free = []
+        async with self.world.unit(self.cleo) as uow:
+            for _ in range(self.size):
+                file = await uow.files.begin(self.cellar, builders.new_file(), timedelta(hours=-1))
+                await uow.files.finish(file.id, self.blob(), builders.CHECKSUM)
+                self.free.append(file.id)
+            await uow.commit()
+
+    def blob(self) -> BlobKey:
+        return blob_key(self.world.tenant.id, builders.new_id())
+
+    @property
+    def application(self) -> Actor:
+        return self.world.system
+
     # ── what verbs are given ──────────────────────────────────────────────────────────────────────────────────────
 
     def seat(self, room_id: RoomId, person: Actor, **fields: Any) -> Membership:
@@ -135,6 +182,6 @@ class Scene:
         room = self.room(room_type=RoomType.DIRECT)
         return room, (self.seat(room.id, self.ann), self.seat(room.id, self.ben))
 
-    def imported(self) -> tuple[ImportedMessage, ...]:
+    def imported(self, **fields: Any) -> tuple[ImportedMessage, ...]:
         """`size` messages of as many authors, who have to take their seats."""
-        return tuple(builders.imported(user_of(other)) for other in self.others)
+        return tuple(builders.imported(user_of(other), **fields) for other in self.others)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from app.domain.events import Change, EventKind
+from app.domain.files import FILES_PER_MESSAGE, ImportedFile, Swept
 from app.domain.identity import OnlineStatus
 from app.domain.imports import Taken
 from app.domain.messaging import MessageType, Thread
@@ -25,13 +26,13 @@ from app.testing.harness import START
 from app.testing.world import NO_ROOM, user_of
 from tests.conftest import DatabaseServer
 from tests.contracts.postgres_harness import migrate, postgres_harness
-from tests.contracts.statement_scene import KEY, Ledger, Scene
+from tests.contracts.statement_scene import KEY, LIMIT, Ledger, Scene
 
 pytestmark = pytest.mark.postgres
 
-AREAS = ("identity", "rooms", "messaging", "reading", "imports")
+AREAS = ("identity", "rooms.ports", "messaging.ports", "reading", "imports", "files.ports")
 FEW, MANY = 1, 100
-LIMIT = 100
+ELSEWHERE = ImportedFile(name="cat.gif", mime_type="image/gif", url="/cat.gif")
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,30 @@ READS = [
         by="ben",
         shows_size=True,
     ),
+    Verb("FileReader.find", lambda to, s: to.files.find(s.files[0]), by="cleo"),
+    Verb(
+        "FileReader.find_by_messages",
+        lambda to, s: to.files.find_by_messages(s.cellar, tuple(s.file_messages)),
+        by="cleo",
+        shows_size=True,
+    ),
+    Verb(
+        "FileReader.find_by_room",
+        lambda to, s: to.files.find_by_room(s.cellar, None, LIMIT),
+        by="cleo",
+        shows_size=True,
+    ),
+    Verb(
+        "FileReader.find_by_owner",
+        lambda to, s: to.files.find_by_owner(user_of(s.cleo), None, s.size),
+        by="cleo",
+        shows_size=True,
+    ),
+    Verb(
+        "FileReader.unreferenced",
+        lambda to, s: to.files.unreferenced(tuple(s.blob() for _ in range(s.size))),
+        shows_size=True,
+    ),
     Verb("ReadingReader.get_user_rooms", lambda to, s: to.reading.get_user_rooms(), shows_size=True),
     Verb("ReadingReader.unread", lambda to, s: to.reading.unread(), shows_size=True),
     Verb("ReadingReader.recount", lambda to, s: to.reading.recount(), shows_size=True),
@@ -129,6 +154,32 @@ HOT_WRITES = [
         like="repeated",
         by="ben",
         budget=2,
+    ),
+    Verb(
+        "MessageWriter.send",
+        lambda to, s: to.messages.send(s.cellar, builders.draft(file_ids=s.free[:FILES_PER_MESSAGE])),
+        like="with files",
+        by="cleo",
+        before=Scene.free_files,
+    ),
+    Verb(
+        "FileWriter.begin",
+        lambda to, s: to.files.begin(s.cellar, builders.new_file(), builders.LIFETIME),
+        by="cleo",
+    ),
+    Verb(
+        "FileWriter.finish",
+        lambda to, s: to.files.finish(s.files[0], s.blob(), builders.CHECKSUM),
+        by="cleo",
+    ),
+    Verb("FileWriter.rename", lambda to, s: to.files.rename(s.files[0], "other.png"), by="cleo"),
+    Verb("FileWriter.delete", lambda to, s: to.files.delete(s.free[0]), by="cleo", before=Scene.free_files),
+    Verb(
+        "FileWriter.expire",
+        lambda to, s: to.files.expire(LIMIT),
+        by="application",
+        shows_size=True,
+        before=Scene.free_files,
     ),
     Verb("MessageWriter.edit", lambda to, s: to.messages.edit(s.attic, s.attic_messages[0].id, "better"), by="ben"),
     Verb("MessageWriter.delete", lambda to, s: to.messages.delete(s.attic, s.doomed.pop()), by="ben"),
@@ -167,6 +218,19 @@ UNIT_WRITES = [
     Verb("Rooms.take_seat", lambda to, s: to.rooms.take_seat(s.seat(s.hall, s.outsider))),
     Verb("Rooms.save_membership", lambda to, s: to.rooms.save_membership(s.seat(s.hall, s.ann, notify_level="none"))),
     Verb("Imports.take_in", lambda to, s: to.imports.take_in(s.attic, s.imported()), shows_size=True),
+    Verb(
+        "Imports.take_in",
+        lambda to, s: to.imports.take_in(s.attic, s.imported(files=(ELSEWHERE,))),
+        like="with files",
+        shows_size=True,
+    ),
+    Verb(
+        "Files.copy",
+        lambda to, s: to.files.copy(tuple(s.files), s.cellar, builders.LIFETIME),
+        by="cleo",
+        shows_size=True,
+    ),
+    Verb("Files.drop_by_message", lambda to, s: to.files.drop_by_message(s.cellar, s.file_messages[0]), by="cleo"),
 ]
 
 NOT_HERE = {
@@ -185,6 +249,8 @@ def size_of(result: Any) -> int:
             return len(result.replies.items)
         case Taken():
             return result.stored
+        case Swept():
+            return result.files
         case tuple():
             return len(result)
     raise AssertionError(f"{type(result).__name__} tells no size")

@@ -14,6 +14,7 @@ import pytest
 
 from app.domain.documents import EMPTY, Document
 from app.domain.events import RoomEvent
+from app.domain.files import File, MessageFile
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
 from app.domain.ids import DEFAULT_TENANT, moment_of
 from app.domain.messaging import Message
@@ -34,6 +35,8 @@ MODELS = {
     "messages": Message,
     "message_read_receipts": ReadReceipt,
     "room_events": RoomEvent,
+    "files": File,
+    "message_files": MessageFile,
 }
 
 # SPEC 1.10, of the tables there are.
@@ -63,6 +66,8 @@ DEFAULTS = {
     "messages.is_robot_visible_to_guests": False,
     "messages.metadata": EMPTY,
     "tenants.settings": EMPTY,
+    "files.status": "pending",
+    "files.preview_available": False,
 }
 MAY_BE_NULL_THOUGH_DEFAULTED = {"rooms.max_participants"}  # null: no limit
 TIMES = {"created_at", "updated_at", "joined_at", "last_seen_at"}
@@ -81,6 +86,9 @@ INSERT INTO message_read_receipts (room_id, message_id, user_id, read_at)
     SELECT m.room_id, m.id, u.id, now() FROM messages m, users u;
 INSERT INTO room_events (room_id, kind, tenant_id, revision, correlation_id)
     SELECT id, 'room.created', tenant_id, 1, 'least' FROM rooms;
+INSERT INTO files (room_id, name, mime_type, size) SELECT id, 'a.txt', 'text/plain', 0 FROM rooms;
+INSERT INTO message_files (room_id, message_id, position, file_id)
+    SELECT m.room_id, m.id, 1, f.id FROM messages m, files f;
 """
 
 
@@ -196,6 +204,14 @@ async def test_an_enum_column_takes_the_models_values_and_no_other(
         ("UPDATE messages SET position = 0", "ck_messages_position"),
         ("UPDATE messages SET version = 0", "ck_messages_version"),
         ("UPDATE room_events SET revision = 0", "ck_room_events_revision"),
+        ("UPDATE files SET size = -1", "ck_files_size"),
+        ("UPDATE files SET status = 'ready'", "ck_files_has_bytes"),
+        ("UPDATE files SET message_id = room_id", "ck_files_attached"),
+        (
+            "UPDATE files SET status = 'ready', url = '/a', message_id = room_id, expires_at = now()",
+            "ck_files_attached",
+        ),
+        ("UPDATE message_files SET position = 0", "ck_message_files_position"),
     ],
 )
 async def test_a_row_that_breaks_a_rule_is_refused_by_name(
@@ -258,6 +274,9 @@ SILENT = {
         *("visible_countable", "visible_own"),
     },
     "messages": {"id", "room_id", "tenant_id", "position", "reply_to_message_id", "thread_id", "countable"},
+    "files": {
+        *("id", "room_id", "tenant_id", "message_id", "storage_key", "checksum", "status", "expires_at"),
+    },
 }
 
 

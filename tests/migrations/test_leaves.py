@@ -43,6 +43,17 @@ TEMPLATE = {
         "check ck_messages_delivery_status": "",
         "check ck_messages_version": "",
     },
+    "message_files": {
+        "constraint fk_message_files_message": "FOREIGN KEY (room_id, message_id)"
+        " REFERENCES messages(room_id, id) ON DELETE CASCADE",
+        "constraint fk_message_files_room": _TO_ROOM,
+        "constraint fk_message_files_file": "FOREIGN KEY (tenant_id, file_id)"
+        " REFERENCES files(tenant_id, id) ON DELETE CASCADE",
+        "constraint message_files_pkey": 'PRIMARY KEY (room_id, message_id, "position")',
+        'index (room_id, message_id, "position")': "UNIQUE",
+        "index (file_id)": "",
+        "check ck_message_files_position": "",
+    },
     "message_read_receipts": {
         "constraint fk_message_read_receipts_message": "FOREIGN KEY (room_id, message_id)"
         " REFERENCES messages(room_id, id) ON DELETE CASCADE",

@@ -16,7 +16,7 @@ files = table(
     ForeignKeyConstraint(["tenant_id"], ["tenants.id"]),
     to_room("room_id", "CASCADE"),
     to_user("owner_id", "SET NULL (owner_id)"),
-    CheckConstraint("status = 'pending' OR storage_key IS NOT NULL OR url IS NOT NULL", name="has_bytes"),
+    CheckConstraint("status <> 'ready' OR storage_key IS NOT NULL OR url IS NOT NULL", name="has_bytes"),
     # One message at most, for there is room for one; and it expires as long as there is none.
     CheckConstraint("message_id IS NULL OR (status = 'ready' AND expires_at IS NULL)", name="attached"),
     silent=(
