@@ -25,16 +25,16 @@ from app.domain.rooms.members import Role
 from app.domain.unit_of_work import Reader, UnitOfWork
 
 from . import builders
-from .acts import identity, imports, messaging, reading, rooms
+from .acts import files, identity, imports, messaging, reading, rooms
 from .harness import START, Harness
 from .sides import Outcome, Side
 from .steps import BACK, ROOM, WHERE, WHO, Aim, Look, unblocked
 from .world import NO_ROOM
 
-LOOKS: dict[str, Look] = {**identity.LOOKS, **rooms.LOOKS, **messaging.LOOKS, **reading.LOOKS}
+LOOKS: dict[str, Look] = {**identity.LOOKS, **rooms.LOOKS, **messaging.LOOKS, **reading.LOOKS, **files.LOOKS}
 
 
-class StoreMachine(identity.Identity, rooms.Rooms, messaging.Messaging, reading.Reading, imports.Imports):
+class StoreMachine(identity.Identity, rooms.Rooms, messaging.Messaging, reading.Reading, imports.Imports, files.Files):
     """The steps of all areas, the beginning and the end; `comparing` gives it its stores."""
 
     # ── the beginning ─────────────────────────────────────────────────────────────────────────────────────────────
