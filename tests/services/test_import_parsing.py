@@ -19,9 +19,10 @@ from app.domain.documents import MAX_BYTES
 from app.domain.errors import Invalid
 from app.domain.identity import AccountType
 from app.services.imports import zulip
+from app.services.imports.fields import Unreadable
 from app.services.imports.lines import LineFile
 from app.services.imports.records import Batch, Record, SourceBroken
-from app.services.imports.zulip import Unreadable, ZulipJsonl
+from app.services.imports.zulip import ZulipJsonl
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LATEST = NOW + timedelta(days=1)

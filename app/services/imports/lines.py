@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import stat
+import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class LineFile:
                 else:
                     self._skip_line()
                     yield Line(number, None)
-        except (EOFError, OSError, zlib.error) as error:
+        except (EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:
             raise SourceBroken(f"the file cannot be read beyond line {number}: {error}", line=number) from error
 
     def _skip_line(self) -> None:

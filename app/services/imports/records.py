@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -11,6 +11,8 @@ from app.domain.documents import Document
 from app.domain.errors import Invalid
 from app.domain.identity import AccountType
 from app.domain.ids import MessageId
+from app.domain.messaging import MessageType
+from app.domain.rooms.members import Role
 from app.domain.values import Moment
 
 FIRST_REFUSALS = 20
@@ -18,21 +20,92 @@ FIRST_REFUSALS = 20
 
 
 @dataclass(frozen=True, slots=True)
+class SourceAuthor:
+    """An account as the source knows it. Its key becomes the external id, unique within the tenant."""
+
+    key: str
+    name: str
+    """What is shown; the username comes from `handle`, or from here when there is none."""
+    account_type: AccountType = AccountType.MEMBER
+    handle: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+    """Given only when the caller asked for addresses: they are personal data."""
+    is_deactivated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SourceRoom:
     """A room as the source knows it. Its key becomes the external id, unique within the tenant."""
 
     key: str
-    name: str
+    name: str | None
+    """None for a direct room."""
     settings: Document
+    description: str | None = None
+    is_private: bool = False
+    is_archived: bool = False
+    created_at: Moment | None = None
+    """None: as old as its first message."""
+    pair: tuple[SourceAuthor, ...] = ()
+    """The one or two who talk in a direct room; empty for every other."""
 
 
 @dataclass(frozen=True, slots=True)
-class SourceAuthor:
-    """Somebody who wrote. Their key becomes the external id, unique within the tenant."""
+class SourceSeat:
+    """Somebody who sits in a room, whether they wrote or not."""
+
+    room: SourceRoom
+    author: SourceAuthor
+    role: Role = Role.MEMBER
+    read_until: Moment | None = None
+    """They have read what is not newer than this; None: everything that was there."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReaction:
+    emoji: str
+    author: SourceAuthor
+    created_at: Moment | None = None
+    """None when the source does not tell: the message's own time is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file of a message; `url` or `path` (inside the archive) says where its bytes are, if anywhere."""
 
     key: str
     name: str
-    account_type: AccountType = AccountType.MEMBER
+    mime_type: str
+    size: int
+    url: str | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePin:
+    author: SourceAuthor | None
+    created_at: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class SourceMentions:
+    """Whom a message calls."""
+
+    authors: tuple[SourceAuthor, ...] = ()
+    here: bool = False
+    all: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What only some messages have."""
+
+    reactions: tuple[SourceReaction, ...] = ()
+    files: tuple[SourceFile, ...] = ()
+    pin: SourcePin | None = None
+    mentions: SourceMentions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +126,15 @@ class Record:
     reply_to_key: str | None = None
     thread_key: str | None = None
     """The key of the thread's first message; None for that message itself."""
+    message_type: MessageType = MessageType.TEXT
+    edited_at: Moment | None = None
+    is_deleted: bool = False
+    """Stored at its place as a tombstone, or deleted where it had been stored before."""
+    extras: Extras | None = None
+    kind: str = "message"
+    """What the source calls it: what the report counts by."""
+    is_raw: bool = False
+    """Kept as it stands in the metadata, because nobody knows what it means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +143,28 @@ class Refusal:
 
     line: int
     reason: str
+    kind: str = "message"
+    where: str = ""
+    """The place in the export as people find it, where the number alone does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A run of lines, stored together. `lines` = records + refusals."""
+    """A run of lines, stored together. `lines` = records + refusals + described."""
 
     lines: int
     records: tuple[Record, ...]
     refusals: tuple[Refusal, ...]
     bytes_read: int
     """Of the source as a whole, after this batch; of the compressed file when it is one."""
+    described: Mapping[str, int] = field(default_factory=dict)
+    """Lines that were no messages, by kind: what they said stands in the rooms, authors and seats."""
+    authors: tuple[SourceAuthor, ...] = ()
+    """Accounts to be there, and to be as described, whether they wrote or not."""
+    rooms: tuple[SourceRoom, ...] = ()
+    """As `authors`."""
+    seats: tuple[SourceSeat, ...] = ()
+    """Taken after the messages of this batch are stored."""
 
 
 class Source(Protocol):
@@ -91,14 +184,33 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class KindCount:
+    """What became of one kind of line."""
+
+    mapped: int = 0
+    raw: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """What came of an import, so far or in all: `lines` = `stored` + `repeated` + `refused`, after every batch."""
+    """What came of an import, so far or in all, after every batch.
+
+    `lines` = `stored` + `updated` + `repeated` + `described` + `refused`; of the stored, `raw` were kept raw.
+    """
 
     lines: int = 0
     stored: int = 0
+    updated: int = 0
+    """There from an earlier import, and otherwise in this one: edited or deleted since."""
     repeated: int = 0
     """Already there from an earlier import, or twice in this one."""
+    described: int = 0
+    """No messages: rooms, accounts, notices that another line repeats."""
+    raw: int = 0
     refused: int = 0
+    kinds: Mapping[str, KindCount] = field(default_factory=dict)
+    """By what the source calls it."""
     first_refusals: tuple[Refusal, ...] = ()
     """Up to `FIRST_REFUSALS`."""
     rooms_created: int = 0
