@@ -157,7 +157,7 @@ async def test_a_leaf_holds_its_month_and_months_meet(filled_connection: Connect
                 leaf[-7:].replace("_", "-") + "-01",
             )
             assert low == first
-    assert bounds["messages"] == bounds["message_read_receipts"]
+    assert bounds["messages"] == bounds["message_read_receipts"] == bounds["message_files"]
     months = bounds["messages"]
     assert all(before[2] == after[1] for before, after in pairwise(months))
 
@@ -188,6 +188,9 @@ async def test_every_foreign_key_to_users_and_rooms_has_the_tenant_in_front(fill
     assert [key["name"] for key in keys if key["columns"][0] != "tenant_id"] == []
     referring = {(MONTH.sub("", key["child"]), key["columns"][1]) for key in keys}
     assert referring == {
+        ("files", "room_id"),
+        ("files", "owner_id"),
+        ("message_files", "room_id"),
         ("user_settings", "user_id"),
         ("user_status", "user_id"),
         ("rooms", "created_by"),
@@ -246,6 +249,7 @@ async def test_delete_rules(filled_connection: Connection) -> None:
         ("rooms", "parent_room_id"),
         ("messages", "user_id"),
         ("messages", "robot_id"),
+        ("files", "owner_id"),
     }
     assert {rule for place, rule in rules.items() if place not in set_null} == {"c"}
 
