@@ -33,14 +33,18 @@ from app.infrastructure.local.blobs import FolderBlobs
 from app.infrastructure.local.bus import InProcessBus
 from app.infrastructure.local.clock import SystemClock
 from app.infrastructure.local.ids import TimeOrderedIds
-from app.infrastructure.local.passwords import BcryptPasswords
+from app.infrastructure.local.passwords import ThreadedPasswords
 from app.infrastructure.memory.blobs import MemoryBlobs
 from app.infrastructure.memory.store import MemoryStore
+from app.services.blocks import BlockService
+from app.services.credentials import CredentialService
 from app.services.files import FileService
 from app.services.identity import IdentityService
 from app.services.imports.importer import ImportService
+from app.services.invitations import InvitationService
 from app.services.members import MemberService
 from app.services.messaging import MessagingService
+from app.services.moderation import ModerationService
 from app.services.reading import ReadingService
 from app.services.rooms import RoomService
 from app.settings import Settings
@@ -53,8 +57,10 @@ def _exits() -> Exits:
     return AsyncExitStack()
 
 
-def _passwords(settings: Settings, exits: Exits) -> BcryptPasswords:
-    passwords = BcryptPasswords(rounds=settings.bcrypt_rounds)
+def _passwords(settings: Settings, exits: Exits) -> ThreadedPasswords:
+    passwords = ThreadedPasswords(
+        rounds=settings.bcrypt_rounds, at_once=settings.password_threads, algorithm=settings.password_algorithm
+    )
     exits.callback(passwords.close)
     return passwords
 
@@ -135,8 +141,12 @@ class Container(containers.DeclarativeContainer):
 
     # A new service gets a provider here and a field of `Chat`.
     identity = providers.Singleton(IdentityService, store=store, ids=ids, passwords=passwords)
+    credentials = providers.Singleton(CredentialService, store=store, ids=ids, clock=clock, passwords=passwords)
+    blocks = providers.Singleton(BlockService, store=store)
     rooms = providers.Singleton(RoomService, store=store, ids=ids)
     members = providers.Singleton(MemberService, store=store)
+    moderation = providers.Singleton(ModerationService, store=store)
+    invitations = providers.Singleton(InvitationService, store=store, ids=ids, clock=clock)
     blobs = providers.Singleton(_blobs, config, exits, clock)
     messages = providers.Singleton(_messages, config, store=store, blobs=blobs)
     files = providers.Singleton(_files, config, store=store, blobs=blobs, ids=ids, clock=clock)
@@ -149,8 +159,12 @@ class Chat:
     """An open application: its services, the events of this process, and the store below them."""
 
     identity: IdentityService
+    credentials: CredentialService
+    blocks: BlockService
     rooms: RoomService
     members: MemberService
+    moderation: ModerationService
+    invitations: InvitationService
     messages: MessagingService
     reading: ReadingService
     imports: ImportService
@@ -179,8 +193,12 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
         with nullcontext() if settings is None else parts.config.override(settings):
             chat = Chat(
                 identity=parts.identity(),
+                credentials=parts.credentials(),
+                blocks=parts.blocks(),
                 rooms=parts.rooms(),
                 members=parts.members(),
+                moderation=parts.moderation(),
+                invitations=parts.invitations(),
                 messages=parts.messages(),
                 reading=parts.reading(),
                 imports=parts.imports(),

@@ -184,6 +184,7 @@ CREATE TABLE room_users_history (
     joined_at TIMESTAMP WITH TIME ZONE,
     left_at TIMESTAMP WITH TIME ZONE,
     muted_until TIMESTAMP WITH TIME ZONE,
+    ban_reason VARCHAR(500),
     last_read_position BIGINT,
     last_read_message_id UUID,
     last_read_at TIMESTAMP WITH TIME ZONE,
@@ -330,6 +331,24 @@ CREATE UNIQUE INDEX uq_users_email_key ON users (tenant_id, email_key) WHERE del
 CREATE UNIQUE INDEX uq_users_external_id ON users (tenant_id, external_id) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX uq_users_username_key ON users (tenant_id, username_key) WHERE deleted_at IS NULL;
 
+CREATE TABLE one_time_tokens (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    user_id UUID NOT NULL,
+    purpose TEXT NOT NULL,
+    token_hash VARCHAR(64) NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    used_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_one_time_tokens PRIMARY KEY (id),
+    CONSTRAINT uq_one_time_tokens_tenant_id_user_id_purpose UNIQUE (tenant_id, user_id, purpose),
+    CONSTRAINT uq_one_time_tokens_tenant_id_token_hash UNIQUE (tenant_id, token_hash),
+    CONSTRAINT fk_one_time_tokens_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_one_time_tokens_purpose CHECK (purpose IN ('verify_email', 'reset_password', 'invitation'))
+);
+CREATE INDEX ix_one_time_tokens_expiry ON one_time_tokens (tenant_id, expires_at, id);
+
 CREATE TABLE rooms (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
     tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
@@ -378,6 +397,18 @@ CREATE INDEX ix_rooms_parent_room ON rooms (tenant_id, parent_room_id);
 CREATE UNIQUE INDEX uq_rooms_direct_key ON rooms (tenant_id, direct_key) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX uq_rooms_external_id ON rooms (tenant_id, external_id) WHERE deleted_at IS NULL;
 
+CREATE TABLE user_blocks (
+    blocker_id UUID NOT NULL,
+    blocked_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_user_blocks PRIMARY KEY (tenant_id, blocker_id, blocked_id),
+    CONSTRAINT fk_user_blocks_tenant_id_blocker_id FOREIGN KEY(tenant_id, blocker_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_user_blocks_tenant_id_blocked_id FOREIGN KEY(tenant_id, blocked_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_user_blocks_another CHECK (blocker_id <> blocked_id)
+);
+CREATE INDEX ix_user_blocks_blocked ON user_blocks (tenant_id, blocked_id, blocker_id);
+
 CREATE TABLE user_settings (
     user_id UUID NOT NULL,
     tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
@@ -405,6 +436,7 @@ CREATE TABLE user_status (
     CONSTRAINT fk_user_status_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_user_status_status CHECK (status IN ('offline', 'online', 'away', 'busy'))
 );
+CREATE INDEX ix_user_status_presence ON user_status (tenant_id, last_seen_at, user_id) WHERE status <> 'offline';
 
 CREATE TABLE files (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -440,6 +472,43 @@ CREATE INDEX ix_files_owner ON files (owner_id, id);
 CREATE INDEX ix_files_room ON files (room_id, id);
 CREATE INDEX ix_files_storage ON files (storage_key) WHERE storage_key IS NOT NULL AND deleted_at IS NULL;
 
+CREATE TABLE invitations (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    room_id UUID NOT NULL,
+    user_id UUID,
+    email_key TEXT,
+    role TEXT DEFAULT 'member' NOT NULL,
+    max_uses INTEGER,
+    uses BIGINT DEFAULT 0 NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    status TEXT DEFAULT 'open' NOT NULL,
+    revoked_at TIMESTAMP WITH TIME ZONE,
+    invited_by UUID,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    token_hash VARCHAR(64),
+    CONSTRAINT pk_invitations PRIMARY KEY (id),
+    CONSTRAINT fk_invitations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id),
+    CONSTRAINT fk_invitations_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_invitations_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_invitations_tenant_id_invited_by FOREIGN KEY(tenant_id, invited_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (invited_by),
+    CONSTRAINT ck_invitations_to_one CHECK (user_id IS NULL OR email_key IS NULL),
+    CONSTRAINT ck_invitations_token_hash CHECK ((user_id IS NULL) = (token_hash IS NOT NULL)),
+    CONSTRAINT ck_invitations_uses_left CHECK (uses <= max_uses),
+    CONSTRAINT ck_invitations_role CHECK (role IN ('owner', 'admin', 'moderator', 'member', 'observer', 'guest')),
+    CONSTRAINT ck_invitations_max_uses CHECK (max_uses >= 1 AND max_uses <= 1000000),
+    CONSTRAINT ck_invitations_uses CHECK (uses >= 0),
+    CONSTRAINT ck_invitations_status CHECK (status IN ('open', 'accepted', 'declined', 'revoked', 'expired'))
+);
+CREATE INDEX ix_invitations_expires_at ON invitations (tenant_id, expires_at, id) WHERE status = 'open' AND expires_at IS NOT NULL;
+CREATE INDEX ix_invitations_invited_by ON invitations (invited_by) WHERE invited_by IS NOT NULL;
+CREATE INDEX ix_invitations_room ON invitations (room_id, id);
+CREATE INDEX ix_invitations_user ON invitations (user_id) WHERE user_id IS NOT NULL;
+CREATE UNIQUE INDEX uq_invitations_email_key ON invitations (tenant_id, email_key, room_id) WHERE status = 'open' AND email_key IS NOT NULL;
+CREATE UNIQUE INDEX uq_invitations_token_hash ON invitations (tenant_id, token_hash) WHERE token_hash IS NOT NULL;
+CREATE UNIQUE INDEX uq_invitations_user ON invitations (user_id, room_id) WHERE status = 'open' AND user_id IS NOT NULL;
+
 CREATE TABLE message_keys (
     tenant_id UUID NOT NULL,
     room_id UUID NOT NULL,
@@ -466,7 +535,7 @@ CREATE TABLE room_events (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_room_events PRIMARY KEY (room_id, revision),
     CONSTRAINT fk_room_events_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.closed', 'member.joined', 'member.left', 'member.removed', 'member.changed', 'message.sent', 'message.edited', 'message.deleted', 'file.renamed', 'file.deleted')),
+    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.archived', 'room.reopened', 'room.closed', 'room.deleted', 'member.invited', 'member.joined', 'member.left', 'member.removed', 'member.banned', 'member.unbanned', 'member.changed', 'invitation.closed', 'message.sent', 'message.edited', 'message.deleted', 'file.renamed', 'file.deleted')),
     CONSTRAINT ck_room_events_revision CHECK (revision >= 1)
 );
 
@@ -484,6 +553,7 @@ CREATE TABLE room_users (
     joined_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     left_at TIMESTAMP WITH TIME ZONE,
     muted_until TIMESTAMP WITH TIME ZONE,
+    ban_reason VARCHAR(500),
     last_read_position BIGINT DEFAULT 0 NOT NULL,
     last_read_message_id UUID,
     last_read_at TIMESTAMP WITH TIME ZONE,
@@ -499,6 +569,7 @@ CREATE TABLE room_users (
     CONSTRAINT pk_room_users PRIMARY KEY (room_id, user_id),
     CONSTRAINT fk_room_users_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT fk_room_users_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_room_users_ban_reason CHECK (ban_reason IS NULL OR status = 'banned'),
     CONSTRAINT ck_room_users_role CHECK (role IN ('owner', 'admin', 'moderator', 'member', 'observer', 'guest')),
     CONSTRAINT ck_room_users_status CHECK (status IN ('invited', 'active', 'muted', 'removed', 'left', 'banned')),
     CONSTRAINT ck_room_users_visible_from CHECK (visible_from >= 0),
@@ -506,6 +577,7 @@ CREATE TABLE room_users (
     CONSTRAINT ck_room_users_last_read_position CHECK (last_read_position >= 0),
     CONSTRAINT ck_room_users_delivered_position CHECK (delivered_position >= 0)
 );
+CREATE INDEX ix_room_users_banned ON room_users (room_id, user_id) WHERE status = 'banned';
 CREATE INDEX ix_room_users_seated_by_room ON room_users (room_id, user_id) WHERE status IN ('active', 'muted');
 CREATE INDEX ix_room_users_seated_by_user ON room_users (user_id, room_id) WHERE status IN ('active', 'muted');
 CREATE INDEX ix_room_users_user ON room_users (user_id, room_id);
@@ -585,6 +657,9 @@ LANGUAGE sql IMMUTABLE AS $$
         WHEN p_constraint IN ('fk_rooms_tenant_id_created_by', 'fk_room_users_tenant_id_user_id') THEN 'user_not_found'
         WHEN p_constraint IN ('fk_rooms_tenant_id_parent_room_id', 'fk_room_users_tenant_id_room_id')
             THEN 'room_not_found'
+        WHEN p_constraint IN ('uq_invitations_user', 'uq_invitations_email_key') THEN 'already_invited'
+        WHEN p_constraint IN ('fk_invitations_tenant_id_user_id', 'fk_invitations_tenant_id_invited_by')
+            THEN 'user_not_found'
         ELSE 'conflict'
     END
 $$;
@@ -707,17 +782,277 @@ BEGIN
                   WHERE s.user_id = p_user AND s.tenant_id = p_tenant AND u.deleted_at IS NULL;
 END $$;
 
+CREATE FUNCTION chat_find_online(p_tenant uuid, p_actor uuid, p_before timestamptz, p_user uuid, p_limit integer)
+RETURNS TABLE (person users, status user_status)
+LANGUAGE plpgsql VOLATILE AS $$
+-- Who is not offline, last seen before a place in that order (null: from the top), latest first.
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT u, s FROM user_status s JOIN users u ON u.id = s.user_id
+         WHERE s.tenant_id = p_tenant AND s.status <> 'offline'
+           AND (s.last_seen_at, s.user_id) < (coalesce(p_before, 'infinity'), p_user)
+           AND u.deleted_at IS NULL AND u.account_status NOT IN ('suspended', 'deactivated')
+         ORDER BY s.last_seen_at DESC, s.user_id DESC
+         LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_acting_refusal(p_tenant uuid, p_actor uuid) RETURNS text
+LANGUAGE sql STABLE AS $$
+    -- Why a person may not act: the code of the refusal, null for an account in good standing.
+    SELECT CASE WHEN u.id IS NULL THEN 'user_not_found'
+                WHEN u.account_status IN ('suspended', 'deactivated') THEN 'account_inactive' END
+      FROM (SELECT p_actor AS id) a
+      LEFT JOIN users u ON u.id = a.id AND u.tenant_id = p_tenant AND u.deleted_at IS NULL
+$$;
+
 CREATE FUNCTION chat_update_online_status(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
                                           p_status text)
-RETURNS SETOF user_status
+RETURNS TABLE (refusal text, status user_status)
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    refusal := chat_acting_refusal(p_tenant, p_actor);
+    IF refusal IS NULL THEN
+        UPDATE user_status s SET status = p_status, last_seen_at = p_now WHERE s.user_id = p_actor
+        RETURNING s.* INTO status;
+    END IF;
+    RETURN NEXT;
+END $$;
+
+CREATE FUNCTION chat_set_custom_status(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
+                                       p_text text, p_expires_at timestamptz)
+RETURNS TABLE (refusal text, status user_status)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    refusal := chat_acting_refusal(p_tenant, p_actor);
+    IF refusal IS NULL THEN
+        UPDATE user_status s SET custom_status = p_text, custom_status_expires_at = p_expires_at
+         WHERE s.user_id = p_actor
+        RETURNING s.* INTO status;
+    END IF;
+    RETURN NEXT;
+END $$;
+
+CREATE FUNCTION chat_update_settings(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
+                                     p_theme text, p_notifications_enabled boolean, p_preferences text,
+                                     p_expected_version bigint)
+RETURNS TABLE (refusal text, settings user_settings)
+LANGUAGE plpgsql VOLATILE AS $$
+-- What is null stays as it is: no setting can be cleared.
+DECLARE
+    v_theme text;
+    v_notifications_enabled boolean;
+    v_preferences jsonb;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    refusal := chat_acting_refusal(p_tenant, p_actor);
+    IF refusal IS NULL THEN
+        SELECT s.* INTO settings FROM user_settings s WHERE s.user_id = p_actor FOR NO KEY UPDATE;
+        IF p_expected_version <> (settings).version THEN
+            refusal := 'stale_version';
+        ELSE
+            v_theme := coalesce(p_theme, (settings).theme);
+            v_notifications_enabled := coalesce(p_notifications_enabled, (settings).notifications_enabled);
+            v_preferences := coalesce(p_preferences::jsonb, (settings).preferences);
+            -- As text: to jsonb 1 and 1.0 are equal.
+            IF (v_theme, v_notifications_enabled, v_preferences::text) IS DISTINCT FROM
+               ((settings).theme::text, (settings).notifications_enabled, (settings).preferences::text) THEN
+                UPDATE user_settings s
+                   SET theme = v_theme, notifications_enabled = v_notifications_enabled, preferences = v_preferences,
+                       version = s.version + 1
+                 WHERE s.user_id = p_actor
+                RETURNING s.* INTO settings;
+            END IF;
+        END IF;
+    END IF;
+    RETURN NEXT;
+END $$;
+
+-- Passwords and one-time tokens (app/domain/credentials.py). The account is locked before its tokens.
+
+CREATE FUNCTION chat_find_account_by_login(p_tenant uuid, p_actor uuid, p_key text) RETURNS SETOF users
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY SELECT * FROM users u
+                  WHERE u.tenant_id = p_tenant AND u.email_key = p_key AND u.deleted_at IS NULL;
+    IF NOT FOUND THEN
+        RETURN QUERY SELECT * FROM users u
+                      WHERE u.tenant_id = p_tenant AND u.username_key = p_key AND u.deleted_at IS NULL;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_find_token(p_tenant uuid, p_actor uuid, p_now timestamptz, p_purpose text, p_hash text)
+RETURNS SETOF one_time_tokens
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        UPDATE user_status s SET status = p_status, last_seen_at = p_now
-          FROM users u
-         WHERE s.user_id = p_actor AND u.id = s.user_id AND u.tenant_id = p_tenant AND u.deleted_at IS NULL
-        RETURNING s.*;
+        SELECT t.* FROM one_time_tokens t JOIN users u ON u.id = t.user_id
+         WHERE t.tenant_id = p_tenant AND t.token_hash = p_hash AND t.purpose = p_purpose
+           AND t.used_at IS NULL AND t.expires_at > p_now AND u.deleted_at IS NULL;
+END $$;
+
+CREATE FUNCTION chat_put_token(p_tenant uuid, p_now timestamptz, p_user uuid, p_id uuid, p_purpose text, p_hash text,
+                               p_expires_at timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+-- In the place of the user's older one; the account is locked by the caller.
+BEGIN
+    INSERT INTO one_time_tokens AS t (id, tenant_id, user_id, purpose, token_hash, expires_at, created_at, updated_at)
+    VALUES (p_id, p_tenant, p_user, p_purpose, p_hash, p_expires_at, p_now, p_now)
+    ON CONFLICT (tenant_id, user_id, purpose) DO UPDATE
+       SET id = excluded.id, token_hash = excluded.token_hash, expires_at = excluded.expires_at, used_at = NULL,
+           created_at = excluded.created_at;
+END $$;
+
+CREATE FUNCTION chat_issue_token(p_tenant uuid, p_now timestamptz, p_user uuid, p_id uuid, p_purpose text, p_hash text,
+                                 p_expires_at timestamptz) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM FROM users u WHERE u.id = p_user AND u.tenant_id = p_tenant AND u.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN RETURN 'user_not_found'; END IF;
+    PERFORM chat_put_token(p_tenant, p_now, p_user, p_id, p_purpose, p_hash, p_expires_at);
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION chat_issue_token_by_email(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
+                                          p_key text, p_id uuid, p_purpose text, p_hash text, p_expires_at timestamptz)
+RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+-- The address as the account has it; null when there is nobody to send a token to.
+DECLARE
+    v record;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT u.id, u.email INTO v FROM users u
+     WHERE u.tenant_id = p_tenant AND u.email_key = p_key AND u.deleted_at IS NULL
+       AND u.account_status NOT IN ('suspended', 'deactivated')
+       FOR NO KEY UPDATE;
+    IF NOT FOUND THEN RETURN NULL; END IF;
+    PERFORM chat_put_token(p_tenant, p_now, v.id, p_id, p_purpose, p_hash, p_expires_at);
+    RETURN v.email;
+END $$;
+
+CREATE FUNCTION chat_use_token(p_tenant uuid, p_now timestamptz, p_purpose text, p_hash text)
+RETURNS TABLE (refusal text, account users)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_user uuid;
+BEGIN
+    SELECT t.user_id INTO v_user FROM one_time_tokens t
+     WHERE t.tenant_id = p_tenant AND t.token_hash = p_hash AND t.purpose = p_purpose;
+    IF FOUND THEN
+        SELECT u.* INTO account FROM users u WHERE u.id = v_user AND u.deleted_at IS NULL FOR NO KEY UPDATE;
+        IF FOUND THEN  -- judged by a statement of its own: whoever held the account may have used the token
+            UPDATE one_time_tokens t SET used_at = p_now
+             WHERE t.tenant_id = p_tenant AND t.token_hash = p_hash AND t.purpose = p_purpose
+               AND t.used_at IS NULL AND t.expires_at > p_now;
+        END IF;
+    END IF;
+    IF NOT FOUND THEN refusal := 'token_not_valid'; END IF;
+    RETURN NEXT;
+END $$;
+
+CREATE FUNCTION chat_void_tokens(p_tenant uuid, p_user uuid, p_purposes text[]) RETURNS void
+LANGUAGE sql VOLATILE AS $$
+    DELETE FROM one_time_tokens t WHERE t.tenant_id = p_tenant AND t.user_id = p_user AND t.purpose = ANY (p_purposes)
+$$;
+
+CREATE FUNCTION chat_sweep_tokens(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_limit integer)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_swept bigint;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    DELETE FROM one_time_tokens t
+     WHERE t.id = ANY (ARRAY(SELECT e.id FROM one_time_tokens e
+                              WHERE e.tenant_id = p_tenant AND e.expires_at <= p_now
+                              ORDER BY e.expires_at, e.id LIMIT p_limit FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS v_swept = ROW_COUNT;
+    RETURN v_swept;
+END $$;
+
+CREATE FUNCTION chat_rehash(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_user uuid,
+                            p_old_hash text, p_new_hash text)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    UPDATE users u SET password_hash = p_new_hash
+     WHERE u.id = p_user AND u.tenant_id = p_tenant AND u.deleted_at IS NULL AND u.password_hash = p_old_hash;
+    RETURN FOUND;
+END $$;
+
+-- Who has blocked whom (app/domain/blocks.py).
+
+CREATE FUNCTION chat_is_blocked(p_tenant uuid, p_one uuid, p_other uuid) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    -- Whether either has blocked the other; runs inside functions that have said who acts.
+    SELECT EXISTS (SELECT FROM user_blocks b
+                    WHERE b.tenant_id = p_tenant AND b.blocker_id = p_one AND b.blocked_id = p_other)
+        OR EXISTS (SELECT FROM user_blocks b
+                    WHERE b.tenant_id = p_tenant AND b.blocker_id = p_other AND b.blocked_id = p_one)
+$$;
+
+CREATE FUNCTION chat_blocked_between(p_tenant uuid, p_actor uuid, p_user uuid, p_others uuid[]) RETURNS SETOF uuid
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT b.blocked_id FROM user_blocks b
+         WHERE b.tenant_id = p_tenant AND b.blocker_id = p_user AND b.blocked_id = ANY (p_others)
+        UNION
+        SELECT b.blocker_id FROM user_blocks b
+         WHERE b.tenant_id = p_tenant AND b.blocked_id = p_user AND b.blocker_id = ANY (p_others);
+END $$;
+
+CREATE FUNCTION chat_blocked_users(p_tenant uuid, p_actor uuid, p_after uuid, p_limit integer)
+RETURNS TABLE (person users, since timestamptz)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT u, b.created_at FROM user_blocks b JOIN users u ON u.id = b.blocked_id
+         WHERE b.tenant_id = p_tenant AND b.blocker_id = p_actor AND b.blocked_id > p_after AND u.deleted_at IS NULL
+         ORDER BY b.blocked_id
+         LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_block(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_user uuid)
+RETURNS TABLE (refusal text, block user_blocks)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    refusal := chat_acting_refusal(p_tenant, p_actor);
+    IF refusal IS NULL THEN
+        PERFORM FROM users u WHERE u.id = p_user AND u.tenant_id = p_tenant AND u.deleted_at IS NULL;
+        IF NOT FOUND THEN
+            refusal := 'user_not_found';
+        ELSE  -- an update that changes nothing, because DO NOTHING returns no row
+            INSERT INTO user_blocks AS b (blocker_id, blocked_id, tenant_id, created_at)
+            VALUES (p_actor, p_user, p_tenant, p_now)
+            ON CONFLICT (tenant_id, blocker_id, blocked_id) DO UPDATE SET created_at = b.created_at
+            RETURNING b.* INTO block;
+        END IF;
+    END IF;
+    RETURN NEXT;
+END $$;
+
+CREATE FUNCTION chat_unblock(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_user uuid)
+RETURNS TABLE (refusal text, was_blocked boolean)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    refusal := chat_acting_refusal(p_tenant, p_actor);
+    IF refusal IS NULL THEN
+        DELETE FROM user_blocks b
+         WHERE b.tenant_id = p_tenant AND b.blocker_id = p_actor AND b.blocked_id = p_user;
+        was_blocked := FOUND;
+    END IF;
+    RETURN NEXT;
 END $$;
 
 -- Views the functions read through; inlined by the planner, under the rights of whoever asks.
@@ -918,6 +1253,35 @@ BEGIN
          LIMIT p_limit;
 END $$;
 
+CREATE FUNCTION chat_browse_my_rooms(p_tenant uuid, p_actor uuid, p_prefix text, p_after_key text, p_after uuid,
+                                     p_limit integer)
+RETURNS SETOF rooms
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY  -- compared byte by byte, as chat_browse_rooms does
+        SELECT r.* FROM room_users m JOIN rooms r ON r.id = m.room_id
+         WHERE m.user_id = p_actor AND m.status IN ('active', 'muted') AND r.tenant_id = p_tenant
+           AND r.deleted_at IS NULL
+           AND r.name_key ~>=~ p_prefix AND r.name_key ~<=~ (p_prefix || chr(1114111))
+           AND (r.name_key ~>~ p_after_key OR (r.name_key = p_after_key AND r.id > p_after))
+         ORDER BY r.name_key USING ~<~, r.id
+         LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_bans(p_tenant uuid, p_actor uuid, p_room uuid, p_after uuid, p_limit integer)
+RETURNS TABLE (person users, membership room_users)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT u, m FROM room_users m JOIN users u ON u.id = m.user_id
+         WHERE m.room_id = p_room AND m.user_id > p_after AND m.status = 'banned'
+           AND EXISTS (SELECT FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL)
+         ORDER BY m.user_id
+         LIMIT p_limit;
+END $$;
+
 CREATE FUNCTION chat_has_parent(p_room rooms) RETURNS boolean
 LANGUAGE sql STABLE AS $$
     -- A foreign key would take a parent that is deleted.
@@ -1038,7 +1402,7 @@ BEGIN
        SET role = excluded.role, status = excluded.status, can_send_messages = excluded.can_send_messages,
            can_invite_others = excluded.can_invite_others, can_see_history = excluded.can_see_history,
            notify_level = excluded.notify_level, joined_at = excluded.joined_at, left_at = excluded.left_at,
-           muted_until = excluded.muted_until, visible_from = excluded.visible_from,
+           muted_until = excluded.muted_until, ban_reason = excluded.ban_reason, visible_from = excluded.visible_from,
            visible_from_id = excluded.visible_from_id, visible_countable = excluded.visible_countable,
            visible_own = m.own_sent, last_read_position = excluded.last_read_position,
            last_read_message_id = excluded.last_read_message_id, last_read_at = excluded.last_read_at,
@@ -1057,9 +1421,248 @@ BEGIN
     UPDATE room_users m
        SET role = v_new.role, status = v_new.status, can_send_messages = v_new.can_send_messages,
            can_invite_others = v_new.can_invite_others, can_see_history = v_new.can_see_history,
-           notify_level = v_new.notify_level, left_at = v_new.left_at, muted_until = v_new.muted_until
+           notify_level = v_new.notify_level, left_at = v_new.left_at, muted_until = v_new.muted_until,
+           ban_reason = v_new.ban_reason
      WHERE m.room_id = v_new.room_id AND m.user_id = v_new.user_id AND m.tenant_id = v_new.tenant_id;
     RETURN CASE WHEN FOUND THEN NULL ELSE 'member_not_found' END;
+END $$;
+
+CREATE FUNCTION chat_put_membership(p_membership jsonb) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+-- As chat_save_membership, also of who has none yet: they do not sit there, and begin to read when they do.
+DECLARE
+    v_new room_users := jsonb_populate_record(NULL::room_users, p_membership);
+    v_constraint text;
+BEGIN
+    IF chat_save_membership(p_membership) IS NOT NULL THEN
+        INSERT INTO room_users (room_id, user_id, tenant_id, role, status, can_send_messages, can_invite_others,
+                                can_see_history, notify_level, joined_at, left_at, muted_until, ban_reason, created_at,
+                                updated_at)
+        SELECT v_new.room_id, v_new.user_id, v_new.tenant_id, v_new.role, v_new.status, v_new.can_send_messages,
+               v_new.can_invite_others, v_new.can_see_history, v_new.notify_level, v_new.joined_at, v_new.left_at,
+               v_new.muted_until, v_new.ban_reason, v_new.created_at, v_new.updated_at;
+    END IF;
+    RETURN NULL;
+EXCEPTION WHEN foreign_key_violation THEN
+    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+    RETURN chat_refusal_of(v_constraint);
+END $$;
+
+CREATE FUNCTION chat_remove_guests(p_tenant uuid, p_room uuid, p_now timestamptz, OUT refusal text, OUT removed uuid[])
+LANGUAGE plpgsql VOLATILE AS $$
+-- The room is held by the caller, so who sits there stays so.
+DECLARE
+    v_type text;
+    v record;
+BEGIN
+    SELECT r.room_type INTO v_type FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+    IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
+    SELECT array_agg(m.user_id ORDER BY m.user_id) FILTER (WHERE u.account_type = 'guest') AS guests,
+           count(*) FILTER (WHERE u.account_type <> 'guest') AS others,
+           count(*) FILTER (WHERE m.role = 'owner') AS owners,
+           count(*) FILTER (WHERE m.role = 'owner' AND u.account_type <> 'guest') AS other_owners
+      INTO v
+      FROM room_users m JOIN users u ON u.id = m.user_id
+     WHERE m.room_id = p_room AND m.status IN ('active', 'muted');
+    IF v.guests IS NULL THEN RETURN; END IF;
+    IF v_type = 'direct' THEN refusal := 'direct_room_is_fixed'; RETURN; END IF;
+    IF v.owners > 0 AND v.other_owners = 0 AND v.others > 0 THEN refusal := 'last_owner'; RETURN; END IF;
+    removed := v.guests;
+    PERFORM FROM room_users m WHERE m.room_id = p_room AND m.user_id = ANY (removed)
+      ORDER BY m.user_id FOR NO KEY UPDATE;
+    UPDATE room_users m
+       SET status = 'removed', left_at = p_now,  -- a silence outlasts it: members.UNTIL_LIFTED
+           muted_until = CASE WHEN m.status = 'muted' THEN coalesce(m.muted_until, '9999-12-31 00:00+00') END
+     WHERE m.room_id = p_room AND m.user_id = ANY (removed);
+END $$;
+
+-- Rooms opened from a room (app/domain/rooms/children.py).
+
+CREATE FUNCTION chat_open_child(p_room jsonb, p_members uuid[], p_owner uuid,
+    OUT refusal text, OUT seated uuid[])
+LANGUAGE plpgsql VOLATILE AS $$
+-- The parent is held by the caller, so who sits there stays so. p_members null: everybody.
+DECLARE
+    v_new rooms := jsonb_populate_record(NULL::rooms, p_room);
+    v_names_a_guest boolean;
+    v_constraint text;
+BEGIN
+    IF NOT chat_has_parent(v_new) THEN refusal := 'room_not_found'; RETURN; END IF;
+    IF EXISTS (SELECT FROM rooms r WHERE r.tenant_id = v_new.tenant_id AND r.external_id = v_new.external_id
+                                     AND r.deleted_at IS NULL) THEN
+        refusal := 'room_external_id_taken'; RETURN;
+    END IF;
+    SELECT array_agg(m.user_id ORDER BY m.user_id)
+               FILTER (WHERE v_new.guest_access_allowed OR u.account_type <> 'guest'),
+           bool_or(NOT v_new.guest_access_allowed AND u.account_type = 'guest'
+                   AND (p_members IS NOT NULL OR u.id = p_owner))
+      INTO seated, v_names_a_guest
+      FROM room_users m JOIN users u ON u.id = m.user_id
+     WHERE m.room_id = v_new.parent_room_id AND m.status IN ('active', 'muted')
+       AND (p_members IS NULL OR m.user_id = ANY (p_members) OR m.user_id = p_owner);
+    seated := coalesce(seated, '{}');
+    IF EXISTS (SELECT FROM unnest(p_members || p_owner) AS named (id)
+                WHERE named.id IS NOT NULL
+                  AND NOT EXISTS (SELECT FROM room_users m
+                                   WHERE m.room_id = v_new.parent_room_id AND m.user_id = named.id
+                                     AND m.status IN ('active', 'muted'))) THEN
+        refusal := 'member_not_found'; RETURN;
+    END IF;
+    IF v_names_a_guest THEN refusal := 'no_guests'; RETURN; END IF;
+    IF cardinality(seated) > v_new.max_participants THEN refusal := 'room_is_full'; RETURN; END IF;
+
+    INSERT INTO rooms SELECT v_new.*;
+    INSERT INTO room_users (room_id, user_id, tenant_id, role, status, can_send_messages, can_invite_others,
+                            muted_until, joined_at, created_at, updated_at)
+    SELECT v_new.id, m.user_id, v_new.tenant_id, CASE WHEN m.user_id = p_owner THEN 'owner' ELSE m.role END,
+           m.status, m.can_send_messages, m.can_invite_others, m.muted_until, v_new.created_at, v_new.created_at,
+           v_new.created_at
+      FROM room_users m
+     WHERE m.room_id = v_new.parent_room_id AND m.user_id = ANY (seated)
+     ORDER BY m.user_id;
+EXCEPTION WHEN unique_violation OR foreign_key_violation THEN
+    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+    refusal := chat_refusal_of(v_constraint);
+END $$;
+
+CREATE FUNCTION chat_child_rooms(p_tenant uuid, p_actor uuid, p_parent uuid, p_after uuid, p_limit integer)
+RETURNS SETOF rooms
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT r.* FROM rooms r
+         WHERE r.tenant_id = p_tenant AND r.parent_room_id = p_parent AND r.id > p_after AND r.deleted_at IS NULL
+           AND (p_actor IS NULL
+                OR EXISTS (SELECT FROM room_users m WHERE m.room_id = r.id AND m.user_id = p_actor
+                                                      AND m.status IN ('active', 'muted')))
+         ORDER BY r.id
+         LIMIT p_limit;
+END $$;
+
+-- Invitations (app/domain/invitations.py). Whoever changes one holds its room.
+
+CREATE FUNCTION chat_find_invitation(p_tenant uuid, p_actor uuid, p_invitation uuid, p_token_hash text)
+RETURNS SETOF invitations
+LANGUAGE plpgsql VOLATILE AS $$
+-- By id, or by the hash of a token.
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    IF p_invitation IS NOT NULL THEN
+        RETURN QUERY
+            SELECT i.* FROM invitations i JOIN rooms r ON r.id = i.room_id
+             WHERE i.id = p_invitation AND i.tenant_id = p_tenant AND r.deleted_at IS NULL;
+    ELSE
+        RETURN QUERY
+            SELECT i.* FROM invitations i JOIN rooms r ON r.id = i.room_id
+             WHERE i.tenant_id = p_tenant AND i.token_hash = p_token_hash AND r.deleted_at IS NULL;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_room_invitations(p_tenant uuid, p_actor uuid, p_room uuid, p_now timestamptz, p_after uuid,
+                                      p_limit integer)
+RETURNS SETOF invitations
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT i.* FROM invitations i
+         WHERE i.room_id = p_room AND i.id > p_after AND i.status = 'open'
+           AND (i.expires_at IS NULL OR i.expires_at > p_now)
+           AND EXISTS (SELECT FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL)
+         ORDER BY i.id
+         LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_my_invitations(p_tenant uuid, p_actor uuid, p_now timestamptz, p_after uuid, p_limit integer)
+RETURNS TABLE (invitation invitations, room rooms)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT i, r
+          FROM (
+              SELECT mine.id FROM invitations mine WHERE mine.user_id = p_actor AND mine.status = 'open'
+              UNION ALL
+              SELECT mine.id FROM invitations mine JOIN users u
+                  ON mine.tenant_id = u.tenant_id AND mine.email_key = u.email_key
+               WHERE u.id = p_actor AND u.tenant_id = p_tenant AND u.is_email_verified AND u.deleted_at IS NULL
+                 AND mine.status = 'open'
+          ) mine
+          JOIN invitations i ON i.id = mine.id
+          JOIN rooms r ON r.id = i.room_id
+         WHERE i.tenant_id = p_tenant AND i.id > p_after AND (i.expires_at IS NULL OR i.expires_at > p_now)
+           AND r.deleted_at IS NULL
+         ORDER BY i.id
+         LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_create_invitation(p_invitation jsonb, p_now timestamptz) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_new invitations := jsonb_populate_record(NULL::invitations, p_invitation);
+    v_constraint text;
+BEGIN
+    PERFORM FROM rooms r WHERE r.id = v_new.room_id AND r.tenant_id = v_new.tenant_id AND r.deleted_at IS NULL;
+    IF NOT FOUND THEN RETURN 'room_not_found'; END IF;
+    UPDATE invitations i SET status = 'expired'
+     WHERE i.room_id = v_new.room_id AND i.status = 'open' AND i.expires_at <= p_now
+       AND (i.user_id = v_new.user_id OR i.email_key = v_new.email_key);
+    INSERT INTO invitations SELECT v_new.*;
+    RETURN NULL;
+EXCEPTION WHEN unique_violation OR foreign_key_violation THEN
+    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+    RETURN chat_refusal_of(v_constraint);
+END $$;
+
+CREATE FUNCTION chat_save_invitation(p_invitation jsonb) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_new invitations := jsonb_populate_record(NULL::invitations, p_invitation);
+BEGIN
+    UPDATE invitations i
+       SET status = v_new.status, uses = v_new.uses, expires_at = v_new.expires_at, revoked_at = v_new.revoked_at
+     WHERE i.id = v_new.id AND i.tenant_id = v_new.tenant_id;
+    RETURN CASE WHEN FOUND THEN NULL ELSE 'invitation_not_found' END;
+END $$;
+
+CREATE FUNCTION chat_close_invitation(p_tenant uuid, p_room uuid, p_user uuid, p_status text, p_now timestamptz)
+RETURNS void
+LANGUAGE sql VOLATILE AS $$
+    UPDATE invitations i
+       SET status = p_status, uses = i.uses + (p_status = 'accepted')::integer,
+           revoked_at = CASE WHEN p_status = 'revoked' THEN p_now END
+     WHERE i.user_id = p_user AND i.room_id = p_room AND i.tenant_id = p_tenant AND i.status = 'open'
+$$;
+
+CREATE FUNCTION chat_expire_invitations(p_tenant uuid, p_now timestamptz, p_limit integer) RETURNS SETOF invitations
+LANGUAGE plpgsql VOLATILE AS $$
+-- A batch of what has run out. Its rooms are locked in key order, then the seats, then each invitation is looked at
+-- again: it may have been answered while we waited.
+DECLARE
+    v_ids uuid[];
+BEGIN
+    SELECT array_agg(due.id) INTO v_ids FROM (
+        SELECT i.id FROM invitations i
+         WHERE i.tenant_id = p_tenant AND i.status = 'open' AND i.expires_at <= p_now
+         ORDER BY i.expires_at, i.id LIMIT p_limit
+    ) due;
+    IF v_ids IS NULL THEN RETURN; END IF;
+    PERFORM FROM rooms r
+      WHERE r.id IN (SELECT i.room_id FROM invitations i WHERE i.id = ANY (v_ids)) ORDER BY r.id FOR NO KEY UPDATE;
+    PERFORM FROM room_users m
+      WHERE (m.room_id, m.user_id) IN (SELECT i.room_id, i.user_id FROM invitations i WHERE i.id = ANY (v_ids))
+      ORDER BY m.room_id, m.user_id FOR NO KEY UPDATE;
+    RETURN QUERY
+        WITH marked AS (
+            UPDATE invitations i SET status = 'expired'
+             WHERE i.id = ANY (v_ids) AND i.status = 'open' AND i.expires_at <= p_now
+            RETURNING i.*
+        ), uninvited AS (
+            UPDATE room_users m SET status = 'left', left_at = p_now
+              FROM marked WHERE m.room_id = marked.room_id AND m.user_id = marked.user_id AND m.status = 'invited'
+        )
+        SELECT * FROM marked ORDER BY marked.id;
 END $$;
 
 -- The change log (app/domain/events.py): numbered under the lock of its room, so without a gap and in commit order.
@@ -1122,7 +1725,7 @@ BEGIN
             set_config('app.correlation_id', p_correlation, true), set_config('app.now', p_now::text, true);
     is_repeat := false;
 
-    SELECT r.status, r.last_position, r.last_message_id, r.last_countable, r.revision INTO v_room
+    SELECT r.status, r.room_type, r.last_position, r.last_message_id, r.last_countable, r.revision INTO v_room
       FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
     IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
 
@@ -1151,6 +1754,11 @@ BEGIN
         IF (v_seat.status = 'muted' AND (v_seat.muted_until IS NULL OR v_seat.muted_until > p_now))
            OR NOT v_seat.can_send_messages OR v_seat.role = 'observer' THEN
             refusal := 'silenced'; RETURN;
+        END IF;
+        IF v_room.room_type = 'direct' THEN
+            PERFORM FROM room_users o
+              WHERE o.room_id = p_room AND o.user_id <> p_actor AND chat_is_blocked(p_tenant, p_actor, o.user_id);
+            IF FOUND THEN refusal := 'blocked'; RETURN; END IF;
         END IF;
         IF p_type = 'system' OR (p_type = 'robot' AND v_seat.account_type <> 'robot') THEN
             refusal := 'wrong_message_type'; RETURN;
@@ -1932,7 +2540,7 @@ BEGIN
          ORDER BY mu.room_id;
 END $$;
 
-CREATE FUNCTION chat_my_rooms(p_tenant uuid, p_actor uuid)
+CREATE FUNCTION chat_my_rooms(p_tenant uuid, p_actor uuid, p_archived boolean DEFAULT true)
 RETURNS TABLE (
     unread bigint,
     -- the room, as in app/domain/rooms.py
@@ -1976,6 +2584,7 @@ BEGIN
                ORDER BY m.id DESC LIMIT 1
           ) x ON true
          WHERE w.user_id = p_actor AND w.s_status IN ('active', 'muted') AND w.tenant_id = p_tenant
+           AND (p_archived OR w.r_status <> 'archived')
          ORDER BY x.id DESC NULLS LAST, w.room_id;
 END $$;
 
@@ -2109,9 +2718,11 @@ END $$;
 CREATE FUNCTION chat_take_in(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
     p_ids uuid[], p_keys text[], p_users uuid[], p_contents text[], p_types text[], p_metadata text[],
     p_reply_keys text[], p_thread_keys text[], p_times timestamptz[], p_files jsonb,
-    OUT refusal text, OUT stored bigint, OUT repeated bigint, OUT first_revision bigint, OUT message_ids uuid[])
+    OUT refusal text, OUT stored bigint, OUT repeated bigint, OUT first_revision bigint, OUT message_ids uuid[],
+    OUT seated uuid[])
 LANGUAGE plpgsql VOLATILE AS $$
--- A batch into one room, in the order given, numbered on from the room's last message.
+-- A batch into one room, in the order given, numbered on from the room's last message. The log tells who took a seat, by
+-- id, before the messages.
 DECLARE
     v_room record;
     v_new bigint[];  -- which of the batch are new, by their place in it
@@ -2149,18 +2760,22 @@ BEGIN
     first_revision := v_room.revision + 1;
 
     -- Authors sit in the room from their first message on; who has left or was banned stays so.
-    INSERT INTO room_users (room_id, user_id, tenant_id, joined_at, created_at, updated_at)
-    SELECT p_room, b.user_id, p_tenant, (array_agg(b.at ORDER BY b.n))[1], p_now, p_now
-      FROM unnest(p_users, p_times) WITH ORDINALITY AS b (user_id, at, n)
-     WHERE b.n = ANY (v_new)
-     GROUP BY b.user_id ORDER BY b.user_id
-    ON CONFLICT DO NOTHING;
+    WITH taken AS (
+        INSERT INTO room_users (room_id, user_id, tenant_id, joined_at, created_at, updated_at)
+        SELECT p_room, b.user_id, p_tenant, (array_agg(b.at ORDER BY b.n))[1], p_now, p_now
+          FROM unnest(p_users, p_times) WITH ORDINALITY AS b (user_id, at, n)
+         WHERE b.n = ANY (v_new)
+         GROUP BY b.user_id ORDER BY b.user_id
+        ON CONFLICT DO NOTHING
+        RETURNING user_id
+    )
+    SELECT coalesce(array_agg(taken.user_id ORDER BY taken.user_id), '{}') INTO seated FROM taken;
     PERFORM FROM room_users m WHERE m.room_id = p_room AND m.user_id = ANY (p_users)
       ORDER BY m.user_id FOR NO KEY UPDATE;
 
     UPDATE rooms r
        SET last_position = v_room.last_position + stored, last_message_id = v_last,
-           revision = v_room.revision + stored,
+           revision = v_room.revision + cardinality(seated) + stored,
            last_countable = v_room.last_countable
                + (SELECT count(*) FROM unnest(p_types) WITH ORDINALITY AS b (kind, n)
                    WHERE b.kind <> 'system' AND b.n = ANY (v_new))
@@ -2185,8 +2800,12 @@ BEGIN
       FROM unnest(v_new, message_ids) WITH ORDINALITY AS f (n, id, nth)
       JOIN unnest(p_users, p_contents, p_types, p_metadata, p_reply_keys, p_thread_keys, p_times)
            WITH ORDINALITY AS b (user_id, content, kind, metadata, reply_key, thread_key, at, n) USING (n);
-    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
-    SELECT p_room, v_room.revision + f.nth, p_tenant, 'message.sent', f.id, p_actor, p_correlation, p_now
+    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, user_id, actor_id, correlation_id, created_at)
+    SELECT p_room, v_room.revision + s.nth, p_tenant, 'member.joined', NULL, s.id, p_actor, p_correlation, p_now
+      FROM unnest(seated) WITH ORDINALITY AS s (id, nth)
+    UNION ALL
+    SELECT p_room, v_room.revision + cardinality(seated) + f.nth, p_tenant, 'message.sent', f.id, NULL, p_actor,
+           p_correlation, p_now
       FROM unnest(message_ids) WITH ORDINALITY AS f (id, nth);
     IF p_files IS NOT NULL THEN
         PERFORM chat_take_in_files(p_tenant, p_room, v_new, message_ids, p_users, p_times, p_files);
@@ -2315,6 +2934,9 @@ CREATE TRIGGER history AFTER DELETE OR UPDATE OF email, username, external_id, f
         is_email_verified, deleted_at, email_key, username_key, password_hash, session_epoch
     ON users FOR EACH ROW EXECUTE FUNCTION chat_keep_users();
 
+CREATE TRIGGER touch BEFORE UPDATE OF user_id, purpose, token_hash, expires_at, used_at
+    ON one_time_tokens FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
 CREATE TRIGGER touch BEFORE UPDATE OF name, description, room_type, status, is_private, guest_access_allowed, max_participants, created_by,
         parent_room_id, escalation_level, issue_id, issue_description, external_id, settings, version, deleted_at,
         name_key
@@ -2378,8 +3000,11 @@ END $$;
 CREATE TRIGGER history AFTER DELETE OR UPDATE OF owner_id, name, mime_type, size, url, thumbnail_url, preview_available, deleted_at
     ON files FOR EACH ROW EXECUTE FUNCTION chat_keep_files();
 
+CREATE TRIGGER touch BEFORE UPDATE OF role, max_uses, uses, expires_at, status, revoked_at
+    ON invitations FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
 CREATE TRIGGER touch BEFORE UPDATE OF role, status, can_send_messages, can_invite_others, can_see_history, notify_level, joined_at, left_at,
-        muted_until
+        muted_until, ban_reason
     ON room_users FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
 CREATE FUNCTION chat_keep_room_users() RETURNS trigger
@@ -2387,19 +3012,19 @@ LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO room_users_history (changed_at, operation_type, changed_by, correlation_id,
         room_id, user_id, tenant_id, role, status, can_send_messages, can_invite_others, can_see_history,
-        visible_from, notify_level, joined_at, left_at, muted_until, last_read_position, last_read_message_id,
-        last_read_at, delivered_position, created_at, updated_at, visible_from_id, own_sent, read_countable,
-        read_own, visible_countable, visible_own)
+        visible_from, notify_level, joined_at, left_at, muted_until, ban_reason, last_read_position,
+        last_read_message_id, last_read_at, delivered_position, created_at, updated_at, visible_from_id, own_sent,
+        read_countable, read_own, visible_countable, visible_own)
     VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
         OLD.room_id, OLD.user_id, OLD.tenant_id, OLD.role, OLD.status, OLD.can_send_messages, OLD.can_invite_others,
         OLD.can_see_history, OLD.visible_from, OLD.notify_level, OLD.joined_at, OLD.left_at, OLD.muted_until,
-        OLD.last_read_position, OLD.last_read_message_id, OLD.last_read_at, OLD.delivered_position, OLD.created_at,
-        OLD.updated_at, OLD.visible_from_id, OLD.own_sent, OLD.read_countable, OLD.read_own, OLD.visible_countable,
-        OLD.visible_own);
+        OLD.ban_reason, OLD.last_read_position, OLD.last_read_message_id, OLD.last_read_at, OLD.delivered_position,
+        OLD.created_at, OLD.updated_at, OLD.visible_from_id, OLD.own_sent, OLD.read_countable, OLD.read_own,
+        OLD.visible_countable, OLD.visible_own);
     RETURN NULL;
 END $$;
 CREATE TRIGGER history AFTER DELETE OR UPDATE OF role, status, can_send_messages, can_invite_others, can_see_history, notify_level, joined_at, left_at,
-        muted_until
+        muted_until, ban_reason
     ON room_users FOR EACH ROW EXECUTE FUNCTION chat_keep_room_users();
 
 INSERT INTO tenants (id, slug, name) VALUES ('00000000-0000-7000-8000-000000000001', 'default', 'Default');

@@ -16,8 +16,12 @@ _SQL = Path(postgres.__file__).parent / "sql"
 _FUNCTIONS = (
     "context",
     "identity",
+    "credentials",
+    "blocks",
     "views",
     "rooms",
+    "children",
+    "invitations",
     "events",
     "messaging",
     "files",

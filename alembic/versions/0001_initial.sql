@@ -136,6 +136,7 @@ CREATE TABLE room_users_history (
     joined_at TIMESTAMP WITH TIME ZONE,
     left_at TIMESTAMP WITH TIME ZONE,
     muted_until TIMESTAMP WITH TIME ZONE,
+    ban_reason VARCHAR(500),
     last_read_position BIGINT,
     last_read_message_id UUID,
     last_read_at TIMESTAMP WITH TIME ZONE,
@@ -282,6 +283,24 @@ CREATE UNIQUE INDEX uq_users_email_key ON users (tenant_id, email_key) WHERE del
 CREATE UNIQUE INDEX uq_users_external_id ON users (tenant_id, external_id) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX uq_users_username_key ON users (tenant_id, username_key) WHERE deleted_at IS NULL;
 
+CREATE TABLE one_time_tokens (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    user_id UUID NOT NULL,
+    purpose TEXT NOT NULL,
+    token_hash VARCHAR(64) NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    used_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_one_time_tokens PRIMARY KEY (id),
+    CONSTRAINT uq_one_time_tokens_tenant_id_user_id_purpose UNIQUE (tenant_id, user_id, purpose),
+    CONSTRAINT uq_one_time_tokens_tenant_id_token_hash UNIQUE (tenant_id, token_hash),
+    CONSTRAINT fk_one_time_tokens_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_one_time_tokens_purpose CHECK (purpose IN ('verify_email', 'reset_password', 'invitation'))
+);
+CREATE INDEX ix_one_time_tokens_expiry ON one_time_tokens (tenant_id, expires_at, id);
+
 CREATE TABLE rooms (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
     tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
@@ -330,6 +349,18 @@ CREATE INDEX ix_rooms_parent_room ON rooms (tenant_id, parent_room_id);
 CREATE UNIQUE INDEX uq_rooms_direct_key ON rooms (tenant_id, direct_key) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX uq_rooms_external_id ON rooms (tenant_id, external_id) WHERE deleted_at IS NULL;
 
+CREATE TABLE user_blocks (
+    blocker_id UUID NOT NULL,
+    blocked_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_user_blocks PRIMARY KEY (tenant_id, blocker_id, blocked_id),
+    CONSTRAINT fk_user_blocks_tenant_id_blocker_id FOREIGN KEY(tenant_id, blocker_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_user_blocks_tenant_id_blocked_id FOREIGN KEY(tenant_id, blocked_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_user_blocks_another CHECK (blocker_id <> blocked_id)
+);
+CREATE INDEX ix_user_blocks_blocked ON user_blocks (tenant_id, blocked_id, blocker_id);
+
 CREATE TABLE user_settings (
     user_id UUID NOT NULL,
     tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
@@ -357,6 +388,7 @@ CREATE TABLE user_status (
     CONSTRAINT fk_user_status_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_user_status_status CHECK (status IN ('offline', 'online', 'away', 'busy'))
 );
+CREATE INDEX ix_user_status_presence ON user_status (tenant_id, last_seen_at, user_id) WHERE status <> 'offline';
 
 CREATE TABLE files (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -392,6 +424,43 @@ CREATE INDEX ix_files_owner ON files (owner_id, id);
 CREATE INDEX ix_files_room ON files (room_id, id);
 CREATE INDEX ix_files_storage ON files (storage_key) WHERE storage_key IS NOT NULL AND deleted_at IS NULL;
 
+CREATE TABLE invitations (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    room_id UUID NOT NULL,
+    user_id UUID,
+    email_key TEXT,
+    role TEXT DEFAULT 'member' NOT NULL,
+    max_uses INTEGER,
+    uses BIGINT DEFAULT 0 NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    status TEXT DEFAULT 'open' NOT NULL,
+    revoked_at TIMESTAMP WITH TIME ZONE,
+    invited_by UUID,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    token_hash VARCHAR(64),
+    CONSTRAINT pk_invitations PRIMARY KEY (id),
+    CONSTRAINT fk_invitations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id),
+    CONSTRAINT fk_invitations_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_invitations_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_invitations_tenant_id_invited_by FOREIGN KEY(tenant_id, invited_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (invited_by),
+    CONSTRAINT ck_invitations_to_one CHECK (user_id IS NULL OR email_key IS NULL),
+    CONSTRAINT ck_invitations_token_hash CHECK ((user_id IS NULL) = (token_hash IS NOT NULL)),
+    CONSTRAINT ck_invitations_uses_left CHECK (uses <= max_uses),
+    CONSTRAINT ck_invitations_role CHECK (role IN ('owner', 'admin', 'moderator', 'member', 'observer', 'guest')),
+    CONSTRAINT ck_invitations_max_uses CHECK (max_uses >= 1 AND max_uses <= 1000000),
+    CONSTRAINT ck_invitations_uses CHECK (uses >= 0),
+    CONSTRAINT ck_invitations_status CHECK (status IN ('open', 'accepted', 'declined', 'revoked', 'expired'))
+);
+CREATE INDEX ix_invitations_expires_at ON invitations (tenant_id, expires_at, id) WHERE status = 'open' AND expires_at IS NOT NULL;
+CREATE INDEX ix_invitations_invited_by ON invitations (invited_by) WHERE invited_by IS NOT NULL;
+CREATE INDEX ix_invitations_room ON invitations (room_id, id);
+CREATE INDEX ix_invitations_user ON invitations (user_id) WHERE user_id IS NOT NULL;
+CREATE UNIQUE INDEX uq_invitations_email_key ON invitations (tenant_id, email_key, room_id) WHERE status = 'open' AND email_key IS NOT NULL;
+CREATE UNIQUE INDEX uq_invitations_token_hash ON invitations (tenant_id, token_hash) WHERE token_hash IS NOT NULL;
+CREATE UNIQUE INDEX uq_invitations_user ON invitations (user_id, room_id) WHERE status = 'open' AND user_id IS NOT NULL;
+
 CREATE TABLE message_keys (
     tenant_id UUID NOT NULL,
     room_id UUID NOT NULL,
@@ -418,7 +487,7 @@ CREATE TABLE room_events (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_room_events PRIMARY KEY (room_id, revision),
     CONSTRAINT fk_room_events_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.closed', 'member.joined', 'member.left', 'member.removed', 'member.changed', 'message.sent', 'message.edited', 'message.deleted', 'file.renamed', 'file.deleted')),
+    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.archived', 'room.reopened', 'room.closed', 'room.deleted', 'member.invited', 'member.joined', 'member.left', 'member.removed', 'member.banned', 'member.unbanned', 'member.changed', 'invitation.closed', 'message.sent', 'message.edited', 'message.deleted', 'file.renamed', 'file.deleted')),
     CONSTRAINT ck_room_events_revision CHECK (revision >= 1)
 );
 
@@ -436,6 +505,7 @@ CREATE TABLE room_users (
     joined_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     left_at TIMESTAMP WITH TIME ZONE,
     muted_until TIMESTAMP WITH TIME ZONE,
+    ban_reason VARCHAR(500),
     last_read_position BIGINT DEFAULT 0 NOT NULL,
     last_read_message_id UUID,
     last_read_at TIMESTAMP WITH TIME ZONE,
@@ -451,6 +521,7 @@ CREATE TABLE room_users (
     CONSTRAINT pk_room_users PRIMARY KEY (room_id, user_id),
     CONSTRAINT fk_room_users_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT fk_room_users_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_room_users_ban_reason CHECK (ban_reason IS NULL OR status = 'banned'),
     CONSTRAINT ck_room_users_role CHECK (role IN ('owner', 'admin', 'moderator', 'member', 'observer', 'guest')),
     CONSTRAINT ck_room_users_status CHECK (status IN ('invited', 'active', 'muted', 'removed', 'left', 'banned')),
     CONSTRAINT ck_room_users_visible_from CHECK (visible_from >= 0),
@@ -458,6 +529,7 @@ CREATE TABLE room_users (
     CONSTRAINT ck_room_users_last_read_position CHECK (last_read_position >= 0),
     CONSTRAINT ck_room_users_delivered_position CHECK (delivered_position >= 0)
 );
+CREATE INDEX ix_room_users_banned ON room_users (room_id, user_id) WHERE status = 'banned';
 CREATE INDEX ix_room_users_seated_by_room ON room_users (room_id, user_id) WHERE status IN ('active', 'muted');
 CREATE INDEX ix_room_users_seated_by_user ON room_users (user_id, room_id) WHERE status IN ('active', 'muted');
 CREATE INDEX ix_room_users_user ON room_users (user_id, room_id);

@@ -4,6 +4,7 @@
     ├── Invalid          the input breaks a limit; asking again with the same input is useless
     ├── NotFound         what was named does not exist, or not for this tenant
     ├── Conflict         somebody else was first, or a rule about the whole set would break
+    │   └── StaleVersion the value was changed by somebody else since it was read
     ├── Forbidden        the actor may not do this
     ├── Limited          a bound on amount was reached; may work later
     ├── Unavailable      nothing happened, through no fault of the input; may work at once or later
@@ -79,6 +80,13 @@ class Conflict(ChatError):
 
     code = "conflict"
     remedy = "Read again, decide again. Nothing was written."
+
+
+class StaleVersion(Conflict):
+    """The value was changed by somebody else since it was read."""
+
+    code = "stale_version"
+    remedy = "Read it again and decide again."
 
 
 class Forbidden(ChatError):

@@ -59,10 +59,15 @@ def _ignorable(character: str) -> bool:
     """Format characters, variation selectors, fillers: they change nothing a reader sees."""
     if character.isascii():
         return False
-    return unicodedata.category(character) == "Cf" or character in _FILLERS or "\ufe00" <= character <= "\ufe0f"
+    return unicodedata.category(character) == "Cf" or any(low <= character <= high for low, high in _INVISIBLE)
 
 
-_FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+_INVISIBLE = (
+    *(("\u034f", "\u034f"), ("\u115f", "\u1160"), ("\u17b4", "\u17b5"), ("\u180b", "\u180f"), ("\u2060", "\u206f")),
+    *(("\u3164", "\u3164"), ("\ufe00", "\ufe0f"), ("\uffa0", "\uffa0"), ("\ufff0", "\ufff8")),
+    ("\U000e0000", "\U000e0fff"),
+)
+"""What Unicode calls default ignorable beyond the format characters, with the code points it keeps free for more."""
 
 
 def _nameable(value: str) -> str:

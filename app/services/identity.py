@@ -1,26 +1,41 @@
-"""Accounts, profiles and status (SPEC 3.1)."""
+"""Accounts, profiles, settings and status (SPEC 3.1). Passwords and e-mail addresses are in `credentials`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from app.domain.actors import Actor
+from app.domain.credentials import Passwords
 from app.domain.identity import (
     Account,
-    AccountInactive,
     AccountStatus,
+    CustomStatus,
     OnlineStatus,
-    Passwords,
     Profile,
     ProfileChange,
     Registration,
+    SettingsChange,
     User,
     UserSettings,
     UserStatus,
     require_registrable,
 )
+from app.domain.identity.standing import (
+    ExternalLink,
+    barred,
+    linked,
+    reactivated,
+    require_over,
+    require_standing,
+    unlinked,
+)
 from app.domain.ids import Ids, UserId
-from app.domain.unit_of_work import Store
+from app.domain.pages import DEFAULT_LIMIT, Page
+from app.domain.unit_of_work import Store, UnitOfWork
+from app.domain.values import Moment
 
 from . import arguments
+from .acting import acting
 from .retrying import retrying
 
 
@@ -37,14 +52,15 @@ class IdentityService:
         """Makes an account with default settings; the application may make staff and robots too.
 
         An account with an e-mail starts as pending-verification; one without has nothing to verify and is active.
-        Raises `StaffOnly`, `EmailTaken`, `UsernameTaken`, `ExternalIdTaken`, `TenantNotFound`, and `Invalid` for a
-        member without e-mail and password.
+        Raises `StaffOnly`, `EmailTaken`, `UsernameTaken`, `ExternalIdTaken`, `TenantNotFound`, `Invalid` for a member
+        without e-mail and password, and `AccountInactive` for a barred person who registers another.
         """
         require_registrable(registration.account_type, by_application=actor.user_id is None)
         given = dict(registration)
         password = given.pop("password")
         password_hash = None if password is None else await self._passwords.hash(password)
         async with self._store.unit_of_work(actor) as uow:
+            await acting(uow)
             account = Account(
                 **given,
                 id=UserId(self._ids()),
@@ -70,17 +86,120 @@ class IdentityService:
         own = arguments.person(actor)
         async with self._store.unit_of_work(actor) as uow:
             account = await uow.users.hold(own)
-            if account.is_barred:
-                raise AccountInactive(user_id=str(own))
+            require_standing(account)
             saved = await uow.users.save(change.applied_to(account))
             await uow.commit()
         return saved.as_user()
 
     @retrying
     async def update_online_status(self, actor: Actor, status: OnlineStatus | str) -> UserStatus:
-        """Sets the acting person's status; last_seen_at becomes now. Raises `Invalid`, `UserNotFound`."""
+        """Sets the acting person's status; last_seen_at becomes now.
+
+        Raises `Invalid`, `UserNotFound`, `AccountInactive`.
+        """
         wanted = arguments.one_of(OnlineStatus, status, "status")
         return await self._store.once(actor).users.update_online_status(wanted)
+
+    @retrying
+    async def set_custom_status(self, actor: Actor, text: str, expires_at: Moment | None = None) -> UserStatus:
+        """Sets what the acting person says of themselves, until a time, or with None until it is cleared.
+
+        Once it has expired it reads as absent. Raises `Invalid`, also for a time that is not ahead, `UserNotFound`,
+        `AccountInactive`.
+        """
+        custom = CustomStatus(text=text, expires_at=expires_at)
+        return await self._store.once(actor).users.set_custom_status(custom)
+
+    @retrying
+    async def clear_custom_status(self, actor: Actor) -> UserStatus:
+        """Raises `Invalid` for the application, `UserNotFound`, `AccountInactive`."""
+        return await self._store.once(actor).users.set_custom_status(None)
+
+    @retrying
+    async def update_settings(
+        self, actor: Actor, change: SettingsChange, expected_version: int | None = None
+    ) -> UserSettings:
+        """Sets what the acting person prefers; an `expected_version` that no longer stands raises `StaleVersion`.
+
+        A change that changes nothing writes nothing. Raises `Invalid`, `UserNotFound`, `AccountInactive`.
+        """
+        version = arguments.version(expected_version)
+        return await self._store.once(actor).users.update_settings(change, expected_version=version)
+
+    @retrying
+    async def suspend(self, actor: Actor, user_id: UserId | str) -> User:
+        """Bars an account from acting and ends its sessions; a suspended one stays as it is.
+
+        For the application, administrators and supervisors. Raises `UserNotFound`, `NotStaff`, `AccountInactive`.
+        """
+        return await self._change(actor, user_id, lambda account: barred(account, AccountStatus.SUSPENDED))
+
+    @retrying
+    async def reactivate(self, actor: Actor, user_id: UserId | str) -> User:
+        """Lets a suspended or deactivated account act again; an address never verified still waits for that.
+
+        For the application, administrators and supervisors. Raises `UserNotFound`, `NotStaff`, `AccountInactive`.
+        """
+        return await self._change(actor, user_id, reactivated)
+
+    @retrying
+    async def deactivate(self, actor: Actor, user_id: UserId | str | None = None) -> User:
+        """Bars an account, the acting person's own unless another is named, and ends its sessions.
+
+        Another's is for the application, administrators and supervisors. Raises `UserNotFound`, `NotStaff`,
+        `AccountInactive`, `Invalid` for the application without a name.
+        """
+        wanted = arguments.person(actor) if user_id is None else user_id
+        return await self._change(
+            actor, wanted, lambda account: barred(account, AccountStatus.DEACTIVATED), or_own=True
+        )
+
+    @retrying
+    async def link_external_id(self, actor: Actor, user_id: UserId | str, external_id: str) -> User:
+        """Makes another system's name for an account known; the one it has already changes nothing.
+
+        Not for the person, whose claim nobody has checked: for the application, administrators and supervisors. Raises
+        `ExternalIdTaken`, `AlreadyLinked`, `UserNotFound`, `NotStaff`, `AccountInactive`, `Invalid`.
+        """
+        link = ExternalLink(external_id=external_id)
+        return await self._change(actor, user_id, lambda account: linked(account, link.external_id))
+
+    @retrying
+    async def unlink_external_id(self, actor: Actor, user_id: UserId | str) -> User:
+        """Takes the external id from an account; one that has none stays as it is.
+
+        For the person, the application, administrators and supervisors. Raises `NotKnownOtherwise`, `UserNotFound`,
+        `NotStaff`, `AccountInactive`.
+        """
+        return await self._change(actor, user_id, unlinked, or_own=True)
+
+    async def _change(
+        self, actor: Actor, user_id: UserId | str, change: Callable[[Account], Account], *, or_own: bool = False
+    ) -> User:
+        """A held account changed by a rule, when the actor may; a change that changes nothing writes nothing."""
+        wanted = arguments.user_id(user_id)
+        async with self._store.unit_of_work(actor) as uow:
+            account = await self._held(uow, wanted, or_own=or_own)
+            changed = change(account)
+            if changed == account:
+                return account.as_user()
+            saved = await uow.users.save(changed)
+            await uow.commit()
+        return saved.as_user()
+
+    async def _held(self, uow: UnitOfWork, wanted: UserId, *, or_own: bool) -> Account:
+        if or_own and wanted == uow.actor.user_id:
+            account = await uow.users.hold(wanted)
+            require_standing(account)
+            return account
+        staff = await acting(uow)
+        account = await uow.users.hold(wanted)
+        require_over(staff, account)
+        return account
+
+    async def find_online(self, actor: Actor, after: str | None = None, limit: int = DEFAULT_LIMIT) -> Page[Profile]:
+        """Who of the tenant is not offline, seen latest first; `newer` continues. Raises `Invalid`, `InvalidCursor`."""
+        return await self._store.reader(actor).users.find_online(arguments.cursor(after), limit)
 
     async def profile(self, actor: Actor, user_id: UserId | str) -> Profile:
         """A user with their status. Raises `UserNotFound`."""

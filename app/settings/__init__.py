@@ -166,6 +166,14 @@ class Settings(BaseSettings):
     unattached_file_hours: float = Field(
         24, ge=1, le=8_760, description="Hours after which a file that no message has is removed."
     )
+    password_algorithm: Literal["bcrypt", "argon2id"] = Field(
+        "bcrypt",
+        description="What new passwords are hashed by; `argon2id` needs the extra `argon2`. Hashes of the other still"
+        " verify, and are made anew at the next login.",
+    )
+    password_threads: int = Field(
+        2, ge=1, le=64, description="Most passwords hashed at a time; the others wait their turn."
+    )
     months_ahead: int = Field(3, ge=1, le=36, description="Months for which partitions are made ahead.")
 
     def __init__(self, **values: Any) -> None:

@@ -25,16 +25,35 @@ from app.domain.rooms.members import Role
 from app.domain.unit_of_work import Reader, UnitOfWork
 
 from . import builders
-from .acts import files, identity, imports, messaging, reading, rooms
+from .acts import blocks, credentials, files, identity, imports, invitations, messaging, reading, rooms
 from .harness import START, Harness
 from .sides import Outcome, Side
 from .steps import BACK, ROOM, WHERE, WHO, Aim, Look, unblocked
 from .world import NO_ROOM
 
-LOOKS: dict[str, Look] = {**identity.LOOKS, **rooms.LOOKS, **messaging.LOOKS, **reading.LOOKS, **files.LOOKS}
+LOOKS: dict[str, Look] = {
+    **identity.LOOKS,
+    **rooms.LOOKS,
+    **invitations.LOOKS,
+    **messaging.LOOKS,
+    **reading.LOOKS,
+    **credentials.LOOKS,
+    **blocks.LOOKS,
+    **files.LOOKS,
+}
 
 
-class StoreMachine(identity.Identity, rooms.Rooms, messaging.Messaging, reading.Reading, imports.Imports, files.Files):
+class StoreMachine(
+    identity.Identity,
+    rooms.Rooms,
+    invitations.Invitations,
+    credentials.Credentials,
+    blocks.Blocks,
+    messaging.Messaging,
+    reading.Reading,
+    imports.Imports,
+    files.Files,
+):
     """The steps of all areas, the beginning and the end; `comparing` gives it its stores."""
 
     # ── the beginning ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -14,9 +14,12 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.actors import Actor
+from app.domain.credentials import NewToken, Purpose, hash_of
 from app.domain.files.blobs import BlobKey, blob_key
+from app.domain.identity import AccountType, OnlineStatus
 from app.domain.ids import FileId, MessageId, RoomId
 from app.domain.imports import ImportedMessage
+from app.domain.invitations import Invitation, token_hash
 from app.domain.messaging import Message, MessageType
 from app.domain.rooms import Room, RoomType
 from app.domain.rooms.members import Membership, Role
@@ -76,8 +79,14 @@ class Scene:
         """By the application, so that everybody may be a reader of them."""
         self.attic_messages: list[Message]
         """By Ben: `size` of them, the first with `size` answers after these."""
+        self.invitation: Invitation
+        """The outsider's, into the attic."""
+        self.token_hash: str
+        """Of a link."""
         self.doomed: list[MessageId]
         """Ben's, in the attic, for a verb to take one and delete it."""
+        self.tokens: dict[Purpose, NewToken] = {}
+        """The newest that were made for each purpose."""
 
         self.cleo: Actor
         """She uploads, in the cellar, where nobody else is."""
@@ -106,6 +115,10 @@ class Scene:
         made.cleo = await world.person()
         made.cellar = await world.room(made.cleo)
         made.files = await made._uploaded()
+        await made._keep_out_and_invite(more_of_ben)
+        for other in made.others:  # who are there, and have nothing to do with Ann
+            await world.once(other).users.update_online_status(OnlineStatus.ONLINE)
+            await world.once(made.ann).blocks.block(user_of(other))
         for reader in (made.ann, *made.others[1:]):
             await world.once(reader).reading.mark_read(made.hall, made.hall_messages[0].id)
         return made
@@ -121,6 +134,34 @@ class Scene:
                 await uow.rooms.create(room, tuple(seats))
             await uow.commit()
         return [room.id for room in made]
+
+    async def _keep_out_and_invite(self, more_of_ben: list[RoomId]) -> None:
+        """`size` people banned from the hall, guests and open invitations in the attic, invitations of the outsider,
+        rooms opened from the attic where the outsider sits, and invitations that have run out.
+        """
+        world, size = self.world, self.size
+        banned = await world.persons(size)
+        guests = [await world.person(account_type=AccountType.GUEST) for _ in range(size)]
+        async with world.unit() as uow:
+            for person in banned:
+                await uow.rooms.put_membership(self.seat(self.hall, person, status="banned"))
+            for guest in guests:
+                await uow.rooms.take_seat(self.seat(self.attic, guest))
+            self.invitation = self.invited(self.attic, self.outsider)
+            await uow.invitations.create(self.invitation, None)
+            for room_id in more_of_ben:
+                await uow.invitations.create(self.invited(room_id, self.outsider), None)
+                await uow.invitations.create(self.invited(self.attic), token_hash(builders.unique("token")))
+                child = self.room(parent_room_id=self.attic)
+                await uow.rooms.create(child, (self.seat(child.id, self.outsider),))
+            child = self.room(parent_room_id=self.attic)
+            await uow.rooms.create(child, (self.seat(child.id, self.outsider),))
+            self.token_hash = token_hash(builders.unique("token"))
+            for n in range(size):
+                due = self.invited(self.hall, expires_at=uow.now + timedelta(seconds=1))
+                await uow.invitations.create(due, token_hash(builders.unique("token")) if n else self.token_hash)
+            await uow.commit()
+        world.harness.clock.advance(2)
 
     async def _sent(self, actor: Actor, rooms: list[RoomId], **fields: Any) -> list[Message]:
         """A message into each of the rooms, all in one unit."""
@@ -168,6 +209,18 @@ class Scene:
 
     def seat(self, room_id: RoomId, person: Actor, **fields: Any) -> Membership:
         return builders.membership(room_id, user_of(person), self.world.tenant.id, **fields)
+
+    def invited(self, room_id: RoomId, person: Actor | None = None, **fields: Any) -> Invitation:
+        user_id = None if person is None else user_of(person)
+        return builders.invitation(room_id, self.world.tenant.id, user_id=user_id, **fields)
+
+    def token(self, purpose: Purpose, seconds: float = 3600) -> NewToken:
+        """A new token, which expires in so many seconds."""
+        token_id = builders.new_id()
+        expires_at = self.world.harness.clock() + timedelta(seconds=seconds)
+        token = NewToken(id=token_id, purpose=purpose, token_hash=hash_of(token_id.hex), expires_at=expires_at)
+        self.tokens[purpose] = token
+        return token
 
     def room(self, **fields: Any) -> Room:
         return builders.room(tenant_id=self.world.tenant.id, **fields)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app.testing.contracts.base import all_contracts
+from app.testing.contracts.blocks import BlocksContract
+from app.testing.contracts.credentials import CredentialsContract, TokensContract
 from app.testing.contracts.events import EventsContract
 from app.testing.contracts.files.reading import FileReaderContract
 from app.testing.contracts.files.taking_away import FilesTakenAwayContract
@@ -12,6 +14,7 @@ from app.testing.contracts.files.uploads import UploadsContract
 from app.testing.contracts.foreign import ForeignRowsContract
 from app.testing.contracts.identity import TenantsContract, UsersContract
 from app.testing.contracts.imports import ImportsContract, MissingMonthContract, MonthsContract
+from app.testing.contracts.invitations import InvitationsContract
 from app.testing.contracts.messaging.alter import AlterContract
 from app.testing.contracts.messaging.around import AroundContract, ThreadContract
 from app.testing.contracts.messaging.history import HistoryContract
@@ -20,6 +23,8 @@ from app.testing.contracts.messaging.tables import DecisionTablesContract
 from app.testing.contracts.pages import BrowseContract, MembersContract
 from app.testing.contracts.reading import ReadingContract, ReceiptsContract
 from app.testing.contracts.rooms import RoomsContract
+from app.testing.contracts.seats import ChildRoomsContract, SeatsContract
+from app.testing.contracts.statuses import OnlineContract, OwnContract
 from app.testing.contracts.unit_of_work import MisuseContract, UnitOfWorkContract
 from app.testing.contracts.unread import UnreadContract
 from app.testing.contracts.waiting import ContendedContract, WaitingContract
@@ -53,10 +58,34 @@ class TestUsers(UsersContract): ...
 class TestTenants(TenantsContract): ...
 
 
+class TestOwn(OwnContract): ...
+
+
+class TestOnline(OnlineContract): ...
+
+
+class TestCredentials(CredentialsContract): ...
+
+
+class TestTokens(TokensContract): ...
+
+
+class TestBlocks(BlocksContract): ...
+
+
 class TestRooms(RoomsContract): ...
 
 
 class TestMembers(MembersContract): ...
+
+
+class TestSeats(SeatsContract): ...
+
+
+class TestChildRooms(ChildRoomsContract): ...
+
+
+class TestInvitations(InvitationsContract): ...
 
 
 class TestBrowse(BrowseContract): ...

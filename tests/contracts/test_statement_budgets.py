@@ -14,14 +14,17 @@ from typing import Any
 
 import pytest
 
+from app.domain.credentials import Purpose
 from app.domain.events import Change, EventKind
 from app.domain.files import FILES_PER_MESSAGE, ImportedFile, Swept
-from app.domain.identity import OnlineStatus
+from app.domain.identity import CustomStatus, OnlineStatus, SettingsChange
 from app.domain.imports import Taken
+from app.domain.invitations import InvitationStatus
 from app.domain.messaging import MessageType, Thread
 from app.domain.pages import Page
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
 from app.testing import builders
+from app.testing.builders import unique
 from app.testing.harness import START
 from app.testing.world import NO_ROOM, user_of
 from tests.conftest import DatabaseServer
@@ -30,7 +33,18 @@ from tests.contracts.statement_scene import KEY, LIMIT, Ledger, Scene
 
 pytestmark = pytest.mark.postgres
 
-AREAS = ("identity", "rooms.ports", "messaging.ports", "reading", "imports", "files.ports")
+AREAS = (
+    "identity",
+    "rooms.ports",
+    "invitations",
+    "messaging.ports",
+    "reading",
+    "imports",
+    "identity.ports",
+    "credentials",
+    "blocks",
+    "files.ports",
+)
 FEW, MANY = 1, 100
 ELSEWHERE = ImportedFile(name="cat.gif", mime_type="image/gif", url="/cat.gif")
 
@@ -64,6 +78,21 @@ async def nothing_read(scene: Scene) -> None:
         await uow.commit()
 
 
+async def tokens_expired(scene: Scene) -> None:
+    """As many tokens as the scene is large have expired."""
+    async with scene.world.unit() as uow:
+        for other in scene.others:
+            await uow.credentials.issue(user_of(other), scene.token(Purpose.INVITATION, seconds=0))
+        await uow.commit()
+
+
+async def token_issued(scene: Scene) -> None:
+    """Ann has a token to use."""
+    async with scene.world.unit() as uow:
+        await uow.credentials.issue(user_of(scene.ann), scene.token(Purpose.VERIFY_EMAIL))
+        await uow.commit()
+
+
 @dataclass(frozen=True)
 class Verb:
     """A verb of a port and one way to call it."""
@@ -91,11 +120,43 @@ READS = [
     Verb("UserReader.find_by_external_id", lambda to, s: to.users.find_by_external_id("crm-1")),
     Verb("UserReader.profile", lambda to, s: to.users.profile(user_of(s.ben))),
     Verb("UserReader.settings", lambda to, s: to.users.settings(user_of(s.ann))),
+    Verb("UserReader.find_online", lambda to, s: to.users.find_online(None, LIMIT), shows_size=True),
+    Verb("CredentialReader.find_by_login", lambda to, s: to.credentials.find_by_login("ANN")),
+    Verb("CredentialReader.find_account", lambda to, s: to.credentials.find_account(user_of(s.ann))),
+    Verb("CredentialReader.find_token", lambda to, s: to.credentials.find_token(Purpose.INVITATION, "0" * 64)),
+    Verb("BlockReader.is_blocked", lambda to, s: to.blocks.is_blocked(user_of(s.ann), user_of(s.ben))),
+    Verb(
+        "BlockReader.between",
+        lambda to, s: to.blocks.between(user_of(s.ann), [user_of(other) for other in s.others]),
+        shows_size=True,
+    ),
+    Verb("BlockReader.mine", lambda to, s: to.blocks.mine(None, LIMIT), shows_size=True),
     Verb("RoomReader.find_by_id", lambda to, s: to.rooms.find_by_id(s.hall)),
     Verb("RoomReader.find_by_external_id", lambda to, s: to.rooms.find_by_external_id("hall-0")),
     Verb("RoomReader.seat", lambda to, s: to.rooms.seat(s.hall)),
     Verb("RoomReader.members", lambda to, s: to.rooms.members(s.hall, None, LIMIT), shows_size=True),
     Verb("RoomReader.browse", lambda to, s: to.rooms.browse("hall", None, LIMIT), shows_size=True),
+    Verb("RoomReader.browse_mine", lambda to, s: to.rooms.browse_mine("hall", None, LIMIT), shows_size=True),
+    Verb("RoomReader.bans", lambda to, s: to.rooms.bans(s.hall, None, LIMIT), shows_size=True),
+    Verb(
+        "RoomReader.children",
+        lambda to, s: to.rooms.children(s.attic, None, LIMIT),
+        by="outsider",
+        shows_size=True,
+    ),
+    Verb("InvitationReader.find", lambda to, s: to.invitations.find(s.invitation.id)),
+    Verb("InvitationReader.find_by_token", lambda to, s: to.invitations.find_by_token(s.token_hash)),
+    Verb(
+        "InvitationReader.find_by_room",
+        lambda to, s: to.invitations.find_by_room(s.attic, START, None, LIMIT),
+        shows_size=True,
+    ),
+    Verb(
+        "InvitationReader.find_mine",
+        lambda to, s: to.invitations.find_mine(START, None, LIMIT),
+        by="outsider",
+        shows_size=True,
+    ),
     Verb("MessageReader.find", lambda to, s: to.messages.find(s.hall, s.hall_messages[0].id)),
     Verb("MessageReader.find_by_room", lambda to, s: to.messages.find_by_room(s.hall, limit=LIMIT), shows_size=True),
     Verb(
@@ -146,7 +207,24 @@ READS = [
 ]
 
 HOT_WRITES = [
-    Verb("StatusWriter.update_online_status", lambda to, s: to.users.update_online_status(OnlineStatus.AWAY), by="ben"),
+    Verb(
+        "UserWriter.update_online_status", lambda to, s: to.users.update_online_status(OnlineStatus.OFFLINE), by="ben"
+    ),
+    Verb("UserWriter.set_custom_status", lambda to, s: to.users.set_custom_status(CustomStatus(text="out"))),
+    Verb("UserWriter.update_settings", lambda to, s: to.users.update_settings(SettingsChange(theme=unique("theme")))),
+    Verb(
+        "CredentialWriter.issue_by_email",
+        lambda to, s: to.credentials.issue_by_email("ann@example.org", s.token(Purpose.RESET_PASSWORD)),
+    ),
+    Verb("CredentialWriter.rehash", lambda to, s: to.credentials.rehash(user_of(s.ann), "old", "new")),
+    Verb(
+        "CredentialWriter.sweep_tokens",
+        lambda to, s: to.credentials.sweep_tokens(LIMIT),
+        shows_size=True,
+        before=tokens_expired,
+    ),
+    Verb("BlockWriter.block", lambda to, s: to.blocks.block(user_of(s.ann)), by="ben"),
+    Verb("BlockWriter.unblock", lambda to, s: to.blocks.unblock(user_of(s.ann)), by="ben"),
     Verb("MessageWriter.send", lambda to, s: to.messages.send(s.attic, builders.draft()), like="new", by="ben"),
     Verb(
         "MessageWriter.send",
@@ -211,12 +289,33 @@ UNIT_WRITES = [
         "Users.save",
         lambda to, s: to.users.save(builders.account(tenant_id=s.world.tenant.id, id=user_of(s.ann))),
     ),
+    Verb("Credentials.issue", lambda to, s: to.credentials.issue(user_of(s.ann), s.token(Purpose.INVITATION))),
+    Verb(
+        "Credentials.use",
+        lambda to, s: to.credentials.use(Purpose.VERIFY_EMAIL, s.tokens[Purpose.VERIFY_EMAIL].token_hash),
+        before=token_issued,
+    ),
+    Verb("Credentials.void", lambda to, s: to.credentials.void(user_of(s.ann), tuple(Purpose))),
     Verb("Rooms.create", lambda to, s: to.rooms.create(*s.group())),
     Verb("Rooms.open_direct", lambda to, s: to.rooms.open_direct(*s.direct())),
     Verb("Rooms.save", lambda to, s: to.rooms.save(s.room(id=s.hall, name="Lounge"))),
     Verb("Rooms.hold", lambda to, s: to.rooms.hold(s.hall, user_of(s.ann))),
     Verb("Rooms.take_seat", lambda to, s: to.rooms.take_seat(s.seat(s.hall, s.outsider))),
     Verb("Rooms.save_membership", lambda to, s: to.rooms.save_membership(s.seat(s.hall, s.ann, notify_level="none"))),
+    Verb("Rooms.put_membership", lambda to, s: to.rooms.put_membership(s.seat(s.hall, s.outsider, status="banned"))),
+    Verb("Rooms.remove_guests", lambda to, s: to.rooms.remove_guests(s.attic), shows_size=True),
+    Verb(
+        "Rooms.open_child",
+        lambda to, s: to.rooms.open_child(s.room(parent_room_id=s.hall, max_participants=None), None, None),
+        shows_size=True,
+    ),
+    Verb("Invitations.create", lambda to, s: to.invitations.create(s.invited(s.attic, s.ann), None)),
+    Verb("Invitations.save", lambda to, s: to.invitations.save(s.invitation.changed(uses=1))),
+    Verb(
+        "Invitations.close",
+        lambda to, s: to.invitations.close(s.attic, user_of(s.outsider), InvitationStatus.REVOKED),
+    ),
+    Verb("Invitations.expire", lambda to, s: to.invitations.expire(LIMIT), shows_size=True),
     Verb("Imports.take_in", lambda to, s: to.imports.take_in(s.attic, s.imported()), shows_size=True),
     Verb(
         "Imports.take_in",
@@ -236,6 +335,7 @@ UNIT_WRITES = [
 NOT_HERE = {
     "Passwords.hash": "no store's",
     "Passwords.verify": "no store's",
+    "Passwords.needs_rehash": "no store's",
     "Months.ensure": "has a test of its own below: what is missing is made step by step, so that others can go on",
 }
 
@@ -251,8 +351,10 @@ def size_of(result: Any) -> int:
             return result.stored
         case Swept():
             return result.files
-        case tuple():
+        case tuple() | frozenset():
             return len(result)
+        case int():
+            return result
     raise AssertionError(f"{type(result).__name__} tells no size")
 
 

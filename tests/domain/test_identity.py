@@ -1,6 +1,6 @@
 """The limits and rules of identity."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,21 +8,33 @@ import pytest
 from pydantic import SecretStr
 
 from app.domain import identity
-from app.domain.documents import EMPTY
+from app.domain.documents import EMPTY, Document
 from app.domain.errors import Invalid
 from app.domain.identity import (
     Account,
     AccountStatus,
     AccountType,
+    CustomStatus,
     OnlineStatus,
     Profile,
     ProfileChange,
     Registration,
+    SettingsChange,
     StaffOnly,
     User,
     UserSettings,
     UserStatus,
     require_registrable,
+)
+from app.domain.identity.standing import (
+    AlreadyLinked,
+    NotKnownOtherwise,
+    NotStaff,
+    barred,
+    linked,
+    reactivated,
+    require_over,
+    unlinked,
 )
 from app.domain.ids import UserId
 
@@ -191,3 +203,114 @@ def test_settings_limits(field: str, wrong: object) -> None:
 def test_a_choice_is_one_of_its_values(field: str) -> None:
     with pytest.raises(Invalid, match=field):
         User(**{**USER, field: "nonsense"})
+
+
+@pytest.mark.spec("2.2")
+def test_a_settings_change_sets_what_it_names_and_clears_nothing() -> None:
+    settings = UserSettings(user_id=USER["id"], created_at=NOW, updated_at=NOW)
+    assert SettingsChange().applied_to(settings) == settings
+    changed = SettingsChange(theme="dark", preferences={"a": 1}).applied_to(settings)  # type: ignore[arg-type]  # validated to a document
+    assert (changed.theme, changed.notifications_enabled, changed.preferences) == ("dark", True, Document({"a": 1}))
+    for field in ("theme", "notifications_enabled", "preferences"):
+        with pytest.raises(Invalid) as refused:
+            SettingsChange(**{field: None})
+        assert refused.value.details == {"field": field, "reason": "cannot be cleared"}
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        *(("theme", text) for text in ("", "x" * 51, "a\0b", "\ud800", 7)),
+        *(("notifications_enabled", text) for text in ("perhaps", 7)),
+        *(("preferences", [*given]) for given in ("", "a")),
+        *(("preferences", {"a": given}) for given in (float("nan"), "\0", "x" * 70_000)),
+    ],
+)
+def test_what_is_no_setting(field: str, wrong: object) -> None:
+    with pytest.raises(Invalid) as refused:
+        SettingsChange(**{field: wrong})  # type: ignore[arg-type]  # wrong values are the point
+    assert refused.value.details["field"] == field
+
+
+@pytest.mark.spec("2.3")
+def test_a_custom_status_is_absent_from_its_expiry_on() -> None:
+    status = UserStatus(
+        user_id=USER["id"],
+        last_seen_at=NOW,
+        custom_status="lunch",
+        custom_status_expires_at=NOW,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    assert status.at(NOW - timedelta(microseconds=1)) is status
+    assert status.at(NOW) == status.changed(custom_status=None, custom_status_expires_at=None)
+    for_good = status.changed(custom_status_expires_at=None)
+    assert for_good.at(NOW + timedelta(days=9999)) is for_good
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        *(({"text": wrong}, "text") for wrong in ("", " ", "x" * 256, "a\0b", "\ud800", "a\nb", None, 7)),
+        ({"text": "a", "expires_at": datetime(2026, 1, 1)}, "expires_at"),  # noqa: DTZ001 - naive is the point
+        ({"text": "a", "expires_at": "soon"}, "expires_at"),
+    ],
+)
+def test_what_is_no_custom_status(fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        CustomStatus(**fields)
+    assert refused.value.details["field"] == field
+
+
+def test_a_custom_status_may_be_255_characters_and_end_later() -> None:
+    CustomStatus(text="é" * 255, expires_at=NOW).require_ahead(NOW - timedelta(microseconds=1))
+    with pytest.raises(Invalid, match="expires_at"):
+        CustomStatus(text="x", expires_at=NOW).require_ahead(NOW)
+
+
+STAFF = {kind: User(**USER, account_type=kind) for kind in AccountType}
+BELOW = {AccountType.GUEST, AccountType.MEMBER, AccountType.AGENT, AccountType.ROBOT}
+
+
+@pytest.mark.spec("3.1")
+@pytest.mark.parametrize("acting", [None, *AccountType])
+@pytest.mark.parametrize("subject", AccountType)
+def test_who_stands_over_whom(acting: AccountType | None, subject: AccountType) -> None:
+    allowed = acting in (None, AccountType.ADMIN) or (acting is AccountType.SUPERVISOR and subject in BELOW)
+    staff = None if acting is None else STAFF[acting]
+    if allowed:
+        require_over(staff, STAFF[subject])
+    else:
+        with pytest.raises(NotStaff):
+            require_over(staff, STAFF[subject])
+
+
+@pytest.mark.spec("3.1")
+def test_barring_ends_sessions_and_is_undone() -> None:
+    account = Account(**MEMBER, account_status=AccountStatus.ACTIVE, is_email_verified=True, session_epoch=3)
+    suspended = barred(account, AccountStatus.SUSPENDED)
+    assert (suspended.account_status, suspended.session_epoch) == (AccountStatus.SUSPENDED, 4)
+    assert barred(suspended, AccountStatus.SUSPENDED) is suspended
+    assert barred(suspended, AccountStatus.DEACTIVATED).session_epoch == 5
+    assert reactivated(suspended) == account.changed(session_epoch=4)
+    assert reactivated(account) is account
+    unverified = barred(account.changed(is_email_verified=False), AccountStatus.DEACTIVATED)
+    assert reactivated(unverified).account_status is AccountStatus.PENDING_VERIFICATION
+    without = barred(Account(**USER, account_status=AccountStatus.ACTIVE), AccountStatus.SUSPENDED)
+    assert reactivated(without).account_status is AccountStatus.ACTIVE
+
+
+@pytest.mark.spec("3.1")
+def test_an_external_id_is_linked_once_and_unlinked_when_something_else_is_known() -> None:
+    account = Account(**MEMBER)
+    known = linked(account, "crm-1")
+    assert known.external_id == "crm-1"
+    assert linked(known, "crm-1") == known
+    with pytest.raises(AlreadyLinked):
+        linked(known, "crm-2")
+    assert unlinked(known) == account == unlinked(account)
+    external = Account(**USER, account_type=AccountType.MEMBER, external_id="crm-1")
+    for less in ({}, {"email": "ann@example.org"}, {"password_hash": "x"}):
+        with pytest.raises(NotKnownOtherwise):
+            unlinked(external.changed(**less))
+    assert unlinked(external.changed(account_type=AccountType.GUEST)).external_id is None

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import files, messaging
+from app.domain.blocks import Blocked
 from app.domain.documents import EMPTY
 from app.domain.errors import ChatError, Invalid
 from app.domain.files import File, FileStatus
@@ -251,6 +252,7 @@ BROKEN_SENDS: tuple[tuple[dict[str, Any], type[ChatError]], ...] = (
     ({"membership": None}, NotAMember),
     ({"account_is_barred": True}, AccountInactive),
     ({"membership": a_membership(can_send_messages=False)}, messaging.Silenced),
+    ({"is_blocked": True}, Blocked),
     ({"draft": Draft(content="hi", message_type=MessageType.SYSTEM)}, messaging.WrongMessageType),
     ({"draft": IN_THREAD}, messaging.ThreadNotFound),
     ({"draft": IN_THREAD, "thread": a_message(thread_id=M2), "reply_to": a_message()}, messaging.NotAThread),

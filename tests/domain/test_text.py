@@ -32,13 +32,29 @@ def key_or_none(name: str) -> str | None:
         ("Σίσυφος", "ΣΊΣΥΦΟΣ"),
         ("two  words", " two\u00a0words "),
         ("ᾳ", "ᾼ"),
+        ("kelvin", "\u212aelvin"),
+        ("süß", "SU\u0308SS"),
+        ("secret", "\u017fecret"),
+        ("istanbul", "ISTANBUL"),
+        ("İstanbul", "i\u0307stanbul"),
+        ("ann", "\U0001d41a\U0001d427\U0001d427"),  # mathematical letters
+        ("ann", "\u24d0\u24dd\u24dd"),  # in circles
+        ("ann", "\u202eann"),  # written from right to left
+        ("ann", "ann\U000e0100"),  # variation selectors past the first sixteen
+        ("ann", "a\u180bnn"),  # and Mongolian ones
+        ("ann", "an\ufff0n"),  # what Unicode keeps free for more of the kind
+        ("ann", "ann\U000e0061"),  # tags
+        ("office", "oﬃce"),
+        ("x2", "x²"),
+        ("dz", "\u01f3"),
+        ("가", "\u1100\u1161"),
     ],
 )
 def test_names_people_take_for_the_same_share_a_key(one: str, other: str) -> None:
     assert key_of(one) == key_of(other)
 
 
-@pytest.mark.parametrize(("one", "other"), [("ann", "anna"), ("a b", "ab"), ("é", "e"), ("1", "l")])
+@pytest.mark.parametrize(("one", "other"), [("ann", "anna"), ("a b", "ab"), ("é", "e"), ("1", "l"), ("ann", "аnn")])
 def test_other_names_do_not(one: str, other: str) -> None:
     assert key_of(one) != key_of(other)
 
@@ -58,7 +74,11 @@ def test_case_and_normal_form_do_not_change_a_key(name: str) -> None:
     assert key_or_none(name.casefold()) == key
 
 
-@given(NAMES, st.integers(0, 60), st.sampled_from(["\u200b", "\u2060", "\ufeff", "\u00ad", "\ufe0f", "\u034f"]))
+@given(
+    NAMES,
+    st.integers(0, 60),
+    st.sampled_from(["\u200b", "\u2060", "\ufeff", "\u00ad", "\ufe0f", "\u034f", "\u180e", "\U000e01ef"]),
+)
 def test_an_invisible_character_anywhere_does_not_change_a_key(name: str, at: int, invisible: str) -> None:
     assert key_or_none(name[:at] + invisible + name[at:]) == key_or_none(name)
 

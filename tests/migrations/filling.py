@@ -31,6 +31,7 @@ TABLES = (
     "user_status",
     "rooms",
     "room_users",
+    "invitations",
     "messages",
     "message_read_receipts",
     "message_keys",
@@ -83,6 +84,7 @@ async def fill(store: PostgresStore) -> None:
         await uow.rooms.create(
             group, tuple(builders.membership(group.id, user, role=role, joined_at=now) for user, role in seats)
         )
+        await uow.invitations.create(builders.invitation(group.id, invited_by=owner, created_at=now), "0" * 64)
         await uow.rooms.open_direct(pair, tuple(builders.membership(pair.id, user) for user in (owner, member)))
         uow.record(Change(room_id=group.id, kind=EventKind.ROOM_CREATED))
         await uow.commit()

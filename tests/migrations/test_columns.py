@@ -12,11 +12,14 @@ from typing import Any
 import asyncpg
 import pytest
 
+from app.domain.blocks import UserBlock
+from app.domain.credentials import OneTimeToken
 from app.domain.documents import EMPTY, Document
 from app.domain.events import RoomEvent
 from app.domain.files import File, MessageFile
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
 from app.domain.ids import DEFAULT_TENANT, moment_of
+from app.domain.invitations import Invitation
 from app.domain.messaging import Message
 from app.domain.reading import ReadReceipt
 from app.domain.rooms import Room
@@ -30,8 +33,11 @@ MODELS = {
     "users": Account,
     "user_settings": UserSettings,
     "user_status": UserStatus,
+    "one_time_tokens": OneTimeToken,
+    "user_blocks": UserBlock,
     "rooms": Room,
     "room_users": Membership,
+    "invitations": Invitation,
     "messages": Message,
     "message_read_receipts": ReadReceipt,
     "room_events": RoomEvent,
@@ -60,6 +66,9 @@ DEFAULTS = {
     "room_users.can_send_messages": True,
     "room_users.can_invite_others": False,
     "room_users.can_see_history": True,
+    "invitations.role": "member",
+    "invitations.status": "open",
+    "invitations.uses": 0,
     "messages.message_type": "text",
     "messages.delivery_status": "delivered",
     "messages.is_edited": False,
@@ -79,8 +88,14 @@ INSERT INTO tenants (slug, name) VALUES ('least', 'Least');
 INSERT INTO users (username, username_key) VALUES ('ann', 'ann');
 INSERT INTO user_settings (user_id) SELECT id FROM users;
 INSERT INTO user_status (user_id) SELECT id FROM users;
+INSERT INTO one_time_tokens (user_id, purpose, token_hash, expires_at)
+    SELECT id, 'invitation', repeat('0', 64), now() FROM users;
+INSERT INTO users (username, username_key, deleted_at) VALUES ('bob', 'bob', now());
+INSERT INTO user_blocks (blocker_id, blocked_id)
+    SELECT a.id, b.id FROM users a JOIN users b ON (a.username, b.username) = ('ann', 'bob');
 INSERT INTO rooms (name, name_key) VALUES ('Lounge', 'lounge');
 INSERT INTO room_users (room_id, user_id) SELECT r.id, u.id FROM rooms r, users u;
+INSERT INTO invitations (room_id, token_hash) SELECT id, 'hash' FROM rooms;
 INSERT INTO messages (room_id, position, content, countable) SELECT id, 1, 'hello', 1 FROM rooms;
 INSERT INTO message_read_receipts (room_id, message_id, user_id, read_at)
     SELECT m.room_id, m.id, u.id, now() FROM messages m, users u;
@@ -199,7 +214,15 @@ async def test_an_enum_column_takes_the_models_values_and_no_other(
         ("UPDATE rooms SET room_type = 'direct'", "ck_rooms_direct_key"),
         ("UPDATE rooms SET max_participants = 0", "ck_rooms_max_participants"),
         ("UPDATE rooms SET last_position = -1", "ck_rooms_last_position"),
+        ("UPDATE room_users SET ban_reason = 'spam'", "ck_room_users_ban_reason"),
         ("UPDATE room_users SET last_read_position = -1", "ck_room_users_last_read_position"),
+        ("UPDATE invitations SET max_uses = 0", "ck_invitations_max_uses"),
+        ("UPDATE invitations SET max_uses = 1, uses = 2", "ck_invitations_uses_left"),
+        (
+            "UPDATE invitations SET user_id = (SELECT id FROM users), email_key = 'a@b', token_hash = NULL",
+            "ck_invitations_to_one",
+        ),
+        ("UPDATE invitations SET token_hash = NULL", "ck_invitations_token_hash"),
         ("UPDATE messages SET content = ''", "ck_messages_says_something"),
         ("UPDATE messages SET position = 0", "ck_messages_position"),
         ("UPDATE messages SET version = 0", "ck_messages_version"),
@@ -234,7 +257,7 @@ async def test_a_row_that_breaks_a_rule_is_refused_by_name(
 )
 async def test_accounts_known_by_something_are_taken(migrated_connection: Connection, fields: str) -> None:
     await migrated_connection.execute(_LEAST)
-    assert await migrated_connection.execute(f"UPDATE users SET {fields}") == "UPDATE 1"
+    assert await migrated_connection.execute(f"UPDATE users SET {fields} WHERE username = 'ann'") == "UPDATE 1"
 
 
 @pytest.mark.spec("1.6")
@@ -267,12 +290,14 @@ SILENT = {
     "users": {"id", "tenant_id"},
     "user_settings": {"user_id", "tenant_id"},
     "user_status": {"user_id", "tenant_id"},
+    "one_time_tokens": {"id", "tenant_id"},
     "rooms": {"id", "tenant_id", "last_position", "last_message_id", "last_countable", "revision", "direct_key"},
     "room_users": {
         *("room_id", "user_id", "tenant_id", "last_read_position", "last_read_message_id", "last_read_at"),
         *("delivered_position", "visible_from", "visible_from_id", "own_sent", "read_countable", "read_own"),
         *("visible_countable", "visible_own"),
     },
+    "invitations": {"id", "room_id", "tenant_id", "user_id", "email_key", "token_hash", "invited_by"},
     "messages": {"id", "room_id", "tenant_id", "position", "reply_to_message_id", "thread_id", "countable"},
     "files": {
         *("id", "room_id", "tenant_id", "message_id", "storage_key", "checksum", "status", "expires_at"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,12 @@ from app.domain.messaging import MessageType
 from app.domain.rooms.members import Role
 from app.services import arguments
 
-KINDS: tuple[Callable[..., UUID], ...] = (arguments.user_id, arguments.room_id, arguments.message_id)
+KINDS: tuple[Callable[..., UUID], ...] = (
+    arguments.user_id,
+    arguments.room_id,
+    arguments.message_id,
+    arguments.invitation_id,
+)
 
 
 @pytest.mark.spec("1.1")
@@ -53,6 +59,35 @@ def test_several_choices_are_a_list() -> None:
     for wrong in ("text", 5, None, ["text", "chat"]):
         with pytest.raises(Invalid, match="types"):
             arguments.several_of(MessageType, wrong, "types")
+
+
+def test_times_have_a_zone() -> None:
+    noon = datetime(2026, 11, 20, 13, tzinfo=timezone(timedelta(hours=1)))
+    assert arguments.moment(noon, "until") == noon
+    assert arguments.moment(None, "until") is None
+    wrong: Any
+    for wrong in (noon.replace(tzinfo=None), "2026-11-20T12:00:00Z", 5, noon.date()):
+        with pytest.raises(Invalid, match="until: must be a time with its zone"):
+            arguments.moment(wrong, "until")
+
+
+def test_reasons_and_counts_have_limits() -> None:
+    assert arguments.reason("spam") == "spam"
+    assert arguments.reason(None) is None
+    wrong: Any
+    for wrong in ("x" * 501, "a\0", "\ud800", 5):
+        with pytest.raises(Invalid, match=r"^reason: "):
+            arguments.reason(wrong)
+    assert [arguments.count(n, "max_uses", 9) for n in (None, 1, 9)] == [None, 1, 9]
+    for wrong in (0, 10, True, "1", 1.0):
+        with pytest.raises(Invalid, match="max_uses: must be a whole number from 1 to 9"):
+            arguments.count(wrong, "max_uses", 9)
+
+
+def test_some_verbs_are_the_applications() -> None:
+    arguments.application(Actor.system())
+    with pytest.raises(Invalid, match="actor: must be the application"):
+        arguments.application(Actor(user_id=ids.UserId(UUID(int=1))))
 
 
 @pytest.mark.parametrize("wrong", [5, None, b"x"])

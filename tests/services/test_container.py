@@ -17,7 +17,7 @@ from app.domain.errors import Invalid, Misuse, Unavailable
 from app.domain.identity import AccountType, Registration, User
 from app.domain.messaging import Draft
 from app.domain.rooms import NewRoom
-from app.infrastructure.local.passwords import BcryptPasswords
+from app.infrastructure.local.passwords import ThreadedPasswords
 from app.settings import Settings, SettingsError
 from tests.services.world import PlainPasswords, StandingClock
 
@@ -57,7 +57,7 @@ async def test_one_part_is_exchanged_in_one_line() -> None:
         clock.go_on()
         assert (await a_guest(chat, "bob")).created_at == clock.time
         # everything else is as it was
-        assert isinstance(container.passwords(), BcryptPasswords)
+        assert isinstance(container.passwords(), ThreadedPasswords)
         assert chat.events is container.bus()
         assert chat.store is container.store()
 
@@ -135,7 +135,7 @@ async def test_an_error_inside_closes_too_and_passes() -> None:
 
 async def test_what_was_made_is_closed_when_the_rest_cannot_be_made() -> None:
     container = Container()
-    made: list[BcryptPasswords] = []
+    made: list[ThreadedPasswords] = []
 
     def broken() -> None:
         made.append(container.passwords())
@@ -155,6 +155,15 @@ async def test_settings_reach_the_parts() -> None:
         room = await chat.rooms.create(ann, NewRoom(name="Lounge"))
         with pytest.raises(Invalid, match="at most 3 characters"):
             await chat.messages.send(ann, room.id, Draft(content="four"))
+
+
+async def test_settings_say_how_passwords_are_hashed() -> None:
+    container = Container()
+    settings = Settings(adapters="memory", password_algorithm="argon2id", password_threads=5, bcrypt_rounds=10)  # noqa: S106 - its name only
+    async with open_app(settings, container=container):
+        passwords = container.passwords()
+        assert (await passwords.hash(SecretStr("correct horse"))).startswith("$argon2id$")
+        assert passwords._threads._max_workers == 5
 
 
 async def test_without_settings_the_environment_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

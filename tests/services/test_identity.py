@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -9,8 +10,17 @@ from pydantic import SecretStr
 
 from app.domain import identity, ids
 from app.domain.actors import Actor
-from app.domain.errors import Invalid
-from app.domain.identity import AccountStatus, AccountType, OnlineStatus, ProfileChange, Registration, User
+from app.domain.errors import Invalid, StaleVersion
+from app.domain.identity import (
+    AccountStatus,
+    AccountType,
+    OnlineStatus,
+    ProfileChange,
+    Registration,
+    SettingsChange,
+    User,
+    standing,
+)
 from app.domain.ids import UserId
 from tests.services.world import World, id_of, registration
 
@@ -151,3 +161,138 @@ async def test_what_no_account_can_be_called_is_not_found(world: World, text: st
     assert await world.chat.identity.find_by_email(world.system, text) is None
     assert await world.chat.identity.find_by_username(world.system, text) is None
     assert await world.chat.identity.find_by_external_id(world.system, text) is None
+
+
+async def test_a_barred_person_registers_nobody(world: World) -> None:
+    ann = await world.person("ann")
+    await world.bar(ann)
+    with pytest.raises(identity.AccountInactive):
+        await world.chat.identity.register(ann, registration("bob"))
+    assert await world.chat.identity.find_by_username(world.system, "bob") is None
+
+
+# ── settings and statuses ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_person_changes_their_settings(world: World) -> None:
+    ann = await world.person("ann")
+    changed = await world.chat.identity.update_settings(ann, SettingsChange(theme="dark"), expected_version=1)
+    assert (changed.theme, changed.version) == ("dark", 2)
+    assert await world.chat.identity.settings(ann) == changed
+    with pytest.raises(StaleVersion):
+        await world.chat.identity.update_settings(ann, SettingsChange(theme="blue"), expected_version=1)
+    for version in (0, 2**31, True, "2"):
+        with pytest.raises(Invalid, match="expected_version"):
+            await world.chat.identity.update_settings(ann, SettingsChange(), expected_version=version)  # type: ignore[arg-type]  # wrong values are the point
+    with pytest.raises(Invalid, match="actor"):
+        await world.chat.identity.update_settings(world.system, SettingsChange(theme="blue"))
+
+
+async def test_a_custom_status_expires(world: World) -> None:
+    ann, bob = await world.persons("ann", "bob")
+    until = world.clock() + timedelta(minutes=5)
+    await world.chat.identity.set_custom_status(ann, "☕", expires_at=until)
+    assert (await world.chat.identity.profile(bob, id_of(ann))).status.custom_status == "☕"
+    world.clock.go_on(300)
+    assert (await world.chat.identity.profile(bob, id_of(ann))).status.custom_status is None
+    await world.chat.identity.set_custom_status(ann, "back")
+    world.clock.go_on(10_000_000)
+    assert (await world.chat.identity.profile(bob, id_of(ann))).status.custom_status == "back"
+    assert (await world.chat.identity.clear_custom_status(ann)).custom_status is None
+    with pytest.raises(Invalid, match="expires_at: must lie ahead"):
+        await world.chat.identity.set_custom_status(ann, "late", expires_at=world.clock())
+    with pytest.raises(Invalid, match="text"):
+        await world.chat.identity.set_custom_status(ann, "x" * 256)
+
+
+async def test_who_is_there(world: World) -> None:
+    ann, bob, cid = await world.persons("ann", "bob", "cid")
+    for actor in (ann, bob, cid):
+        world.clock.go_on()
+        await world.chat.identity.update_online_status(actor, "away")
+    await world.chat.identity.update_online_status(bob, "offline")
+    first = await world.chat.identity.find_online(ann, limit=1)
+    then = await world.chat.identity.find_online(ann, after=first.newer)
+    assert [p.user.username for p in (*first.items, *then.items)] == ["cid", "ann"]
+
+
+# ── barring ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("verb", ["suspend", "deactivate"])
+async def test_staff_bars_and_lets_back(world: World, verb: str) -> None:
+    ann = await world.person("ann")
+    root = await world.person("root", AccountType.ADMIN)
+    boss = await world.person("boss", AccountType.SUPERVISOR)
+    bar = getattr(world.chat.identity, verb)
+    status = AccountStatus.SUSPENDED if verb == "suspend" else AccountStatus.DEACTIVATED
+    for count, staff in enumerate((world.system, root, boss), 1):
+        barred = await bar(staff, id_of(ann))
+        assert barred.account_status is status
+        assert await bar(staff, id_of(ann)) == barred, "a repeat changes nothing"
+        assert barred == await world.chat.identity.find_by_id(root, id_of(ann))
+        with pytest.raises(identity.AccountInactive):
+            await world.chat.identity.update_profile(ann, ProfileChange(display_name="X"))
+        with pytest.raises(identity.AccountInactive):
+            await world.chat.identity.deactivate(ann)
+        async with world.chat.store.unit_of_work(world.system) as uow:
+            assert (await uow.users.hold(id_of(ann))).session_epoch == count
+        for _ in range(2):
+            back = await world.chat.identity.reactivate(staff, ids.ulid(id_of(ann)))
+            assert back.account_status is AccountStatus.PENDING_VERIFICATION
+        await world.chat.identity.update_profile(ann, ProfileChange(display_name="X"))
+
+
+async def test_who_bars_nobody(world: World) -> None:
+    ann, bob = await world.persons("ann", "bob")
+    root = await world.person("root", AccountType.ADMIN)
+    boss = await world.person("boss", AccountType.SUPERVISOR)
+    accounts = world.chat.identity
+    for verb in (accounts.suspend, accounts.reactivate, accounts.deactivate):
+        for actor, subject in ((ann, bob), (boss, root), (boss, boss if verb != accounts.deactivate else root)):
+            with pytest.raises(standing.NotStaff):
+                await verb(actor, id_of(subject))
+        with pytest.raises(identity.UserNotFound):
+            await verb(root, UserId(uuid4()))
+        with pytest.raises(Invalid, match="user_id: is neither"):
+            await verb(root, "ann")
+    with pytest.raises(Invalid, match="actor"):
+        await accounts.deactivate(world.system)
+    await accounts.suspend(world.system, id_of(root))
+    with pytest.raises(identity.AccountInactive):
+        await accounts.suspend(root, id_of(ann))
+    assert (await accounts.deactivate(ann)).account_status is AccountStatus.DEACTIVATED
+    assert (await accounts.deactivate(bob, id_of(bob))).account_status is AccountStatus.DEACTIVATED
+
+
+# ── external ids ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_an_external_id_is_linked_and_unlinked(world: World) -> None:
+    ann, bob = await world.persons("ann", "bob")
+    accounts = world.chat.identity
+    for _ in range(2):
+        assert (await accounts.link_external_id(world.system, id_of(ann), "sso|1")).external_id == "sso|1"
+    assert await accounts.find_by_external_id(bob, "sso|1") == await accounts.find_by_id(bob, id_of(ann))
+    with pytest.raises(standing.AlreadyLinked):
+        await accounts.link_external_id(world.system, id_of(ann), "sso|2")
+    with pytest.raises(identity.ExternalIdTaken):
+        await accounts.link_external_id(world.system, id_of(bob), "sso|1")
+    for actor in (bob, ann):
+        with pytest.raises(standing.NotStaff):  # nobody has checked what a person claims
+            await accounts.link_external_id(actor, id_of(bob), "sso|2")
+    with pytest.raises(standing.NotStaff):
+        await accounts.unlink_external_id(bob, id_of(ann))
+    for wrong in ("", "x" * 129, "a\0b", None):
+        with pytest.raises(Invalid, match="external_id"):
+            await accounts.link_external_id(world.system, id_of(bob), wrong)  # type: ignore[arg-type]  # wrong values are the point
+    for _ in range(2):
+        assert (await accounts.unlink_external_id(ann, id_of(ann))).external_id is None
+    assert await accounts.find_by_external_id(bob, "sso|1") is None
+
+
+async def test_an_account_stays_known_by_something(world: World) -> None:
+    user = await world.chat.identity.register(world.system, Registration(username="ann", external_id="sso|1"))
+    with pytest.raises(standing.NotKnownOtherwise):
+        await world.chat.identity.unlink_external_id(Actor(user_id=user.id), user.id)
+    assert (await world.chat.identity.find_by_external_id(world.system, "sso|1")) == user

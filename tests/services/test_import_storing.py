@@ -25,7 +25,7 @@ from app.domain.rooms import Room
 from app.domain.rooms.members import MembershipStatus, Role
 from app.infrastructure.local.bus import InProcessBus
 from app.infrastructure.local.ids import TimeOrderedIds
-from app.infrastructure.local.passwords import BcryptPasswords
+from app.infrastructure.local.passwords import ThreadedPasswords
 from app.infrastructure.memory.imports import MemoryImports
 from app.infrastructure.memory.store import MemoryStore
 from app.services.identity import IdentityService
@@ -50,7 +50,7 @@ class App:
         ids, bus = TimeOrderedIds(), InProcessBus()
         self.store = MemoryStore(clock=lambda: NOW, ids=ids, announcer=bus)
         self.imports = ImportService(self.store, ids, lambda: NOW)
-        self.identity = IdentityService(self.store, ids, BcryptPasswords(rounds=10))
+        self.identity = IdentityService(self.store, ids, ThreadedPasswords(rounds=10))
         self.rooms = RoomService(self.store, ids)
         self.members = MemberService(self.store)
         self.messages = MessagingService(self.store)
@@ -216,7 +216,13 @@ async def test_rooms_and_messages_are_told_to_the_log_without_a_gap(chat: App) -
     room = await chat.room(1)
     events = chat.store.room_events(DEFAULT_TENANT, room.id)
     kinds = Counter(event.kind for event in events)
-    assert kinds == {EventKind.ROOM_CREATED: 1, EventKind.MESSAGE_SENT: room.last_position}
+    people = (await chat.store.reader(Actor.system()).rooms.members(room.id, None, 200)).items
+    assert kinds == {
+        EventKind.ROOM_CREATED: 1,
+        EventKind.MEMBER_JOINED: len(people),
+        EventKind.MESSAGE_SENT: room.last_position,
+    }
+    assert {event.user_id for event in events if event.kind is EventKind.MEMBER_JOINED} == {p.user.id for p in people}
     assert [event.revision for event in events] == list(range(1, room.revision + 1))
 
 

@@ -10,8 +10,9 @@ from pydantic import SecretStr
 
 from app.container import Chat
 from app.domain.actors import Actor
+from app.domain.credentials import Passwords
 from app.domain.events import EventKind, RoomEvent
-from app.domain.identity import AccountType, Passwords, Registration, User
+from app.domain.identity import AccountType, Registration, User
 from app.domain.ids import UserId
 from app.domain.messaging import Draft, Message
 from app.domain.rooms import NewRoom, Room
@@ -36,8 +37,11 @@ class PlainPasswords(Passwords):
     async def hash(self, password: SecretStr) -> str:
         return f"plain:{password.get_secret_value()}"
 
-    async def verify(self, password: SecretStr, password_hash: str) -> bool:
+    async def verify(self, password: SecretStr, password_hash: str | None) -> bool:
         return password_hash == await self.hash(password)
+
+    def needs_rehash(self, password_hash: str) -> bool:
+        return not password_hash.startswith("plain:")
 
 
 @dataclass

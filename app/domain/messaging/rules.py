@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from app.domain.access import Permission, allows
+from app.domain.blocks import Blocked
 from app.domain.errors import ChatError
 from app.domain.files import File, FileAlreadyAttached, FileNotFound, FileNotReady
 from app.domain.files.rules import are_offered, are_ready, are_unattached
@@ -71,6 +72,8 @@ class SendFacts:
     reply_to: Message | None
     response_to: Message | None
     robot_is_known: bool
+    is_blocked: bool = False
+    """The room is direct, and one of its two has blocked the other."""
     files: tuple[File | None, ...] = ()
     """What `file_ids` name, None for what the sender cannot mean (`files.rules.offered`)."""
 
@@ -143,6 +146,7 @@ SEND_RULES: tuple[Rule[SendFacts], ...] = (
     Rule("the sender sits in the room", lambda f: _seated(f.by_application, f.membership), NotAMember),
     Rule("the account is in good standing", lambda f: not f.account_is_barred, AccountInactive),
     Rule("the sender is not silenced", lambda f: _heard(f.by_application, f.membership, f.now), Silenced),
+    Rule("nobody in a direct room has blocked the other", lambda f: not f.is_blocked, Blocked),
     Rule("the type is the sender's to send", _may_write_type, WrongMessageType),
     Rule(
         "the thread's first message is there",

@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any, TypeAlias, TypeVar
 
 from app.domain.actors import Actor
-from app.domain.errors import ChatError, Conflict, Invalid
+from app.domain.errors import ChatError, Conflict, Invalid, StaleVersion
 from app.domain.identity import (
+    PRESENCE,
     Account,
+    AccountInactive,
+    CustomStatus,
     EmailTaken,
     ExternalIdTaken,
     OnlineStatus,
     Profile,
+    SettingsChange,
     SlugTaken,
-    StatusWriter,
     Tenant,
     TenantNotFound,
-    TenantReader,
-    Tenants,
     User,
     UsernameTaken,
     UserNotFound,
-    UserReader,
-    Users,
     UserSettings,
     UserStatus,
+    last_seen_at,
+    place_by_presence,
 )
+from app.domain.identity.ports import TenantReader, Tenants, UserReader, Users, UserWriter
 from app.domain.ids import TenantId, UserId
+from app.domain.pages import Cursor, Page, Way, checked_limit, cut, opened
 from app.domain.text import key_of
 
 from .tables import (
     ACCOUNTS,
     EMAILS,
     EXTERNAL_IDS,
+    PRESENT,
     SETTINGS,
     SLUGS,
     STATUSES,
@@ -75,6 +80,14 @@ def require_account(view: View, tenant_id: TenantId, user_id: UserId) -> Account
     return account
 
 
+def require_standing(view: View, actor: Actor) -> UserId:
+    """The acting user, who may act. Raises `Invalid` for the application, `UserNotFound`, `AccountInactive`."""
+    user_id = require_person(actor)
+    if require_account(view, actor.tenant_id, user_id).is_barred:
+        raise AccountInactive(user_id=str(user_id))
+    return user_id
+
+
 def require_person(actor: Actor) -> UserId:
     """The acting user; `Invalid` for the application."""
     if actor.user_id is None:
@@ -105,7 +118,21 @@ class MemoryUserReader(UserReader):
     async def profile(self, user_id: UserId) -> Profile:
         async with self._reads.reading() as view:
             account = require_account(view, self._reads.actor.tenant_id, user_id)
-            return Profile(user=account.as_user(), status=_belonging(view.get(STATUSES, user_id), user_id))
+            return self._profile(view, account)
+
+    async def find_online(self, after: Cursor | None, limit: int) -> Page[Profile]:
+        checked_limit(limit)
+        place = None if after is None else last_seen_at(opened(PRESENCE, after))
+        async with self._reads.reading() as view:
+            entries = view.keys(PRESENT, self._reads.actor.tenant_id)
+            found: list[Profile] = []
+            for n in range((len(entries) if place is None else bisect_left(entries, place)) - 1, -1, -1):
+                account = live_account(view, self._reads.actor.tenant_id, entries[n][1])
+                if account is not None and not account.is_barred:
+                    found.append(self._profile(view, account))
+                    if len(found) > limit:
+                        break
+            return cut(found, Way.NEWER, limit, after is not None, place_by_presence, PRESENCE)
 
     async def settings(self, user_id: UserId) -> UserSettings:
         async with self._reads.reading() as view:
@@ -120,6 +147,10 @@ class MemoryUserReader(UserReader):
                 return None
             return self._shown(view, view.get(table, (self._reads.actor.tenant_id, key)))
 
+    def _profile(self, view: View, account: Account) -> Profile:
+        status = _belonging(view.get(STATUSES, account.id), account.id)
+        return Profile(user=account.as_user(), status=status.at(self._reads.now))
+
     def _shown(self, view: View, user_id: UserId | None) -> User | None:
         if user_id is None:
             return None
@@ -127,30 +158,69 @@ class MemoryUserReader(UserReader):
         return None if account is None else account.as_user()
 
 
-class MemoryStatusWriter(StatusWriter):
-    """Sets who is there."""
+class MemoryUserWriter(UserWriter):
+    """Sets what people set about themselves."""
 
     def __init__(self, writes: Writes) -> None:
         self._writes = writes
 
     async def update_online_status(self, status: OnlineStatus) -> UserStatus:
         async with self._writes.writing() as tx:
-            user_id = require_person(tx.actor)
-            require_account(tx.view, tx.actor.tenant_id, user_id)
-            await tx.lock(STATUSES, user_id)
-            require_account(tx.view, tx.actor.tenant_id, user_id)
-            before = _belonging(tx.view.get(STATUSES, user_id), user_id)
-            after = before.changed(status=status, last_seen_at=tx.now, updated_at=tx.now)
-            tx.view.put(STATUSES, user_id, after)
+            before = await _held_own(tx, STATUSES)
+            return _put_status(tx, before, before.changed(status=status, last_seen_at=tx.now, updated_at=tx.now))
+
+    async def set_custom_status(self, custom: CustomStatus | None) -> UserStatus:
+        async with self._writes.writing() as tx:
+            if custom is not None:
+                custom.require_ahead(tx.now)
+            before = await _held_own(tx, STATUSES)
+            after = before.changed(
+                custom_status=None if custom is None else custom.text,
+                custom_status_expires_at=None if custom is None else custom.expires_at,
+                updated_at=tx.now,
+            )
+            return _put_status(tx, before, after)
+
+    async def update_settings(self, change: SettingsChange, *, expected_version: int | None = None) -> UserSettings:
+        async with self._writes.writing() as tx:
+            before = await _held_own(tx, SETTINGS)
+            if expected_version not in (None, before.version):
+                raise StaleVersion
+            wanted = change.applied_to(before)
+            if _said(wanted) == _said(before):
+                return before
+            after = wanted.changed(version=before.version + 1, updated_at=tx.now)
+            tx.view.put(SETTINGS, before.user_id, after)
             return after
 
 
-class MemoryUsers(MemoryUserReader, MemoryStatusWriter, Users):
+async def _held_own(tx: Transaction, table: Table[UserId, V]) -> V:
+    """The acting user's own row, held."""
+    user_id = require_standing(tx.view, tx.actor)
+    await tx.lock(table, user_id)
+    return _belonging(tx.view.get(table, user_id), user_id)
+
+
+def _put_status(tx: Transaction, before: UserStatus, after: UserStatus) -> UserStatus:
+    tx.view.put(STATUSES, after.user_id, after)
+    if before.status is not OnlineStatus.OFFLINE:
+        tx.view.discard(PRESENT, after.tenant_id, (before.last_seen_at, after.user_id))
+    if after.status is not OnlineStatus.OFFLINE:
+        tx.view.add(PRESENT, after.tenant_id, (after.last_seen_at, after.user_id))
+    return after.at(tx.now)
+
+
+def _said(settings: UserSettings) -> tuple[object, ...]:
+    """What of settings can differ. Preferences as text: to Python, 1, 1.0 and true are equal."""
+    return settings.theme, settings.notifications_enabled, settings.preferences.text
+
+
+class MemoryUsers(MemoryUserReader, MemoryUserWriter, Users):
     """Users inside a unit of work."""
 
     def __init__(self, reads: Reads, writes: Writes) -> None:
         MemoryUserReader.__init__(self, reads)
-        MemoryStatusWriter.__init__(self, writes)
+        MemoryUserWriter.__init__(self, writes)
 
     async def create(self, account: Account) -> None:
         async with self._writes.writing() as tx:
@@ -200,8 +270,8 @@ def _unique(
         return []
     names: list[tuple[Names, str | None, type[ChatError]]] = [
         (EMAILS, account.email_key if account.email is not None else None, EmailTaken),
-        (USERNAMES, account.username_key, UsernameTaken),
         (EXTERNAL_IDS, account.external_id, ExternalIdTaken),
+        (USERNAMES, account.username_key, UsernameTaken),
     ]
     return [(table, (account.tenant_id, key), refusal) for table, key, refusal in names if key is not None]
 

@@ -50,12 +50,11 @@ class Locks:
             raise Contended("a lock was not granted in time", seconds=self._timeout_seconds)
         return True
 
-    def take_if_free(self, holder: Holder, row: Row) -> bool:
-        """Holds the row unless another does; whether it is the holder's now."""
-        current = self._holders.get(row)
-        if current is None:
+    def acquire_if_free(self, holder: Holder, row: Row) -> bool:
+        """Takes the row when nobody has it; true when it is the holder's now."""
+        if row not in self._holders:
             self._grant(holder, row)
-        return current is None or current is holder
+        return self._holders[row] is holder
 
     def release(self, holder: Holder, row: Row) -> None:
         """Gives one row back, to the first who waits for it."""

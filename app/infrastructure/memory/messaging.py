@@ -23,10 +23,11 @@ from app.domain.messaging import (
 from app.domain.messaging.ports import MessageReader, Messages, MessageWriter
 from app.domain.messaging.rules import DELETE_RULES, EDIT_RULES, SEND_RULES, AlterFacts, Rule, SendFacts, judge, may_see
 from app.domain.pages import Cursor, Page, Way, checked_limit, turn
-from app.domain.rooms import Room, RoomStatus
+from app.domain.rooms import Room, RoomStatus, RoomType
 from app.domain.rooms.members import Membership
 from app.domain.values import Moment
 
+from .blocks import stands_between
 from .files import attach, has_files, held_files
 from .history import History, shown, unread_messages
 from .identity import known_account
@@ -34,6 +35,7 @@ from .rooms import locked_room, locked_seat, require_room, require_seat
 from .tables import (
     CLIENT_KEYS,
     MESSAGES,
+    ROOM_MEMBERS,
     ROOM_MESSAGES,
     ROOMS,
     SEATS,
@@ -205,6 +207,7 @@ class MemoryMessageWriter(MessageWriter):
                 response_to=_named(tx, room_id, draft.robot_response_to),
                 robot_is_known=draft.robot_id is not None
                 and known_account(tx.view, tx.actor.tenant_id, draft.robot_id) is not None,
+                is_blocked=membership is not None and room is not None and _is_blocked(tx, room, membership),
             )
             judge(SEND_RULES, facts)
             if draft.file_ids:  # waited for only where nothing else refuses
@@ -246,6 +249,16 @@ async def _locked_actor_seat(tx: Transaction, room: Room | None) -> Membership |
     if room is None or room.status is not RoomStatus.ACTIVE or tx.actor.user_id is None:
         return None
     return await locked_seat(tx, room.id, tx.actor.user_id)
+
+
+def _is_blocked(tx: Transaction, room: Room, membership: Membership) -> bool:
+    """Whether a block stands between the member and the other one of a direct room."""
+    if room.room_type is not RoomType.DIRECT:
+        return False
+    user_ids = tx.view.keys(ROOM_MEMBERS, room.id)
+    return any(
+        stands_between(tx.view, room.tenant_id, membership.user_id, user_ids[place]) for place in range(len(user_ids))
+    )
 
 
 def _named(tx: Transaction, room_id: RoomId, message_id: MessageId | None) -> Message | None:

@@ -39,7 +39,7 @@ class MemoryStore(Store):
         return MemoryOnce(actor, self._begin)
 
     def reader(self, actor: Actor) -> MemoryReader:
-        return MemoryReader(actor, self._look)
+        return MemoryReader(actor, self._look, self._clock())
 
     @property
     def months(self) -> MemoryMonths:

@@ -10,13 +10,18 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar, cast
+from uuid import UUID
 
+from app.domain.blocks import UserBlock
+from app.domain.credentials import OneTimeToken, Purpose
 from app.domain.events import RoomEvent
 from app.domain.files import File
 from app.domain.files.blobs import BlobKey
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
-from app.domain.ids import FileId, MessageId, RoomId, TenantId, UserId
+from app.domain.ids import FileId, InvitationId, MessageId, RoomId, TenantId, UserId
+from app.domain.invitations import Invitation
 from app.domain.messaging import Message
 from app.domain.reading import ReadReceipt
 from app.domain.rooms import Room
@@ -63,6 +68,13 @@ USERNAMES: Table[tuple[TenantId, str], UserId] = Table("usernames")
 EXTERNAL_IDS: Table[tuple[TenantId, str], UserId] = Table("external ids")
 SETTINGS: Table[UserId, UserSettings] = Table("settings")
 STATUSES: Table[UserId, UserStatus] = Table("statuses")
+PRESENT: Index[TenantId, tuple[Moment, UserId]] = Index("who is not offline, by when they were seen")
+TOKENS: Table[tuple[UserId, Purpose], OneTimeToken] = Table("one-time tokens")
+TOKEN_HASHES: Table[tuple[TenantId, str], tuple[UserId, Purpose]] = Table("one-time tokens by hash")
+TOKEN_EXPIRIES: Index[TenantId, tuple[Moment, UUID, UserId, Purpose]] = Index("one-time tokens by expiry")
+
+BLOCKS: Table[tuple[UserId, UserId], UserBlock] = Table("blocks by blocker and blocked")
+BLOCKED_USERS: Index[UserId, UserId] = Index("whom a user has blocked")
 
 ROOMS: Table[RoomId, Room] = Table("rooms")
 ROOM_EXTERNAL_IDS: Table[tuple[TenantId, str], RoomId] = Table("room external ids")
@@ -73,6 +85,14 @@ EVENTS: Table[tuple[RoomId, int], RoomEvent] = Table("room events by revision")
 SEATS: Table[tuple[RoomId, UserId], Membership] = Table("memberships")
 ROOM_MEMBERS: Index[RoomId, UserId] = Index("members of a room")
 USER_ROOMS: Index[UserId, RoomId] = Index("rooms of a user")
+CHILD_ROOMS: Index[RoomId, RoomId] = Index("rooms opened from a room")
+
+INVITATIONS: Table[InvitationId, Invitation] = Table("invitations")
+INVITATION_TOKENS: Table[tuple[TenantId, str], InvitationId] = Table("invitations by token hash")
+ROOM_INVITATIONS: Index[RoomId, InvitationId] = Index("invitations into a room")
+USER_INVITATIONS: Index[UserId, InvitationId] = Index("invitations of a user")
+EMAIL_INVITATIONS: Index[tuple[TenantId, str], InvitationId] = Index("invitations of an address")
+DUE_INVITATIONS: Index[TenantId, tuple[datetime, InvitationId]] = Index("open invitations that run out, by when")
 
 MESSAGES: Table[tuple[RoomId, MessageId], Message] = Table("messages")
 ROOM_MESSAGES: Index[RoomId, MessageId] = Index("messages of a room")

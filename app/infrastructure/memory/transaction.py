@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from app.domain.actors import Actor
 from app.domain.errors import ChatError
 from app.domain.events import Announcer, Change, EventKind, RoomEvent
-from app.domain.ids import Ids, MessageId, RoomId
+from app.domain.ids import Ids, MessageId, RoomId, UserId
 from app.domain.rooms import Room, RoomNotFound
 from app.domain.values import Moment
 
@@ -24,6 +24,8 @@ class Reads(Protocol):
 
     @property
     def actor(self) -> Actor: ...
+    @property
+    def now(self) -> Moment: ...
 
     def reading(self) -> AbstractAsyncContextManager[View]:
         """Yields to the event loop once, as a round trip would, and gives the data as it is then.
@@ -69,8 +71,8 @@ class Transaction:
         return await self._locks.acquire(self, (table, key))
 
     def lock_if_free(self, table: Table[K, V], key: K) -> bool:
-        """As `lock`, without waiting: false when another unit holds the row."""
-        return self._locks.take_if_free(self, (table, key))
+        """Holds a row unless another unit holds it or waits for it, without waiting; false when it is not held."""
+        return self._locks.acquire_if_free(self, (table, key))
 
     async def claim(self, table: Table[K, V], key: K) -> None:
         """Holds a unique key this statement is about to take. Waits for a unit that took it, or gave it up."""
@@ -98,9 +100,11 @@ class Transaction:
         """Keeps a change to be numbered when the unit commits."""
         self._changes.append(change)
 
-    def log(self, room: Room, kind: EventKind, message_id: MessageId) -> Room:
+    def log(
+        self, room: Room, kind: EventKind, message_id: MessageId | None = None, user_id: UserId | None = None
+    ) -> Room:
         """Stores a locked room under its next revision, with the event of that revision; returns it as stored."""
-        return self._log(room, Change(room_id=room.id, kind=kind, message_id=message_id))
+        return self._log(room, Change(room_id=room.id, kind=kind, message_id=message_id, user_id=user_id))
 
     async def number_changes(self) -> None:
         """Gives every recorded change its place in the log of its room. Raises `RoomNotFound`, `Contended`."""

@@ -15,9 +15,12 @@ from app.domain.events import Change
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
 from app.domain.values import Moment
 
+from .blocks import MemoryBlockReader, MemoryBlocks, MemoryBlockWriter
+from .credentials import MemoryCredentialReader, MemoryCredentials, MemoryCredentialWriter
 from .files import MemoryFileReader, MemoryFiles, MemoryFileWriter
-from .identity import MemoryStatusWriter, MemoryTenantReader, MemoryTenants, MemoryUserReader, MemoryUsers
+from .identity import MemoryTenantReader, MemoryTenants, MemoryUserReader, MemoryUsers, MemoryUserWriter
 from .imports import MemoryImports
+from .invitations import MemoryInvitationReader, MemoryInvitations
 from .messaging import MemoryMessageReader, MemoryMessages, MemoryMessageWriter
 from .reading import MemoryReading, MemoryReadingReader, MemoryReadingWriter
 from .rooms import MemoryRoomReader, MemoryRooms
@@ -153,10 +156,13 @@ class MemoryUnitOfWork(UnitOfWork):
         self._tenants = MemoryTenants(statements, statements)
         self._users = MemoryUsers(statements, statements)
         self._rooms = MemoryRooms(statements, statements)
+        self._invitations = MemoryInvitations(statements, statements)
         self._messages = MemoryMessages(statements, statements)
         self._reading = MemoryReading(statements, statements)
         self._imports = MemoryImports(statements)
         self._files = MemoryFiles(statements, statements)
+        self._credentials = MemoryCredentials(statements, statements)
+        self._blocks = MemoryBlocks(statements, statements)
 
     @property
     def actor(self) -> Actor:
@@ -179,6 +185,10 @@ class MemoryUnitOfWork(UnitOfWork):
         return self._rooms
 
     @property
+    def invitations(self) -> MemoryInvitations:
+        return self._invitations
+
+    @property
     def messages(self) -> MemoryMessages:
         return self._messages
 
@@ -193,6 +203,14 @@ class MemoryUnitOfWork(UnitOfWork):
     @property
     def files(self) -> MemoryFiles:
         return self._files
+
+    @property
+    def credentials(self) -> MemoryCredentials:
+        return self._credentials
+
+    @property
+    def blocks(self) -> MemoryBlocks:
+        return self._blocks
 
     def record(self, change: Change) -> None:
         self._statements.record(change)
@@ -237,14 +255,24 @@ class MemoryOnce(Once):
 
     def __init__(self, actor: Actor, begin: Begin) -> None:
         statements = SingleStatements(actor, begin)
-        self._users = MemoryStatusWriter(statements)
+        self._users = MemoryUserWriter(statements)
+        self._credentials = MemoryCredentialWriter(statements)
+        self._blocks = MemoryBlockWriter(statements)
         self._messages = MemoryMessageWriter(statements)
         self._reading = MemoryReadingWriter(statements)
         self._files = MemoryFileWriter(statements)
 
     @property
-    def users(self) -> MemoryStatusWriter:
+    def users(self) -> MemoryUserWriter:
         return self._users
+
+    @property
+    def credentials(self) -> MemoryCredentialWriter:
+        return self._credentials
+
+    @property
+    def blocks(self) -> MemoryBlockWriter:
+        return self._blocks
 
     @property
     def messages(self) -> MemoryMessageWriter:
@@ -262,13 +290,18 @@ class MemoryOnce(Once):
 class CommittedReads(Reads):
     """Reads of what has been committed."""
 
-    def __init__(self, actor: Actor, look: Callable[[], View]) -> None:
+    def __init__(self, actor: Actor, look: Callable[[], View], now: Moment) -> None:
         self._actor = actor
         self._look = look
+        self._now = now
 
     @property
     def actor(self) -> Actor:
         return self._actor
+
+    @property
+    def now(self) -> Moment:
+        return self._now
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[View]:
@@ -279,11 +312,14 @@ class CommittedReads(Reads):
 class MemoryReader(Reader):
     """Reads outside any unit of work."""
 
-    def __init__(self, actor: Actor, look: Callable[[], View]) -> None:
-        reads = CommittedReads(actor, look)
+    def __init__(self, actor: Actor, look: Callable[[], View], now: Moment) -> None:
+        reads = CommittedReads(actor, look, now)
+        self._credentials = MemoryCredentialReader(reads)
+        self._blocks = MemoryBlockReader(reads)
         self._tenants = MemoryTenantReader(reads)
         self._users = MemoryUserReader(reads)
         self._rooms = MemoryRoomReader(reads)
+        self._invitations = MemoryInvitationReader(reads)
         self._messages = MemoryMessageReader(reads)
         self._reading = MemoryReadingReader(reads)
         self._files = MemoryFileReader(reads)
@@ -297,8 +333,20 @@ class MemoryReader(Reader):
         return self._users
 
     @property
+    def credentials(self) -> MemoryCredentialReader:
+        return self._credentials
+
+    @property
+    def blocks(self) -> MemoryBlockReader:
+        return self._blocks
+
+    @property
     def rooms(self) -> MemoryRoomReader:
         return self._rooms
+
+    @property
+    def invitations(self) -> MemoryInvitationReader:
+        return self._invitations
 
     @property
     def messages(self) -> MemoryMessageReader:

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from app.domain.identity import (
+    PRESENCE,
     Account,
+    CustomStatus,
     OnlineStatus,
     Profile,
-    StatusWriter,
+    SettingsChange,
     Tenant,
     TenantNotFound,
-    TenantReader,
-    Tenants,
     User,
     UserNotFound,
-    UserReader,
-    Users,
     UserSettings,
     UserStatus,
+    last_seen_at,
+    place_by_presence,
 )
-from app.domain.ids import UserId
+from app.domain.identity.ports import TenantReader, Tenants, UserReader, Users, UserWriter
+from app.domain.ids import HIGHEST_ID, UserId
+from app.domain.pages import Cursor, Page, Way, checked_limit, cut, opened
 from app.domain.text import is_storable, key_of, storable
 
 from .codec import as_json, builder, columns, listed, select
 from .errors import refusal
-from .statements import Scope, Statements
+from .statements import Row, Scope, Statements
 
 _tenant = builder(Tenant)
 _user = builder(User)
@@ -40,7 +42,16 @@ _PROFILE = select("chat_profile($1, $2, $3)", f"{listed(User, '(person).')}, {li
 _SETTINGS = select("chat_settings($1, $2, $3)", listed(UserSettings))
 _HOLD = select("chat_hold_user($1, $2)", listed(Account))
 _SAVE = select("chat_save_user($1)", f"refusal, {listed(Account, '(account).')}")
-_UPDATE_STATUS = select("chat_update_online_status($1, $2, $3, $4, $5)", listed(UserStatus))
+_ONLINE = select(
+    "chat_find_online($1, $2, $3, $4, $5)", f"{listed(User, '(person).')}, {listed(UserStatus, '(status).')}"
+)
+_STATUS_SET = f"refusal, {listed(UserStatus, '(status).')}"
+_UPDATE_STATUS = select("chat_update_online_status($1, $2, $3, $4, $5)", _STATUS_SET)
+_SET_CUSTOM_STATUS = select("chat_set_custom_status($1, $2, $3, $4, $5, $6)", _STATUS_SET)
+_UPDATE_SETTINGS = select(
+    "chat_update_settings($1, $2, $3, $4, $5, $6, $7, $8)", f"refusal, {listed(UserSettings, '(settings).')}"
+)
+_USER_WIDTH = len(columns(User))
 
 
 class PostgresTenantReader(TenantReader):
@@ -98,9 +109,20 @@ class PostgresUserReader(UserReader):
         found = await self._statements.rows(_PROFILE, actor.tenant_id, actor.user_id, user_id)
         if not found:
             raise UserNotFound(user_id=str(user_id))
-        cells = tuple(found[0].values())
-        width = len(columns(User))
-        return Profile.model_construct(user=_user(cells[:width]), status=_status(cells[width:]))
+        return self._profile(found[0])
+
+    async def find_online(self, after: Cursor | None, limit: int) -> Page[Profile]:
+        checked_limit(limit)
+        before, user_id = (None, HIGHEST_ID) if after is None else last_seen_at(opened(PRESENCE, after))
+        actor = self._scope.actor
+        found = await self._statements.rows(_ONLINE, actor.tenant_id, actor.user_id, before, user_id, limit + 1)
+        profiles = [self._profile(row) for row in found]
+        return cut(profiles, Way.NEWER, limit, after is not None, place_by_presence, PRESENCE)
+
+    def _profile(self, row: Row) -> Profile:
+        cells = tuple(row.values())
+        status = _status(cells[_USER_WIDTH:]).at(self._scope.now)
+        return Profile.model_construct(user=_user(cells[:_USER_WIDTH]), status=status)
 
     async def settings(self, user_id: UserId) -> UserSettings:
         actor = self._scope.actor
@@ -110,20 +132,44 @@ class PostgresUserReader(UserReader):
         return _settings(found[0].values())
 
 
-class PostgresStatusWriter(StatusWriter):
+class PostgresUserWriter(UserWriter):
     def __init__(self, statements: Statements, scope: Scope) -> None:
         self._statements = statements
         self._scope = scope
 
     async def update_online_status(self, status: OnlineStatus) -> UserStatus:
-        person = self._scope.person()
-        found = await self._statements.rows(_UPDATE_STATUS, *self._scope.context, status.value)
-        if not found:
-            raise UserNotFound(user_id=str(person))
-        return _status(found[0].values())
+        self._scope.person()
+        return await self._set_status(_UPDATE_STATUS, status.value)
+
+    async def set_custom_status(self, custom: CustomStatus | None) -> UserStatus:
+        if custom is not None:
+            custom.require_ahead(self._scope.now)
+        self._scope.person()
+        said = (None, None) if custom is None else (custom.text, custom.expires_at)
+        return await self._set_status(_SET_CUSTOM_STATUS, *said)
+
+    async def _set_status(self, sql: str, *wanted: object) -> UserStatus:
+        code, *cells = await self._statements.row(sql, *self._scope.context, *wanted)
+        if code is not None:
+            raise refusal(code)
+        return _status(cells).at(self._scope.now)
+
+    async def update_settings(self, change: SettingsChange, *, expected_version: int | None = None) -> UserSettings:
+        self._scope.person()
+        code, *cells = await self._statements.row(
+            _UPDATE_SETTINGS,
+            *self._scope.context,
+            change.theme,
+            change.notifications_enabled,
+            None if change.preferences is None else change.preferences.text,
+            expected_version,
+        )
+        if code is not None:
+            raise refusal(code)
+        return _settings(cells)
 
 
-class PostgresUsers(PostgresUserReader, PostgresStatusWriter, Users):
+class PostgresUsers(PostgresUserReader, PostgresUserWriter, Users):
     async def create(self, account: Account) -> None:
         if not self._scope.owns(account.tenant_id):
             raise TenantNotFound(tenant_id=str(account.tenant_id))

@@ -16,11 +16,14 @@ from app.domain.rooms import RoomNotFound
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
 from app.domain.values import Moment
 
+from .blocks import PostgresBlockReader, PostgresBlocks, PostgresBlockWriter
 from .codec import trusted
+from .credentials import PostgresCredentialReader, PostgresCredentials, PostgresCredentialWriter
 from .errors import DRIVER_ERRORS, translated
 from .files import PostgresFileReader, PostgresFiles, PostgresFileWriter
-from .identity import PostgresStatusWriter, PostgresTenantReader, PostgresTenants, PostgresUserReader, PostgresUsers
+from .identity import PostgresTenantReader, PostgresTenants, PostgresUserReader, PostgresUsers, PostgresUserWriter
 from .imports import PostgresImports
+from .invitations import PostgresInvitationReader, PostgresInvitations
 from .messaging import PostgresMessageReader, PostgresMessages, PostgresMessageWriter
 from .reading import PostgresReading, PostgresReadingReader, PostgresReadingWriter
 from .rooms import PostgresRoomReader, PostgresRooms
@@ -125,10 +128,13 @@ class PostgresUnitOfWork(UnitOfWork):
         self._tenants = PostgresTenants(guarded, scope)
         self._users = PostgresUsers(guarded, scope)
         self._rooms = PostgresRooms(guarded, scope)
+        self._invitations = PostgresInvitations(guarded, scope)
         self._messages = PostgresMessages(guarded, scope)
         self._reading = PostgresReading(guarded, scope)
         self._imports = PostgresImports(guarded, scope)
         self._files = PostgresFiles(guarded, scope)
+        self._credentials = PostgresCredentials(guarded, scope)
+        self._blocks = PostgresBlocks(guarded, scope)
         self._ending: asyncio.Task[None] | None = None
 
     @property
@@ -152,6 +158,10 @@ class PostgresUnitOfWork(UnitOfWork):
         return self._rooms
 
     @property
+    def invitations(self) -> PostgresInvitations:
+        return self._invitations
+
+    @property
     def messages(self) -> PostgresMessages:
         return self._messages
 
@@ -166,6 +176,14 @@ class PostgresUnitOfWork(UnitOfWork):
     @property
     def files(self) -> PostgresFiles:
         return self._files
+
+    @property
+    def credentials(self) -> PostgresCredentials:
+        return self._credentials
+
+    @property
+    def blocks(self) -> PostgresBlocks:
+        return self._blocks
 
     def record(self, change: Change) -> None:
         self._guard.check()
@@ -297,8 +315,16 @@ class PostgresOnce(Once):
         self._scope = scope
 
     @property
-    def users(self) -> PostgresStatusWriter:
-        return PostgresStatusWriter(self._statements, self._scope)
+    def users(self) -> PostgresUserWriter:
+        return PostgresUserWriter(self._statements, self._scope)
+
+    @property
+    def credentials(self) -> PostgresCredentialWriter:
+        return PostgresCredentialWriter(self._statements, self._scope)
+
+    @property
+    def blocks(self) -> PostgresBlockWriter:
+        return PostgresBlockWriter(self._statements, self._scope)
 
     @property
     def messages(self) -> PostgresMessageWriter:
@@ -331,8 +357,20 @@ class PostgresReader(Reader):
         return PostgresUserReader(self._statements, self._scope)
 
     @property
+    def credentials(self) -> PostgresCredentialReader:
+        return PostgresCredentialReader(self._statements, self._scope)
+
+    @property
+    def blocks(self) -> PostgresBlockReader:
+        return PostgresBlockReader(self._statements, self._scope)
+
+    @property
     def rooms(self) -> PostgresRoomReader:
         return PostgresRoomReader(self._statements, self._scope)
+
+    @property
+    def invitations(self) -> PostgresInvitationReader:
+        return PostgresInvitationReader(self._statements, self._scope)
 
     @property
     def messages(self) -> PostgresMessageReader:

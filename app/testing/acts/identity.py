@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 
-from app.domain.identity import Account, AccountStatus, OnlineStatus, Tenant, UserStatus
+from app.domain.identity import (
+    Account,
+    AccountStatus,
+    CustomStatus,
+    OnlineStatus,
+    Profile,
+    SettingsChange,
+    Tenant,
+    UserSettings,
+    UserStatus,
+)
 from app.domain.ids import UserId
-from app.domain.unit_of_work import Once, UnitOfWork
+from app.domain.pages import Page
+from app.domain.unit_of_work import Once, Reader, UnitOfWork
 from app.testing import builders
 from app.testing.sides import Act, Side
-from app.testing.steps import FEW, WHERE, WHO, Look, Steps, unblocked
+from app.testing.steps import FEW, WHERE, WHO, Aim, Look, Steps, unblocked
 
 ACCOUNT_CHANGES = st.fixed_dictionaries(
     {},
@@ -23,6 +35,15 @@ ACCOUNT_CHANGES = st.fixed_dictionaries(
 )
 
 STATUSES = st.sampled_from(OnlineStatus)
+
+SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "theme": st.sampled_from(["light", "dark"]),
+        "notifications_enabled": st.booleans(),
+        "preferences": st.sampled_from([{}, {"a": 1}, {"a": True}, {"a": 1.0}]),
+    },
+)
 
 
 def create_user(account: Account) -> Act:
@@ -46,6 +67,26 @@ def update_online_status(status: OnlineStatus) -> Act:
     return act
 
 
+def set_custom_status(custom: CustomStatus | None) -> Act:
+    async def act(side: Side, verbs: Once) -> UserStatus:
+        return await verbs.users.set_custom_status(custom)
+
+    return act
+
+
+def update_settings(change: SettingsChange, version: int | None) -> Act:
+    async def act(side: Side, verbs: Once) -> UserSettings:
+        return await verbs.users.update_settings(change, expected_version=version)
+
+    return act
+
+
+async def _online(side: Side, reader: Reader, aim: Aim) -> Page[Profile]:
+    page = await reader.users.find_online(side.cursor("online", aim.side), aim.limit)
+    side.keep("online", page)
+    return page
+
+
 def create_tenant(tenant: Tenant) -> Act:
     async def act(side: Side, uow: UnitOfWork) -> None:
         await uow.tenants.create(tenant)
@@ -60,6 +101,7 @@ LOOKS: dict[str, Look] = {
     "find_by_external_id": lambda s, r, a: r.users.find_by_external_id(f"x{a.limit}"),
     "profile": lambda s, r, a: r.users.profile(a.user_id),
     "settings": lambda s, r, a: r.users.settings(a.user_id),
+    "find_online": _online,
     "find_by_slug": lambda s, r, a: r.tenants.find_by_slug(f"{a.slug}-{a.limit}"),
 }
 
@@ -85,6 +127,16 @@ class Identity(Steps):
     @unblocked(where=WHERE, who=WHO, status=STATUSES)
     def update_online_status(self, where: int | None, who: int, status: Any) -> None:
         self._do(where, who, update_online_status(status), alone="once")
+
+    @unblocked(where=WHERE, who=WHO, text=st.sampled_from(["here", None]), seconds=st.sampled_from([None, 0, 1, 3600]))
+    def set_custom_status(self, where: int | None, who: int, text: str | None, seconds: int | None) -> None:
+        expires_at = None if seconds is None else self.harnesses[0].clock() + timedelta(seconds=seconds)
+        custom = None if text is None else CustomStatus(text=text, expires_at=expires_at)
+        self._do(where, who, set_custom_status(custom), alone="once")
+
+    @unblocked(where=WHERE, who=WHO, fields=SETTINGS, version=st.sampled_from([None, None, 1, 2, 3]))
+    def update_settings(self, where: int | None, who: int, fields: dict[str, Any], version: int | None) -> None:
+        self._do(where, who, update_settings(SettingsChange(**fields), version), alone="once")
 
     @unblocked(where=WHERE, number=FEW)
     def create_tenant(self, where: int | None, number: int) -> None:

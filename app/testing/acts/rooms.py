@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
@@ -10,11 +11,23 @@ from app.domain.events import Change, EventKind, RoomEvent
 from app.domain.ids import RoomId, TenantId, UserId
 from app.domain.pages import Page
 from app.domain.rooms import Room, RoomNotFound, RoomStatus
-from app.domain.rooms.members import Membership, MembershipStatus, NotifyLevel, Occupancy, Role, seated
+from app.domain.rooms.members import (
+    UNTIL_LIFTED,
+    Membership,
+    MembershipStatus,
+    NotifyLevel,
+    Occupancy,
+    Role,
+    seated,
+    unseated,
+)
+from app.domain.rooms.moderation import banned
 from app.domain.unit_of_work import Reader, UnitOfWork
 from app.testing import builders
+from app.testing.harness import START
 from app.testing.sides import Act, Side
 from app.testing.steps import ROOM, WHERE, WHO, Aim, Look, Steps, unblocked
+from app.testing.world import NOBODY
 
 ROOM_FIELDS = st.fixed_dictionaries(
     {"name": st.sampled_from(["Lounge", "lounge", "Room", "Kitchen"])},
@@ -41,8 +54,20 @@ MEMBERSHIP_CHANGES = st.fixed_dictionaries(
         "role": st.sampled_from(Role),
         "status": st.sampled_from([*MembershipStatus, MembershipStatus.ACTIVE]),
         "can_send_messages": st.booleans(),
+        "can_invite_others": st.booleans(),
         "can_see_history": st.booleans(),
+        "muted_until": st.sampled_from([None, START + timedelta(hours=1), UNTIL_LIFTED]),
         "notify_level": st.sampled_from(NotifyLevel),
+    },
+)
+
+
+CHILD_FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "guest_access_allowed": st.booleans(),
+        "max_participants": st.sampled_from([1, 3, None]),
+        "external_id": st.sampled_from(["x0", "x1"]),
     },
 )
 
@@ -110,6 +135,41 @@ def save_membership(room_id: RoomId, subject: UserId, changes: dict[str, Any]) -
     return act
 
 
+def leave(room_id: RoomId, subject: UserId) -> Act:
+    async def act(side: Side, uow: UnitOfWork) -> Occupancy:
+        held = await uow.rooms.hold(room_id, subject)
+        await uow.rooms.save_membership(unseated(held, MembershipStatus.LEFT, uow.now))
+        return await uow.rooms.hold(room_id, subject)
+
+    return act
+
+
+def ban(room_id: RoomId, subject: UserId) -> Act:
+    async def act(side: Side, uow: UnitOfWork) -> Occupancy:
+        held = await uow.rooms.hold(room_id, subject)
+        await uow.rooms.put_membership(banned(held, subject, "spam", uow.now))
+        return await uow.rooms.hold(room_id, subject)
+
+    return act
+
+
+def remove_guests(room_id: RoomId) -> Act:
+    async def act(side: Side, uow: UnitOfWork) -> tuple[UserId, ...]:
+        await uow.rooms.hold(room_id, NOBODY)
+        return await uow.rooms.remove_guests(room_id)
+
+    return act
+
+
+def open_child(room: Room, members: tuple[UserId, ...] | None, owner: UserId | None) -> Act:
+    async def act(side: Side, uow: UnitOfWork) -> tuple[UserId, ...]:
+        if room.parent_room_id is not None:
+            await uow.rooms.hold(room.parent_room_id, NOBODY)
+        return await uow.rooms.open_child(room, members, owner)
+
+    return act
+
+
 def record(change: Change) -> Act:
     """Records a change of a room the unit can see: what a service does."""
 
@@ -135,7 +195,23 @@ async def _browse(side: Side, reader: Reader, aim: Aim) -> Page[Room]:
     return page
 
 
+async def _browse_mine(side: Side, reader: Reader, aim: Aim) -> Page[Room]:
+    page = await reader.rooms.browse_mine("", side.cursor("mine", aim.side), aim.limit)
+    side.keep("mine", page)
+    return page
+
+
+async def _children(side: Side, reader: Reader, aim: Aim) -> Page[Room]:
+    name = f"children of {aim.room_id}"
+    page = await reader.rooms.children(aim.room_id, side.cursor(name, aim.side), aim.limit)
+    side.keep(name, page)
+    return page
+
+
 LOOKS: dict[str, Look] = {
+    "browse mine": _browse_mine,
+    "children": _children,
+    "bans": lambda s, r, a: r.rooms.bans(a.room_id, None, a.limit),
     "room": lambda s, r, a: r.rooms.find_by_id(a.room_id),
     "room by external id": lambda s, r, a: r.rooms.find_by_external_id(f"x{a.limit}"),
     "seat": lambda s, r, a: r.rooms.seat(a.room_id),
@@ -194,6 +270,32 @@ class Rooms(Steps):
     @unblocked(where=WHERE, who=WHO, room=ROOM, subject=WHO, changes=MEMBERSHIP_CHANGES)
     def change_membership(self, where: int | None, who: int, room: int, subject: int, changes: dict[str, Any]) -> None:
         self._do(where, who, save_membership(self._room(room), self._user(subject), changes), alone="unit")
+
+    @unblocked(where=WHERE, who=WHO, room=ROOM, subject=WHO, is_ban=st.booleans())
+    def go(self, where: int | None, who: int, room: int, subject: int, is_ban: bool) -> None:
+        """Somebody leaves, or is banned, who may never have sat there."""
+        gone = ban if is_ban else leave
+        self._do(where, who, gone(self._room(room), self._user(subject)), alone="unit")
+
+    @unblocked(where=WHERE, who=WHO, room=ROOM)
+    def remove_guests(self, where: int | None, who: int, room: int) -> None:
+        self._do(where, who, remove_guests(self._room(room)), alone="unit")
+
+    @unblocked(
+        where=WHERE,
+        room=ROOM,
+        members=st.none() | st.sets(st.integers(0, 6), max_size=2),
+        owner=st.sampled_from([None, 0, 1, 3]),
+        fields=CHILD_FIELDS,
+    )
+    def open_child(
+        self, where: int | None, room: int, members: set[int] | None, owner: int | None, fields: dict[str, Any]
+    ) -> None:
+        parent = self._room(room)
+        made = self._new_room(parent_room_id=parent, room_type="escalated", escalation_level=2, **fields)
+        named = None if members is None else tuple(self._user(n) for n in sorted(members))
+        who = None if owner is None else self._user(owner)
+        self._do(where, 5, open_child(made, named, who), alone="unit")
 
     @unblocked(where=st.sampled_from([0, 1]), who=WHO, room=ROOM, kind=st.sampled_from(EventKind))
     def record(self, where: int, who: int, room: int, kind: EventKind) -> None:

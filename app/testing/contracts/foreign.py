@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from app.domain.errors import ChatError
-from app.domain.identity import TenantNotFound, UserNotFound
+from app.domain.identity import AccountType, TenantNotFound, UserNotFound
+from app.domain.invitations import InvitationNotFound, token_hash
 from app.domain.rooms import RoomNotFound
 from app.domain.rooms.members import seated
 from app.domain.unit_of_work import UnitOfWork
@@ -52,6 +53,32 @@ async def _take_seat(uow: UnitOfWork, other: World) -> None:
     await uow.rooms.take_seat(seated(held, user_of(person), uow.now))
 
 
+async def _put_membership(uow: UnitOfWork, other: World) -> None:
+    person, room_id = await other.person(), await other.room()
+    await uow.rooms.put_membership(builders.membership(room_id, user_of(person), other.tenant.id, status="banned"))
+
+
+async def _open_child(uow: UnitOfWork, other: World) -> None:
+    parent = await other.room(await other.person())
+    await uow.rooms.open_child(builders.room(tenant_id=other.tenant.id, parent_room_id=parent), None, None)
+
+
+async def _remove_guests(uow: UnitOfWork, other: World) -> None:
+    await uow.rooms.remove_guests(await other.room(await other.person(account_type=AccountType.GUEST)))
+
+
+async def _create_invitation(uow: UnitOfWork, other: World) -> None:
+    await uow.invitations.create(builders.invitation(await other.room(), other.tenant.id), token_hash("x"))
+
+
+async def _save_invitation(uow: UnitOfWork, other: World) -> None:
+    made = builders.invitation(await other.room(), other.tenant.id)
+    async with other.unit() as theirs:
+        await theirs.invitations.create(made, token_hash(str(made.id)))
+        await theirs.commit()
+    await uow.invitations.save(made.changed(uses=1))
+
+
 WRITES: dict[str, tuple[Write, type[ChatError]]] = {
     "users.create": (_create_user, TenantNotFound),
     "users.save": (_save_user, UserNotFound),
@@ -59,6 +86,11 @@ WRITES: dict[str, tuple[Write, type[ChatError]]] = {
     "rooms.open_direct": (_open_direct, TenantNotFound),
     "rooms.save": (_save_room, RoomNotFound),
     "rooms.take_seat": (_take_seat, RoomNotFound),
+    "rooms.put_membership": (_put_membership, RoomNotFound),
+    "rooms.open_child": (_open_child, TenantNotFound),
+    "rooms.remove_guests": (_remove_guests, RoomNotFound),
+    "invitations.create": (_create_invitation, TenantNotFound),
+    "invitations.save": (_save_invitation, InvitationNotFound),
 }
 
 

@@ -1,4 +1,4 @@
-"""The contracts of `Users`, `StatusWriter` and `Tenants`."""
+"""The contracts of `Users` and `Tenants`."""
 
 from __future__ import annotations
 
@@ -131,6 +131,22 @@ class UsersContract(Contract):
         assert await world.reader().users.find_by_id(first.id) == first.as_user()
         found = await world.reader().users.find_by_id(second.id)
         assert found == (second.as_user() if by == "save" else None)
+
+    @pytest.mark.parametrize("by", ["create", "save"])
+    async def test_of_several_names_taken_the_first_in_order_is_told(self, world: World, by: str) -> None:
+        taken = {"email": "ann@example.org", "external_id": "ann", "username": "Ann"}
+        for field, name in taken.items():  # each by somebody else
+            await _create(world, builders.account(tenant_id=world.tenant.id, **{field: name}))
+        mine = builders.account(tenant_id=world.tenant.id)
+        if by == "save":
+            await _create(world, mine)
+        refusals = {"email": EmailTaken, "external_id": ExternalIdTaken, "username": UsernameTaken}
+        async with world.unit() as uow:
+            write = uow.users.create if by == "create" else uow.users.save
+            for field in ("email", "external_id", "username"):
+                with pytest.raises(refusals[field]):
+                    await write(mine.changed(**taken))
+                del taken[field]
 
     async def test_external_ids_differ_by_case(self, world: World) -> None:
         for external_id in ("Ann", "ann"):

@@ -8,6 +8,7 @@ import pytest
 
 from app.domain import ids
 from app.domain.errors import Misuse
+from app.domain.events import EventKind
 from app.domain.identity import UserNotFound
 from app.domain.ids import MessageId, RoomId
 from app.domain.imports import ImportedMessage, Taken
@@ -162,6 +163,23 @@ class ImportsContract(Contract):
         assert await world.prove_unread(bob) == {room_id: 0}
         assert await world.prove_unread(cid) == {room_id: 5}
         await world.prove(room_id)
+
+    async def test_the_log_tells_seats_before_what_was_said(self, world: World) -> None:
+        ann, bob, cid, dan, eve = await world.persons(5)
+        room_id = await world.room(cid, dan)
+        await world.leave(room_id, dan)
+        for authors, new in (((bob, ann, cid, dan, ann), (ann, bob)), ((ann,), ()), ((eve, bob), (eve,))):
+            before = await world.events(room_id)
+            known = len(await world.history(room_id))
+            await take_in(world, room_id, *(builders.imported(user_of(author)) for author in authors))
+            told = [(e.kind, e.user_id, e.message_id) for e in (await world.events(room_id))[len(before) :]]
+            stored = (await world.history(room_id))[known:]
+            assert told == [
+                *((EventKind.MEMBER_JOINED, user_id, None) for user_id in sorted(map(user_of, new))),
+                *((EventKind.MESSAGE_SENT, None, message.id) for message in stored),
+            ]
+        await world.prove(room_id)
+        assert await world.prove_unread(ann) == {room_id: 2}
 
     async def test_who_sits_there_keeps_their_role(self, world: World) -> None:
         ann = await world.person()

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
-from tests.migrations.plans import audit, files, identity, messaging, reading, rooms
+from tests.migrations.plans import audit, blocks, files, identity, invitations, messaging, reading, rooms
 
-AREAS = (identity.AREA, rooms.AREA, messaging.AREA, reading.AREA, files.AREA, audit.AREA)
+AREAS = (
+    identity.AREA,
+    rooms.AREA,
+    invitations.AREA,
+    messaging.AREA,
+    reading.AREA,
+    files.AREA,
+    audit.AREA,
+    blocks.AREA,
+)

@@ -22,6 +22,7 @@ AREA = Area(
         Query("ix_rooms_parent_room", "DELETE FROM rooms WHERE id = {room_400}"),
         Query("ix_room_users_user", "DELETE FROM users WHERE id = {user_15000}"),
         Query("ix_room_users_seated_by_user", f"SELECT * FROM chat_unread({TENANT}, {{user_1}})"),
+        Query("ix_room_users_banned", f"SELECT * FROM chat_bans({TENANT}, {NOBODY}, {{room_1}}, {ZERO}, 51)"),
         Query(
             "ix_room_users_seated_by_room", f"SELECT * FROM chat_members({TENANT}, {NOBODY}, {{room_1}}, {ZERO}, 201)"
         ),

@@ -13,6 +13,9 @@ LANGUAGE sql IMMUTABLE AS $$
         WHEN p_constraint IN ('fk_rooms_tenant_id_created_by', 'fk_room_users_tenant_id_user_id') THEN 'user_not_found'
         WHEN p_constraint IN ('fk_rooms_tenant_id_parent_room_id', 'fk_room_users_tenant_id_room_id')
             THEN 'room_not_found'
+        WHEN p_constraint IN ('uq_invitations_user', 'uq_invitations_email_key') THEN 'already_invited'
+        WHEN p_constraint IN ('fk_invitations_tenant_id_user_id', 'fk_invitations_tenant_id_invited_by')
+            THEN 'user_not_found'
         ELSE 'conflict'
     END
 $$;
@@ -135,15 +138,90 @@ BEGIN
                   WHERE s.user_id = p_user AND s.tenant_id = p_tenant AND u.deleted_at IS NULL;
 END $$;
 
+CREATE FUNCTION chat_find_online(p_tenant uuid, p_actor uuid, p_before timestamptz, p_user uuid, p_limit integer)
+RETURNS TABLE (person users, status user_status)
+LANGUAGE plpgsql VOLATILE AS $$
+-- Who is not offline, last seen before a place in that order (null: from the top), latest first.
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT u, s FROM user_status s JOIN users u ON u.id = s.user_id
+         WHERE s.tenant_id = p_tenant AND s.status <> 'offline' 
+           AND (s.last_seen_at, s.user_id) < (coalesce(p_before, 'infinity'), p_user)
+           AND u.deleted_at IS NULL AND u.account_status NOT IN ('suspended', 'deactivated')
+         ORDER BY s.last_seen_at DESC, s.user_id DESC
+         LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_acting_refusal(p_tenant uuid, p_actor uuid) RETURNS text
+LANGUAGE sql STABLE AS $$
+    -- Why a person may not act: the code of the refusal, null for an account in good standing.
+    SELECT CASE WHEN u.id IS NULL THEN 'user_not_found'
+                WHEN u.account_status IN ('suspended', 'deactivated') THEN 'account_inactive' END
+      FROM (SELECT p_actor AS id) a
+      LEFT JOIN users u ON u.id = a.id AND u.tenant_id = p_tenant AND u.deleted_at IS NULL
+$$;
+
 CREATE FUNCTION chat_update_online_status(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
                                           p_status text)
-RETURNS SETOF user_status
+RETURNS TABLE (refusal text, status user_status)
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
-    RETURN QUERY
-        UPDATE user_status s SET status = p_status, last_seen_at = p_now
-          FROM users u
-         WHERE s.user_id = p_actor AND u.id = s.user_id AND u.tenant_id = p_tenant AND u.deleted_at IS NULL
-        RETURNING s.*;
+    refusal := chat_acting_refusal(p_tenant, p_actor);
+    IF refusal IS NULL THEN
+        UPDATE user_status s SET status = p_status, last_seen_at = p_now WHERE s.user_id = p_actor
+        RETURNING s.* INTO status;
+    END IF;
+    RETURN NEXT;
+END $$;
+
+CREATE FUNCTION chat_set_custom_status(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
+                                       p_text text, p_expires_at timestamptz)
+RETURNS TABLE (refusal text, status user_status)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    refusal := chat_acting_refusal(p_tenant, p_actor);
+    IF refusal IS NULL THEN
+        UPDATE user_status s SET custom_status = p_text, custom_status_expires_at = p_expires_at
+         WHERE s.user_id = p_actor
+        RETURNING s.* INTO status;
+    END IF;
+    RETURN NEXT;
+END $$;
+
+CREATE FUNCTION chat_update_settings(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
+                                     p_theme text, p_notifications_enabled boolean, p_preferences text,
+                                     p_expected_version bigint)
+RETURNS TABLE (refusal text, settings user_settings)
+LANGUAGE plpgsql VOLATILE AS $$
+-- What is null stays as it is: no setting can be cleared.
+DECLARE
+    v_theme text;
+    v_notifications_enabled boolean;
+    v_preferences jsonb;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    refusal := chat_acting_refusal(p_tenant, p_actor);
+    IF refusal IS NULL THEN
+        SELECT s.* INTO settings FROM user_settings s WHERE s.user_id = p_actor FOR NO KEY UPDATE;
+        IF p_expected_version <> (settings).version THEN
+            refusal := 'stale_version';
+        ELSE
+            v_theme := coalesce(p_theme, (settings).theme);
+            v_notifications_enabled := coalesce(p_notifications_enabled, (settings).notifications_enabled);
+            v_preferences := coalesce(p_preferences::jsonb, (settings).preferences);
+            -- As text: to jsonb 1 and 1.0 are equal.
+            IF (v_theme, v_notifications_enabled, v_preferences::text) IS DISTINCT FROM
+               ((settings).theme::text, (settings).notifications_enabled, (settings).preferences::text) THEN
+                UPDATE user_settings s
+                   SET theme = v_theme, notifications_enabled = v_notifications_enabled, preferences = v_preferences,
+                       version = s.version + 1
+                 WHERE s.user_id = p_actor
+                RETURNING s.* INTO settings;
+            END IF;
+        END IF;
+    END IF;
+    RETURN NEXT;
 END $$;

@@ -26,7 +26,7 @@ BEGIN
             set_config('app.correlation_id', p_correlation, true), set_config('app.now', p_now::text, true);
     is_repeat := false;
 
-    SELECT r.status, r.last_position, r.last_message_id, r.last_countable, r.revision INTO v_room
+    SELECT r.status, r.room_type, r.last_position, r.last_message_id, r.last_countable, r.revision INTO v_room
       FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
     IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
 
@@ -55,6 +55,11 @@ BEGIN
         IF (v_seat.status = 'muted' AND (v_seat.muted_until IS NULL OR v_seat.muted_until > p_now))
            OR NOT v_seat.can_send_messages OR v_seat.role = 'observer' THEN
             refusal := 'silenced'; RETURN;
+        END IF;
+        IF v_room.room_type = 'direct' THEN
+            PERFORM FROM room_users o
+              WHERE o.room_id = p_room AND o.user_id <> p_actor AND chat_is_blocked(p_tenant, p_actor, o.user_id);
+            IF FOUND THEN refusal := 'blocked'; RETURN; END IF;
         END IF;
         IF p_type = 'system' OR (p_type = 'robot' AND v_seat.account_type <> 'robot') THEN
             refusal := 'wrong_message_type'; RETURN;

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import base, events, files, identity, messaging, reading, rooms
+from . import base, blocks, events, files, identity, invitations, messaging, reading, rooms
 
-AREAS: Final = (identity, rooms, messaging, reading, events, files)
+AREAS: Final = (identity, blocks, rooms, invitations, messaging, reading, events, files)
 """Imported for the tables they add to `metadata`."""
 
 metadata: Final = base.metadata

@@ -1,4 +1,4 @@
-"""Tenants, users, settings, status (SPEC 2.1 to 2.3, 2.25)."""
+"""Tenants, users, settings, status, one-time tokens (SPEC 2.1 to 2.3, 2.22, 2.25)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from sqlalchemy import (
     Index,
     PrimaryKeyConstraint,
     UniqueConstraint,
+    text,
 )
 
+from app.domain.credentials import OneTimeToken
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
 
 from .base import LIVE, Kept, table, to_user
@@ -39,3 +41,20 @@ user_settings = table(
 )
 
 user_status = table("user_status", UserStatus, PrimaryKeyConstraint("user_id"), to_user("user_id", "CASCADE"))
+Index(
+    "ix_user_status_presence",
+    user_status.c.tenant_id,
+    user_status.c.last_seen_at,
+    user_status.c.user_id,
+    postgresql_where=text("status <> 'offline'"),  # most are: who is there is asked for, not who is away
+)
+
+one_time_tokens = table(
+    "one_time_tokens",
+    OneTimeToken,
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("tenant_id", "user_id", "purpose"),  # a newer one takes the older one's place
+    UniqueConstraint("tenant_id", "token_hash"),
+    to_user("user_id", "CASCADE"),
+)
+Index("ix_one_time_tokens_expiry", one_time_tokens.c.tenant_id, one_time_tokens.c.expires_at, one_time_tokens.c.id)

@@ -14,11 +14,11 @@ from app.domain.files import File
 from app.domain.identity import AccountStatus, AccountType
 from app.domain.ids import FileId, MessageId
 from app.domain.messaging import ClientKey, Message, MessageType
-from app.domain.rooms import RoomStatus
+from app.domain.rooms import RoomStatus, RoomType
 from app.domain.rooms.members import MembershipStatus, Role
 from app.domain.unit_of_work import Once
 from app.testing import builders
-from app.testing.world import NO_FILE, NO_MESSAGE, NO_ROOM, NOBODY, World
+from app.testing.world import NO_FILE, NO_MESSAGE, NO_ROOM, NOBODY, World, user_of
 
 Spoil = Callable[["Situation"], Awaitable[None]]
 
@@ -227,6 +227,24 @@ _SILENCED = {
     "muted": seat(status=MembershipStatus.MUTED),
     "muted for a minute": muted_for_a_minute,
 }
+
+
+async def blocked(s: Situation, by: Actor, whom: Actor) -> None:
+    """A direct room of the two, with the key used there too, and then one blocks the other."""
+    room = builders.room(tenant_id=s.world.tenant.id, room_type=RoomType.DIRECT)
+    seats = tuple(builders.membership(room.id, user_of(one), s.world.tenant.id) for one in (s.member, s.other))
+    async with s.world.unit() as uow:
+        await uow.rooms.open_direct(room, seats)
+        await uow.commit()
+    s.room_id = s.home = room.id
+    await s.world.send(s.member, s.home, "with a key", client_key=KEY)
+    await s.world.once(by).blocks.block(user_of(whom))
+
+
+_BLOCKED: dict[str, Spoil] = {
+    "the sender": lambda s: blocked(s, s.other, s.member),
+    "by the sender": lambda s: blocked(s, s.member, s.other),
+}
 _NO_MESSAGE = {
     "deleted": asking(deleted=True),
     "unknown": asking(message_id=NO_MESSAGE),
@@ -242,6 +260,7 @@ SEND: dict[str, dict[str, Spoil]] = {
     "the sender sits in the room": _SEAT,
     "the account is in good standing": _ACCOUNT,
     "the sender is not silenced": _SILENCED,
+    "nobody in a direct room has blocked the other": _BLOCKED,
     "the type is the sender's to send": {
         "system message of a person": draft(message_type=MessageType.SYSTEM),
         "robot message of a person": draft(message_type=MessageType.ROBOT),

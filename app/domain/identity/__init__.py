@@ -1,18 +1,23 @@
-"""Identity: tenants, users, their settings and their status (SPEC 2.1 to 2.3, 2.25, 3.1)."""
+"""Identity: tenants, users, their settings and their status (SPEC 2.1 to 2.3, 2.25, 3.1). The ports are in `ports`.
+
+How an account is proved, passwords and one-time tokens, is in `credentials`.
+"""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Protocol, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, SecretStr, StringConstraints, model_validator
 from sqlmodel import Field
 
-from .documents import EMPTY, Document
-from .errors import Conflict, Forbidden, Invalid, NotFound
-from .ids import DEFAULT_TENANT, TenantId, UserId
-from .text import NAMEABLE, STORABLE, is_storable, key_of
-from .values import Moment, Value
+from app.domain.documents import EMPTY, Document
+from app.domain.errors import Conflict, Forbidden, Invalid, NotFound
+from app.domain.ids import DEFAULT_TENANT, TenantId, UserId
+from app.domain.pages import InvalidCursor, id_at
+from app.domain.text import NAMEABLE, STORABLE, is_storable, key_of
+from app.domain.values import Moment, Value
 
 EMAIL_MAX = 255
 USERNAME_MAX = 50
@@ -20,6 +25,8 @@ DISPLAY_NAME_MAX = 255
 AVATAR_URL_MAX = 500
 EXTERNAL_ID_MAX = 128
 SLUG_MAX = 63
+THEME_MAX = 50
+CUSTOM_STATUS_MAX = 255
 PASSWORD_MIN = 8
 PASSWORD_MAX = 1024
 """Characters. Long enough for any pass phrase, short enough that hashing one is no way to keep a server busy."""
@@ -63,6 +70,7 @@ Username = Annotated[str, StringConstraints(max_length=USERNAME_MAX), NAMEABLE]
 ExternalId = Annotated[str, StringConstraints(max_length=EXTERNAL_ID_MAX), NAMEABLE]
 FullName = Annotated[str, StringConstraints(max_length=DISPLAY_NAME_MAX), NAMEABLE]
 Slug = Annotated[str, StringConstraints(max_length=SLUG_MAX, pattern=r"^[a-z0-9](-?[a-z0-9])*$")]
+Theme = Annotated[str, StringConstraints(max_length=THEME_MAX), NAMEABLE]
 AvatarUrl = Annotated[str, StringConstraints(max_length=AVATAR_URL_MAX), STORABLE]
 
 
@@ -149,12 +157,30 @@ class UserSettings(Value):
 
     user_id: UserId
     tenant_id: TenantId = DEFAULT_TENANT
-    theme: str = Field(default="light", min_length=1, max_length=50)
+    theme: Theme = "light"
     notifications_enabled: bool = True
     preferences: Document = EMPTY
     version: int = Field(default=1, ge=1)
     created_at: Moment
     updated_at: Moment
+
+
+class SettingsChange(Value):
+    """The settings to set; what is not given stays, and nothing can be cleared. Preferences are replaced as a whole."""
+
+    theme: Theme | None = None
+    notifications_enabled: bool | None = None
+    preferences: Document | None = None
+
+    @model_validator(mode="after")
+    def _clears_nothing(self) -> Self:
+        for name in self.model_fields_set:
+            if getattr(self, name) is None:
+                raise ValueError(f"{name}: cannot be cleared")
+        return self
+
+    def applied_to(self, settings: UserSettings) -> UserSettings:
+        return settings.changed(**{name: getattr(self, name) for name in self.model_fields_set})
 
 
 class UserStatus(Value):
@@ -164,10 +190,28 @@ class UserStatus(Value):
     tenant_id: TenantId = DEFAULT_TENANT
     status: OnlineStatus = OnlineStatus.OFFLINE
     last_seen_at: Moment
-    custom_status: Annotated[str, StringConstraints(max_length=255), STORABLE] | None = None
+    custom_status: Annotated[str, StringConstraints(max_length=CUSTOM_STATUS_MAX), STORABLE] | None = None
     custom_status_expires_at: Moment | None = None
     created_at: Moment
     updated_at: Moment
+
+    def at(self, moment: Moment) -> Self:
+        """The status as it reads then: a custom status that has expired is absent."""
+        if self.custom_status_expires_at is None or self.custom_status_expires_at > moment:
+            return self
+        return self.changed(custom_status=None, custom_status_expires_at=None)
+
+
+class CustomStatus(Value):
+    """What a user says of themselves, until a time or until it is cleared."""
+
+    text: Annotated[str, StringConstraints(max_length=CUSTOM_STATUS_MAX), NAMEABLE]
+    expires_at: Moment | None = None
+
+    def require_ahead(self, now: Moment) -> None:
+        """Raises `Invalid` for a status that would be over before it began."""
+        if self.expires_at is not None and self.expires_at <= now:
+            raise Invalid.field("expires_at", "must lie ahead")
 
 
 class Profile(Value):
@@ -220,6 +264,28 @@ def require_registrable(account_type: AccountType, by_application: bool) -> None
     """A person registering themselves becomes a guest or member; staff and robots are made by the application."""
     if account_type not in _FREE_TO_TAKE and not by_application:
         raise StaffOnly(account_type=account_type.value)
+
+
+PRESENCE = "presence"
+"""What a cursor of the list of who is online is good for."""
+_PLACE_BYTES = 8
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def place_by_presence(profile: Profile) -> bytes:
+    """Where a user stands in the list of who is online: when they were last seen, then their id."""
+    since = (profile.status.last_seen_at - _EPOCH) // _MICROSECOND
+    return since.to_bytes(_PLACE_BYTES, signed=True) + profile.user.id.bytes
+
+
+def last_seen_at(place: bytes) -> tuple[Moment, UserId]:
+    """The time and user of such a place; `InvalidCursor` for a place that is none."""
+    user_id = id_at(place[_PLACE_BYTES:])
+    try:
+        return _EPOCH + int.from_bytes(place[:_PLACE_BYTES], signed=True) * _MICROSECOND, UserId(user_id)
+    except OverflowError:
+        raise InvalidCursor.field("cursor", "is damaged or belongs to another list") from None
 
 
 # ── errors ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -277,88 +343,3 @@ class AccountInactive(Forbidden):
 
     code = "account_inactive"
     remedy = "Reactivate the account first."
-
-
-# ── ports ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class UserReader(Protocol):
-    """Reads users of the actor's tenant. Deleted users are absent."""
-
-    async def find_by_id(self, user_id: UserId) -> User | None: ...
-
-    async def find_by_email(self, email: str) -> User | None:
-        """Compared by `text.key_of`; None for text that is no e-mail at all."""
-        ...
-
-    async def find_by_username(self, username: str) -> User | None:
-        """Compared by `text.key_of`."""
-        ...
-
-    async def find_by_external_id(self, external_id: str) -> User | None:
-        """Compared to the letter."""
-        ...
-
-    async def profile(self, user_id: UserId) -> Profile:
-        """Raises `UserNotFound`."""
-        ...
-
-    async def settings(self, user_id: UserId) -> UserSettings:
-        """Raises `UserNotFound`."""
-        ...
-
-
-class StatusWriter(Protocol):
-    """The one hot write of identity."""
-
-    async def update_online_status(self, status: OnlineStatus) -> UserStatus:
-        """Sets the acting user's status and last_seen_at = now. Raises `UserNotFound`."""
-        ...
-
-
-class Users(UserReader, StatusWriter, Protocol):
-    """Users inside a unit of work."""
-
-    async def create(self, account: Account) -> None:
-        """Adds the account with default settings and an offline status.
-
-        Raises `EmailTaken`, `UsernameTaken`, `ExternalIdTaken`, `TenantNotFound`.
-        """
-        ...
-
-    async def hold(self, user_id: UserId) -> Account:
-        """The account, held against other writers until the unit ends. Raises `UserNotFound`."""
-        ...
-
-    async def save(self, account: Account) -> Account:
-        """Stores a held account's new values; returns it with updated_at set.
-
-        Raises as `create`, and `UserNotFound`.
-        """
-        ...
-
-
-class TenantReader(Protocol):
-    """Reads tenants; not bound to the actor's own."""
-
-    async def find_by_slug(self, slug: str) -> Tenant | None: ...
-
-
-class Tenants(TenantReader, Protocol):
-    """Tenants inside a unit of work."""
-
-    async def create(self, tenant: Tenant) -> None:
-        """Raises `SlugTaken`."""
-        ...
-
-
-class Passwords(Protocol):
-    """Hashes passwords; slow on purpose, so it never runs on the event loop."""
-
-    async def hash(self, password: SecretStr) -> str:
-        """A self-describing hash of at most 255 characters."""
-        ...
-
-    async def verify(self, password: SecretStr, password_hash: str) -> bool:
-        """True when the hash was made from this password; never raises for a wrong one."""
-        ...
