@@ -30,6 +30,7 @@ _KEEPER: Final = """
 CREATE FUNCTION chat_keep_{table}() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO {table}_history (changed_at, operation_type, changed_by, correlation_id,
         {copied})
     VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),

@@ -36,8 +36,10 @@ from app.infrastructure.local.ids import TimeOrderedIds
 from app.infrastructure.local.passwords import ThreadedPasswords
 from app.infrastructure.memory.blobs import MemoryBlobs
 from app.infrastructure.memory.store import MemoryStore
+from app.services.answers import AnswerService
 from app.services.blocks import BlockService
 from app.services.credentials import CredentialService
+from app.services.drafts import DraftService
 from app.services.files import FileService
 from app.services.identity import IdentityService
 from app.services.imports.importer import ImportService
@@ -47,6 +49,8 @@ from app.services.messaging import MessagingService
 from app.services.moderation import ModerationService
 from app.services.reading import ReadingService
 from app.services.rooms import RoomService
+from app.services.schedule import ScheduleService
+from app.services.threads import ThreadService
 from app.settings import Settings
 from app.settings.urls import blob_folder
 
@@ -151,6 +155,10 @@ class Container(containers.DeclarativeContainer):
     messages = providers.Singleton(_messages, config, store=store, blobs=blobs)
     files = providers.Singleton(_files, config, store=store, blobs=blobs, ids=ids, clock=clock)
     reading = providers.Singleton(ReadingService, store=store)
+    threads = providers.Singleton(ThreadService, store=store)
+    drafts = providers.Singleton(DraftService, store=store, message_max_length=config.provided.message_max_length)
+    schedule = providers.Singleton(ScheduleService, store=store, message_max_length=config.provided.message_max_length)
+    answers = providers.Singleton(AnswerService, store=store, message_max_length=config.provided.message_max_length)
     imports = providers.Singleton(ImportService, store=store, ids=ids, clock=clock)
 
 
@@ -167,6 +175,10 @@ class Chat:
     invitations: InvitationService
     messages: MessagingService
     reading: ReadingService
+    threads: ThreadService
+    drafts: DraftService
+    schedule: ScheduleService
+    answers: AnswerService
     imports: ImportService
     files: FileService
     events: Bus
@@ -201,6 +213,10 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
                 invitations=parts.invitations(),
                 messages=parts.messages(),
                 reading=parts.reading(),
+                threads=parts.threads(),
+                drafts=parts.drafts(),
+                schedule=parts.schedule(),
+                answers=parts.answers(),
                 imports=parts.imports(),
                 files=parts.files(),
                 events=parts.bus(),

@@ -120,7 +120,7 @@ CREATE TABLE messages (
     deleted_at TIMESTAMP WITH TIME ZONE,
     countable BIGINT NOT NULL,
     CONSTRAINT pk_messages PRIMARY KEY (room_id, id),
-    CONSTRAINT ck_messages_says_something CHECK (content <> '' OR message_type IN ('image', 'file') OR deleted_at IS NOT NULL),
+    CONSTRAINT ck_messages_says_something CHECK (content <> '' OR message_type IN ('image', 'file') OR delivery_status IN ('streaming', 'failed') OR deleted_at IS NOT NULL),
     CONSTRAINT ck_messages_position CHECK (position >= 1),
     CONSTRAINT ck_messages_message_type CHECK (message_type IN ('text', 'image', 'file', 'robot', 'system', 'graph')),
     CONSTRAINT ck_messages_delivery_status CHECK (delivery_status IN ('streaming', 'batch-delay', 'delivered', 'failed')),
@@ -129,6 +129,7 @@ CREATE TABLE messages (
 CREATE INDEX ix_messages_author ON messages (user_id, id);
 CREATE INDEX ix_messages_hidden_from_guests ON messages (room_id, id) INCLUDE (user_id) WHERE message_type = 'robot' AND NOT is_robot_visible_to_guests AND deleted_at IS NULL;
 CREATE INDEX ix_messages_robot ON messages (robot_id, id) WHERE robot_id IS NOT NULL;
+CREATE INDEX ix_messages_streaming ON messages (tenant_id, id) WHERE delivery_status = 'streaming' AND deleted_at IS NULL;
 CREATE INDEX ix_messages_thread ON messages (room_id, thread_id, id) WHERE thread_id IS NOT NULL;
 CREATE INDEX ix_messages_type ON messages (room_id, message_type, id) WHERE deleted_at IS NULL;
 CREATE INDEX ix_messages_uncounted ON messages (room_id, id) INCLUDE (user_id) WHERE deleted_at IS NOT NULL AND message_type <> 'system';
@@ -438,6 +439,23 @@ CREATE TABLE user_status (
 );
 CREATE INDEX ix_user_status_presence ON user_status (tenant_id, last_seen_at, user_id) WHERE status <> 'offline';
 
+CREATE TABLE drafts (
+    metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
+    user_id UUID NOT NULL,
+    room_id UUID NOT NULL,
+    thread_id UUID DEFAULT '00000000-0000-0000-0000-000000000000' NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    content VARCHAR(100000) NOT NULL,
+    version BIGINT DEFAULT 1 NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_drafts PRIMARY KEY (user_id, room_id, thread_id),
+    CONSTRAINT fk_drafts_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_drafts_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_drafts_version CHECK (version >= 1)
+);
+CREATE INDEX ix_drafts_room ON drafts (room_id);
+
 CREATE TABLE files (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
     tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
@@ -535,7 +553,7 @@ CREATE TABLE room_events (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_room_events PRIMARY KEY (room_id, revision),
     CONSTRAINT fk_room_events_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.archived', 'room.reopened', 'room.closed', 'room.deleted', 'member.invited', 'member.joined', 'member.left', 'member.removed', 'member.banned', 'member.unbanned', 'member.changed', 'invitation.closed', 'message.sent', 'message.edited', 'message.deleted', 'file.renamed', 'file.deleted')),
+    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.archived', 'room.reopened', 'room.closed', 'room.deleted', 'member.invited', 'member.joined', 'member.left', 'member.removed', 'member.banned', 'member.unbanned', 'member.changed', 'invitation.closed', 'message.sent', 'message.edited', 'message.deleted', 'file.renamed', 'file.deleted', 'message.finished')),
     CONSTRAINT ck_room_events_revision CHECK (revision >= 1)
 );
 
@@ -581,6 +599,84 @@ CREATE INDEX ix_room_users_banned ON room_users (room_id, user_id) WHERE status 
 CREATE INDEX ix_room_users_seated_by_room ON room_users (room_id, user_id) WHERE status IN ('active', 'muted');
 CREATE INDEX ix_room_users_seated_by_user ON room_users (user_id, room_id) WHERE status IN ('active', 'muted');
 CREATE INDEX ix_room_users_user ON room_users (user_id, room_id);
+
+CREATE TABLE scheduled_messages (
+    metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    room_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    client_key VARCHAR(128) NOT NULL,
+    message_type TEXT DEFAULT 'text' NOT NULL,
+    content VARCHAR(100000) NOT NULL,
+    reply_to_message_id UUID,
+    thread_id UUID,
+    due_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    ready_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    status TEXT DEFAULT 'pending' NOT NULL,
+    attempts INTEGER DEFAULT 0 NOT NULL,
+    claimed_until TIMESTAMP WITH TIME ZONE,
+    message_id UUID,
+    error VARCHAR(64),
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    body_hash BYTEA NOT NULL,
+    CONSTRAINT pk_scheduled_messages PRIMARY KEY (id),
+    CONSTRAINT uq_scheduled_messages_key UNIQUE (room_id, client_key, user_id),
+    CONSTRAINT fk_scheduled_messages_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_scheduled_messages_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_scheduled_messages_message_type CHECK (message_type IN ('text', 'image', 'file', 'robot', 'system', 'graph')),
+    CONSTRAINT ck_scheduled_messages_status CHECK (status IN ('pending', 'claimed', 'sent', 'failed', 'cancelled')),
+    CONSTRAINT ck_scheduled_messages_attempts CHECK (attempts >= 0 AND attempts <= 1000000)
+);
+CREATE INDEX ix_scheduled_messages_mine ON scheduled_messages (user_id, due_at, id);
+CREATE INDEX ix_scheduled_messages_ready ON scheduled_messages (tenant_id, ready_at, id) WHERE status IN ('pending', 'claimed');
+
+CREATE TABLE thread_follows (
+    room_id UUID NOT NULL,
+    thread_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    last_read_position BIGINT DEFAULT 0 NOT NULL,
+    muted BOOLEAN DEFAULT false NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    last_read_id UUID DEFAULT '00000000-0000-0000-0000-000000000000' NOT NULL,
+    CONSTRAINT pk_thread_follows PRIMARY KEY (room_id, thread_id, user_id),
+    CONSTRAINT fk_thread_follows_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_thread_follows_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_thread_follows_last_read_position CHECK (last_read_position >= 0)
+);
+CREATE INDEX ix_thread_follows_user ON thread_follows (user_id, room_id, thread_id);
+
+CREATE TABLE thread_participants (
+    room_id UUID NOT NULL,
+    thread_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    replies BIGINT NOT NULL,
+    first_reply_id UUID NOT NULL,
+    CONSTRAINT pk_thread_participants PRIMARY KEY (room_id, thread_id, user_id),
+    CONSTRAINT fk_thread_participants_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_thread_participants_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_thread_participants_replies CHECK (replies >= 1)
+);
+CREATE INDEX ix_thread_participants_user ON thread_participants (user_id);
+
+CREATE TABLE threads (
+    room_id UUID NOT NULL,
+    thread_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    reply_count BIGINT NOT NULL,
+    last_reply_id UUID,
+    last_reply_position BIGINT DEFAULT 0 NOT NULL,
+    last_reply_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_threads PRIMARY KEY (room_id, thread_id),
+    CONSTRAINT fk_threads_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_threads_reply_count CHECK (reply_count >= 0),
+    CONSTRAINT ck_threads_last_reply_position CHECK (last_reply_position >= 0)
+);
+CREATE INDEX ix_threads_last_reply ON threads (room_id, last_reply_id) WHERE reply_count > 0;
 
 -- The foreign keys of every leaf of every month, in the order they are made.
 CREATE FUNCTION chat_leaf_keys() RETURNS TABLE (n integer, parent text, foreign_key text, definition text)
@@ -1706,8 +1802,10 @@ END $$;
 
 CREATE FUNCTION chat_send(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
     p_room uuid, p_id uuid, p_id_millis bigint, p_key text, p_hash bytea, p_type text, p_content text, p_metadata text,
-    p_reply_to uuid, p_thread uuid, p_robot uuid, p_robot_response_to uuid, p_visible_to_guests boolean, p_files uuid[],
-    OUT refusal text, OUT is_repeat boolean, OUT message_id uuid, OUT message_position bigint, OUT event_revision bigint)
+    p_reply_to uuid, p_thread uuid, p_robot uuid, p_robot_response_to uuid, p_visible_to_guests boolean,
+    p_is_streamed boolean, p_files uuid[],
+    OUT refusal text, OUT is_repeat boolean, OUT message_id uuid, OUT message_position bigint, OUT event_revision bigint,
+    OUT message_thread_id uuid)
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_room record;
@@ -1716,7 +1814,9 @@ DECLARE
     v_target record;
     v_countable bigint := CASE WHEN p_type = 'system' THEN 0 ELSE 1 END;
     v_first_visible bigint := 0;
+    v_joined_at bigint := 0;
     v_is_guest boolean := false;
+    v_is_reply_target_there boolean := true;
     v_has_read_all boolean := false;
     v_now_millis bigint;
 BEGIN
@@ -1764,24 +1864,28 @@ BEGIN
             refusal := 'wrong_message_type'; RETURN;
         END IF;
         v_is_guest := v_seat.role = 'guest';
+        v_joined_at := v_seat.visible_from;
         IF NOT v_seat.can_see_history THEN v_first_visible := v_seat.visible_from; END IF;
     ELSIF p_type NOT IN ('system', 'robot') THEN
         refusal := 'wrong_message_type'; RETURN;
     END IF;
 
-    IF p_thread IS NOT NULL THEN
+    message_thread_id := p_thread;
+    IF p_reply_to IS NOT NULL THEN  -- judged below, after the thread it leads to
         SELECT m.thread_id INTO v_target FROM messages m
-         WHERE m.room_id = p_room AND m.id = p_thread AND m.deleted_at IS NULL AND m.position > v_first_visible
+         WHERE m.room_id = p_room AND m.id = p_reply_to AND m.deleted_at IS NULL AND m.position > v_first_visible
+           AND NOT (v_is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+        v_is_reply_target_there := FOUND;
+        message_thread_id := coalesce(v_target.thread_id, p_thread);
+    END IF;
+    IF message_thread_id IS NOT NULL THEN
+        SELECT m.thread_id INTO v_target FROM messages m
+         WHERE m.room_id = p_room AND m.id = message_thread_id AND m.deleted_at IS NULL AND m.position > v_first_visible
            AND NOT (v_is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
         IF NOT FOUND THEN refusal := 'thread_not_found'; RETURN; END IF;
         IF v_target.thread_id IS NOT NULL THEN refusal := 'not_a_thread'; RETURN; END IF;
     END IF;
-    IF p_reply_to IS NOT NULL THEN
-        PERFORM FROM messages m
-         WHERE m.room_id = p_room AND m.id = p_reply_to AND m.deleted_at IS NULL AND m.position > v_first_visible
-           AND NOT (v_is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
-        IF NOT FOUND THEN refusal := 'reply_target_not_found'; RETURN; END IF;
-    END IF;
+    IF NOT v_is_reply_target_there THEN refusal := 'reply_target_not_found'; RETURN; END IF;
     IF p_robot_response_to IS NOT NULL THEN
         PERFORM FROM messages m
          WHERE m.room_id = p_room AND m.id = p_robot_response_to AND m.deleted_at IS NULL
@@ -1821,16 +1925,22 @@ BEGIN
      WHERE r.id = p_room;
     INSERT INTO message_keys (tenant_id, room_id, user_id, client_key, message_id, body_hash, created_at)
     VALUES (p_tenant, p_room, p_actor, p_key, chat_send.message_id, p_hash, p_now);
-    INSERT INTO messages (id, room_id, tenant_id, position, user_id, message_type, content, metadata, robot_id,
+    INSERT INTO messages (id, room_id, tenant_id, position, user_id, message_type, content, metadata, delivery_status, robot_id,
                           robot_response_to, is_robot_visible_to_guests, reply_to_message_id, thread_id, created_at,
                           updated_at, countable)
     VALUES (chat_send.message_id, p_room, p_tenant, message_position, p_actor, p_type, p_content, p_metadata::jsonb,
-            p_robot, p_robot_response_to, p_visible_to_guests, p_reply_to, p_thread, p_now, p_now,
+            CASE WHEN p_is_streamed THEN 'streaming' ELSE 'delivered' END, p_robot, p_robot_response_to,
+            p_visible_to_guests, p_reply_to, message_thread_id, p_now, p_now,
             v_room.last_countable + v_countable);
     INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
     VALUES (p_room, event_revision, p_tenant, 'message.sent', chat_send.message_id, p_actor, p_correlation, p_now);
     IF p_files IS NOT NULL THEN
         PERFORM chat_attach_files(p_tenant, p_room, chat_send.message_id, p_files);
+    END IF;
+
+    IF message_thread_id IS NOT NULL THEN
+        PERFORM chat_thread_replied(p_tenant, p_actor, p_now, p_room, message_thread_id, chat_send.message_id,
+                                    message_position, v_is_guest, v_joined_at);
     END IF;
 
     IF p_actor IS NULL THEN
@@ -1889,6 +1999,7 @@ BEGIN
 
     IF p_is_edit THEN
         IF v_message.user_id IS DISTINCT FROM p_actor THEN altered.content := 'not_the_author'; RETURN; END IF;
+        IF v_message.delivery_status = 'streaming' THEN altered.content := 'still_streaming'; RETURN; END IF;
         IF p_expected_version <> v_message.version THEN altered.content := 'stale_version'; RETURN; END IF;
         IF p_content = '' AND NOT (v_message.message_type IN ('image', 'file') AND chat_has_files(p_room, p_message))
         THEN
@@ -1905,6 +2016,9 @@ BEGIN
         UPDATE messages m SET deleted_at = p_now, version = m.version + 1
          WHERE m.room_id = p_room AND m.id = p_message
         RETURNING m.* INTO v_message;
+        IF v_message.thread_id IS NOT NULL THEN
+            PERFORM chat_thread_reply_deleted(p_room, v_message.thread_id, p_message, v_message.user_id);
+        END IF;
     END IF;
 
     event_revision := v_room.revision + 1;
@@ -1946,6 +2060,43 @@ BEGIN
     END IF;
     v_row.content := coalesce(v.refusal, 'message_not_found');
     RETURN NEXT v_row;
+END $$;
+
+CREATE FUNCTION chat_versions(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid, p_below bigint, p_limit integer)
+RETURNS TABLE (refusal text, version bigint, content text, metadata text, written_at timestamptz, changed_by uuid,
+               changed_at timestamptz)
+LANGUAGE plpgsql VOLATILE AS $$
+-- What a message said before, newest first. A version may have left several old rows (an author erased, say): the last
+-- of them is the change that ended it.
+DECLARE
+    v record;
+    v_message record;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NULL THEN
+        SELECT m.version, m.deleted_at IS NOT NULL AS is_deleted INTO v_message FROM messages m
+         WHERE m.room_id = p_room AND m.id = p_message AND m.position > v.first_visible
+           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+        IF NOT FOUND THEN
+            v.refusal := 'message_not_found';
+        ELSIF v_message.is_deleted AND p_actor IS NOT NULL THEN
+            PERFORM FROM room_users s
+             WHERE s.room_id = p_room AND s.user_id = p_actor AND s.role IN ('owner', 'admin', 'moderator');
+            IF NOT FOUND THEN v.refusal := 'message_not_found'; END IF;
+        END IF;
+    END IF;
+    IF v.refusal IS NOT NULL THEN
+        refusal := v.refusal;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, x.version, x.content::text, x.metadata::text, coalesce(x.edited_at, x.created_at),
+               x.changed_by, x.changed_at
+          FROM (SELECT DISTINCT ON (h.version) h.* FROM messages_history h
+                 WHERE h.room_id = p_room AND h.id = p_message AND h.version < least(p_below, v_message.version)
+                 ORDER BY h.version DESC, h.changed_at DESC, h.history_id DESC) x
+         ORDER BY x.version DESC LIMIT p_limit;
 END $$;
 
 CREATE FUNCTION chat_history(p_tenant uuid, p_actor uuid, p_room uuid, p_anchor uuid, p_is_newer boolean,
@@ -2713,6 +2864,662 @@ BEGIN
         SELECT * FROM moved ORDER BY moved.room_id;
 END $$;
 
+-- Threads and who follows them (app/domain/threads.py). Counters are written under the room's lock, by sends and deletes
+-- of replies; what is unread is always counted.
+
+CREATE FUNCTION chat_thread_replied(p_tenant uuid, p_actor uuid, p_now timestamptz, p_room uuid, p_thread uuid,
+    p_message uuid, p_position bigint, p_is_guest boolean, p_joined_at bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+-- A reply was stored; the caller holds the room and the sender's seat.
+DECLARE
+    v_read_id uuid;
+BEGIN
+    UPDATE threads t
+       SET reply_count = t.reply_count + 1, last_reply_id = p_message, last_reply_position = p_position,
+           last_reply_at = p_now
+     WHERE t.room_id = p_room AND t.thread_id = p_thread;
+    IF NOT FOUND THEN
+        INSERT INTO threads (room_id, thread_id, tenant_id, reply_count, last_reply_id, last_reply_position, last_reply_at)
+        VALUES (p_room, p_thread, p_tenant, 1, p_message, p_position, p_now);
+        -- With the first reply, whoever wrote the first message follows: only now, so that an unfollow of theirs stands.
+        INSERT INTO thread_follows (room_id, thread_id, user_id, tenant_id, last_read_position, last_read_id, created_at,
+                                    updated_at)
+        SELECT p_room, p_thread, m.user_id, p_tenant, m.position, p_thread, p_now, p_now
+          FROM messages m
+         WHERE m.room_id = p_room AND m.id = p_thread AND m.user_id IS DISTINCT FROM p_actor AND m.user_id IS NOT NULL
+        ON CONFLICT DO NOTHING;
+    END IF;
+    IF p_actor IS NULL THEN RETURN; END IF;
+
+    INSERT INTO thread_participants AS p (room_id, thread_id, user_id, tenant_id, replies, first_reply_id)
+    VALUES (p_room, p_thread, p_actor, p_tenant, 1, p_message)
+    ON CONFLICT (room_id, thread_id, user_id) DO UPDATE SET replies = p.replies + 1;
+
+    SELECT f.last_read_id INTO v_read_id FROM thread_follows f
+     WHERE f.room_id = p_room AND f.thread_id = p_thread AND f.user_id = p_actor;
+    IF NOT FOUND THEN
+        INSERT INTO thread_follows (room_id, thread_id, user_id, tenant_id, last_read_position, last_read_id, created_at,
+                                    updated_at)
+        VALUES (p_room, p_thread, p_actor, p_tenant, p_position, p_message, p_now, p_now);
+        RETURN;
+    END IF;
+    -- One's own reply is read if nothing before it was unread.
+    PERFORM FROM messages m
+      WHERE m.room_id = p_room AND m.thread_id = p_thread AND m.id > v_read_id AND m.id < p_message
+        AND m.position > p_joined_at AND m.deleted_at IS NULL AND m.message_type <> 'system'
+        AND m.user_id IS DISTINCT FROM p_actor
+        AND NOT (p_is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+      LIMIT 1;
+    IF NOT FOUND THEN
+        UPDATE thread_follows f SET last_read_position = p_position, last_read_id = p_message
+         WHERE f.room_id = p_room AND f.thread_id = p_thread AND f.user_id = p_actor;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_thread_reply_deleted(p_room uuid, p_thread uuid, p_message uuid, p_user uuid) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+-- A reply was marked deleted; the caller holds the room.
+DECLARE
+    v_last record;
+BEGIN
+    SELECT m.id, m.position, m.created_at INTO v_last FROM messages m
+     WHERE m.room_id = p_room AND m.thread_id = p_thread AND m.deleted_at IS NULL AND m.id > p_thread
+     ORDER BY m.id DESC LIMIT 1;
+    UPDATE threads t
+       SET reply_count = t.reply_count - 1, last_reply_id = v_last.id,
+           last_reply_position = coalesce(v_last.position, 0), last_reply_at = v_last.created_at
+     WHERE t.room_id = p_room AND t.thread_id = p_thread;
+    DELETE FROM thread_participants p
+     WHERE p.room_id = p_room AND p.thread_id = p_thread AND p.user_id = p_user AND p.replies = 1;
+    IF FOUND THEN RETURN; END IF;
+    UPDATE thread_participants p
+       SET replies = p.replies - 1,
+           first_reply_id = CASE WHEN p.first_reply_id <> p_message THEN p.first_reply_id ELSE (
+               SELECT m.id FROM messages m
+                WHERE m.room_id = p_room AND m.thread_id = p_thread AND m.id > p_message AND m.user_id = p_user
+                  AND m.deleted_at IS NULL
+                ORDER BY m.id LIMIT 1) END
+     WHERE p.room_id = p_room AND p.thread_id = p_thread AND p.user_id = p_user;
+END $$;
+
+CREATE FUNCTION chat_threads_imported(p_tenant uuid, p_room uuid, p_messages uuid[]) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+-- A batch of messages was taken in, in the order of their ids; the caller holds the room. Nobody follows by an import.
+BEGIN
+    INSERT INTO threads AS t (room_id, thread_id, tenant_id, reply_count, last_reply_id, last_reply_position, last_reply_at)
+    SELECT p_room, m.thread_id, p_tenant, count(*), (array_agg(m.id ORDER BY m.id DESC))[1], max(m.position),
+           (array_agg(m.created_at ORDER BY m.id DESC))[1]
+      FROM messages m
+     WHERE m.room_id = p_room AND m.id = ANY (p_messages) AND m.thread_id IS NOT NULL
+     GROUP BY m.thread_id
+    ON CONFLICT (room_id, thread_id) DO UPDATE
+       SET reply_count = t.reply_count + excluded.reply_count, last_reply_id = excluded.last_reply_id,
+           last_reply_position = excluded.last_reply_position, last_reply_at = excluded.last_reply_at;
+    INSERT INTO thread_participants AS p (room_id, thread_id, user_id, tenant_id, replies, first_reply_id)
+    SELECT p_room, m.thread_id, m.user_id, p_tenant, count(*), (array_agg(m.id ORDER BY m.id))[1]
+      FROM messages m
+     WHERE m.room_id = p_room AND m.id = ANY (p_messages) AND m.thread_id IS NOT NULL AND m.user_id IS NOT NULL
+     GROUP BY m.thread_id, m.user_id
+    ON CONFLICT (room_id, thread_id, user_id) DO UPDATE SET replies = p.replies + excluded.replies;
+END $$;
+
+CREATE TYPE chat_thread_summary AS (
+    refusal text, thread_id uuid, reply_count bigint, participants uuid[], participant_count bigint, last_reply_id uuid,
+    last_reply_position bigint, last_reply_at timestamptz
+);
+
+CREATE FUNCTION chat_thread_summaries(p_tenant uuid, p_actor uuid, p_room uuid, p_threads uuid[], p_shown integer)
+RETURNS SETOF chat_thread_summary
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v record;
+    v_row chat_thread_summary;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NOT NULL THEN
+        v_row.refusal := v.refusal;
+        RETURN NEXT v_row;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, t.thread_id, t.reply_count, w.first[1:p_shown], w.number, t.last_reply_id,
+               t.last_reply_position, t.last_reply_at
+          FROM threads t
+          JOIN messages m ON m.room_id = p_room AND m.id = t.thread_id AND m.position > v.first_visible
+           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+          CROSS JOIN LATERAL (
+              SELECT array_agg(p.user_id ORDER BY p.first_reply_id) AS first, count(*) AS number
+                FROM thread_participants p WHERE p.room_id = p_room AND p.thread_id = t.thread_id
+          ) w
+         WHERE t.room_id = p_room AND t.thread_id = ANY (p_threads) AND t.reply_count > 0
+         ORDER BY t.thread_id;
+END $$;
+
+CREATE FUNCTION chat_thread_recount(p_tenant uuid, p_actor uuid, p_room uuid, p_threads uuid[], p_shown integer)
+RETURNS SETOF chat_thread_summary
+LANGUAGE plpgsql VOLATILE AS $$
+-- The same, message by message: what the counters are proved against.
+DECLARE
+    v record;
+    v_row chat_thread_summary;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NOT NULL THEN
+        v_row.refusal := v.refusal;
+        RETURN NEXT v_row;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, root.id, count(*),
+               (SELECT array_agg(a.user_id ORDER BY a.first) FROM (
+                    SELECT x.user_id, (array_agg(x.id ORDER BY x.id))[1] AS first FROM messages x
+                     WHERE x.room_id = p_room AND x.thread_id = root.id AND x.deleted_at IS NULL AND x.user_id IS NOT NULL
+                     GROUP BY x.user_id ORDER BY 2 LIMIT p_shown) a),
+               count(DISTINCT m.user_id), (array_agg(m.id ORDER BY m.id DESC))[1], max(m.position),
+               (array_agg(m.created_at ORDER BY m.id DESC))[1]
+          FROM messages root JOIN messages m ON m.room_id = p_room AND m.thread_id = root.id AND m.deleted_at IS NULL
+         WHERE root.room_id = p_room AND root.id = ANY (p_threads) AND root.position > v.first_visible
+           AND NOT (v.is_guest AND root.message_type = 'robot' AND NOT root.is_robot_visible_to_guests)
+         GROUP BY root.id
+         ORDER BY root.id;
+END $$;
+
+CREATE FUNCTION chat_room_threads(p_tenant uuid, p_actor uuid, p_room uuid, p_below uuid, p_limit integer, p_shown integer)
+RETURNS SETOF chat_thread_summary
+LANGUAGE plpgsql VOLATILE AS $$
+-- The room's threads whose last reply is below a place, newest first.
+DECLARE
+    v record;
+    v_row chat_thread_summary;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NOT NULL THEN
+        v_row.refusal := v.refusal;
+        RETURN NEXT v_row;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, t.thread_id, t.reply_count, w.first[1:p_shown], w.number, t.last_reply_id,
+               t.last_reply_position, t.last_reply_at
+          FROM (SELECT * FROM threads x
+                 WHERE x.room_id = p_room AND x.reply_count > 0 AND x.last_reply_id < p_below
+                   AND EXISTS (SELECT FROM messages m
+                                WHERE m.room_id = p_room AND m.id = x.thread_id AND m.position > v.first_visible
+                                  AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests))
+                 ORDER BY x.last_reply_id DESC LIMIT p_limit) t
+          CROSS JOIN LATERAL (
+              SELECT array_agg(p.user_id ORDER BY p.first_reply_id) AS first, count(*) AS number
+                FROM thread_participants p WHERE p.room_id = p_room AND p.thread_id = t.thread_id
+          ) w
+         ORDER BY t.last_reply_id DESC;
+END $$;
+
+CREATE FUNCTION chat_thread_unread(p_tenant uuid, p_actor uuid)
+RETURNS TABLE (room_id uuid, thread_id uuid, unread bigint, last_read_position bigint, muted boolean)
+LANGUAGE plpgsql VOLATILE AS $$
+-- Only threads with a reply after the mark are counted, each from the mark on.
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT f.room_id, f.thread_id,
+               CASE WHEN t.last_reply_position > greatest(f.last_read_position, s.visible_from) THEN (
+                   SELECT count(*) FROM messages m
+                    WHERE m.room_id = f.room_id AND m.thread_id = f.thread_id AND m.id > f.last_read_id
+                      AND m.position > s.visible_from AND m.deleted_at IS NULL AND m.message_type <> 'system'
+                      AND m.user_id IS DISTINCT FROM p_actor
+                      AND NOT (s.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests))
+               ELSE 0 END,
+               f.last_read_position, f.muted
+          FROM thread_follows f
+          JOIN room_users s ON s.room_id = f.room_id AND s.user_id = p_actor AND s.status IN ('active', 'muted')
+          JOIN rooms r ON r.id = f.room_id AND r.tenant_id = p_tenant AND r.deleted_at IS NULL
+          LEFT JOIN threads t ON t.room_id = f.room_id AND t.thread_id = f.thread_id
+         WHERE f.user_id = p_actor
+           AND EXISTS (SELECT FROM messages m
+                        WHERE m.room_id = f.room_id AND m.id = f.thread_id
+                          AND (s.can_see_history OR m.position > s.visible_from)
+                          AND NOT (s.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests))
+         ORDER BY f.room_id, f.thread_id;
+END $$;
+
+CREATE FUNCTION chat_thread_unread_recount(p_tenant uuid, p_actor uuid)
+RETURNS TABLE (room_id uuid, thread_id uuid, unread bigint, last_read_position bigint, muted boolean)
+LANGUAGE plpgsql VOLATILE AS $$
+-- The same by the domain's sentence, of positions alone.
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT f.room_id, f.thread_id, count(m.id), f.last_read_position, f.muted
+          FROM thread_follows f
+          JOIN room_users s ON s.room_id = f.room_id AND s.user_id = f.user_id AND s.status IN ('active', 'muted')
+          JOIN rooms r ON r.id = f.room_id AND r.tenant_id = p_tenant AND r.deleted_at IS NULL
+          JOIN messages root ON root.room_id = f.room_id AND root.id = f.thread_id
+           AND (s.can_see_history OR root.position > s.visible_from)
+           AND NOT (s.role = 'guest' AND root.message_type = 'robot' AND NOT root.is_robot_visible_to_guests)
+          LEFT JOIN messages m ON m.room_id = f.room_id AND m.thread_id = f.thread_id
+           AND m.position > f.last_read_position AND m.position > s.visible_from AND m.deleted_at IS NULL
+           AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM f.user_id
+           AND NOT (s.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+         WHERE f.user_id = p_actor
+         GROUP BY f.room_id, f.thread_id, f.user_id
+         ORDER BY f.room_id, f.thread_id;
+END $$;
+
+CREATE FUNCTION chat_thread_seat(p_tenant uuid, p_actor uuid, p_room uuid, p_thread uuid,
+    OUT refusal text, OUT first_visible bigint, OUT is_guest boolean)
+LANGUAGE plpgsql VOLATILE AS $$
+-- Holds the actor's seat and looks at the thread's first message.
+DECLARE
+    v_seat record;
+    v_root record;
+BEGIN
+    SELECT m.status, m.role, m.can_see_history, m.visible_from INTO v_seat
+      FROM room_users m JOIN rooms r ON r.id = m.room_id
+     WHERE m.room_id = p_room AND m.user_id = p_actor AND r.tenant_id = p_tenant AND r.deleted_at IS NULL
+       FOR NO KEY UPDATE OF m;
+    IF NOT FOUND OR v_seat.status NOT IN ('active', 'muted') THEN
+        PERFORM FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+        refusal := CASE WHEN FOUND THEN 'not_a_member' ELSE 'room_not_found' END;
+        RETURN;
+    END IF;
+    first_visible := CASE WHEN v_seat.can_see_history THEN 0 ELSE v_seat.visible_from END;
+    is_guest := v_seat.role = 'guest';
+    SELECT m.thread_id INTO v_root FROM messages m
+     WHERE m.room_id = p_room AND m.id = p_thread AND m.deleted_at IS NULL AND m.position > first_visible
+       AND NOT (is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+    IF NOT FOUND THEN
+        refusal := 'thread_not_found';
+    ELSIF v_root.thread_id IS NOT NULL THEN
+        refusal := 'not_a_thread';
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_follow_thread(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_thread uuid, OUT refusal text, OUT follow thread_follows)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT s.refusal INTO refusal FROM chat_thread_seat(p_tenant, p_actor, p_room, p_thread) s;
+    IF refusal IS NOT NULL THEN RETURN; END IF;
+    INSERT INTO thread_follows (room_id, thread_id, user_id, tenant_id, last_read_position, last_read_id, created_at,
+                                updated_at)
+    SELECT p_room, p_thread, p_actor, p_tenant, greatest(m.position, t.last_reply_position),
+           coalesce(t.last_reply_id, p_thread), p_now, p_now
+      FROM messages m LEFT JOIN threads t ON t.room_id = p_room AND t.thread_id = p_thread
+     WHERE m.room_id = p_room AND m.id = p_thread
+    ON CONFLICT DO NOTHING;
+    SELECT f.* INTO follow FROM thread_follows f
+     WHERE f.room_id = p_room AND f.thread_id = p_thread AND f.user_id = p_actor;
+END $$;
+
+CREATE FUNCTION chat_unfollow_thread(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_thread uuid, OUT refusal text)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT s.refusal INTO refusal FROM chat_thread_seat(p_tenant, p_actor, p_room, p_thread) s;
+    IF refusal IS NULL THEN
+        DELETE FROM thread_follows f WHERE f.room_id = p_room AND f.thread_id = p_thread AND f.user_id = p_actor;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_mute_thread(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_thread uuid, p_muted boolean, OUT refusal text, OUT follow thread_follows)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT s.refusal INTO refusal FROM chat_thread_seat(p_tenant, p_actor, p_room, p_thread) s;
+    IF refusal IS NOT NULL THEN RETURN; END IF;
+    UPDATE thread_follows f SET muted = p_muted
+     WHERE f.room_id = p_room AND f.thread_id = p_thread AND f.user_id = p_actor
+    RETURNING f.* INTO follow;
+    IF NOT FOUND THEN refusal := 'not_following'; END IF;
+END $$;
+
+CREATE FUNCTION chat_mark_thread_read(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_thread uuid, p_message uuid, OUT refusal text, OUT follow thread_follows)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v record;
+    v_position bigint;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT s.* INTO v FROM chat_thread_seat(p_tenant, p_actor, p_room, p_thread) s;
+    refusal := v.refusal;
+    IF refusal IS NOT NULL THEN RETURN; END IF;
+    SELECT f.* INTO follow FROM thread_follows f
+     WHERE f.room_id = p_room AND f.thread_id = p_thread AND f.user_id = p_actor;
+    IF NOT FOUND THEN refusal := 'not_following'; RETURN; END IF;
+    SELECT m.position INTO v_position FROM messages m
+     WHERE m.room_id = p_room AND m.id = p_message AND (m.id = p_thread OR m.thread_id = p_thread)
+       AND m.position > v.first_visible
+       AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+    IF NOT FOUND THEN refusal := 'message_not_found'; RETURN; END IF;
+    IF v_position > follow.last_read_position THEN
+        UPDATE thread_follows f SET last_read_position = v_position, last_read_id = p_message
+         WHERE f.room_id = p_room AND f.thread_id = p_thread AND f.user_id = p_actor
+        RETURNING f.* INTO follow;
+    END IF;
+END $$;
+
+-- Robots' answers written in chunks (app/domain/answers.py): APPEND_RULES and END_RULES in their order.
+
+CREATE FUNCTION chat_append(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, p_offset integer, p_text text, OUT refusal text, OUT length integer)
+LANGUAGE plpgsql VOLATILE AS $$
+-- Holds the message alone: chunks are many, and others in the room need not wait for them.
+DECLARE
+    v_room record;
+    v_seat record;
+    v_message record;
+    v_first_visible bigint := 0;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT r.status INTO v_room FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+    IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
+    IF v_room.status <> 'active' THEN refusal := 'room_not_active'; RETURN; END IF;
+    IF p_actor IS NOT NULL THEN
+        SELECT m.status, m.role, CASE WHEN m.can_see_history THEN 0 ELSE m.visible_from END AS first_visible,
+               u.deleted_at IS NOT NULL OR u.account_status IN ('suspended', 'deactivated') AS is_barred
+          INTO v_seat
+          FROM room_users m JOIN users u ON u.id = m.user_id WHERE m.room_id = p_room AND m.user_id = p_actor;
+        IF NOT FOUND OR v_seat.status NOT IN ('active', 'muted') THEN refusal := 'not_a_member'; RETURN; END IF;
+        IF v_seat.is_barred THEN refusal := 'account_inactive'; RETURN; END IF;
+        v_first_visible := v_seat.first_visible;
+    END IF;
+    -- Judged before it is held: a refusal holds nothing.
+    SELECT m.user_id, m.message_type, m.is_robot_visible_to_guests INTO v_message
+      FROM messages m
+     WHERE m.room_id = p_room AND m.id = p_message AND m.deleted_at IS NULL AND m.position > v_first_visible;
+    IF NOT FOUND THEN refusal := 'message_not_found'; RETURN; END IF;
+    IF p_actor IS NOT NULL THEN
+        IF v_seat.role = 'guest' AND v_message.message_type = 'robot' AND NOT v_message.is_robot_visible_to_guests THEN
+            refusal := 'message_not_found'; RETURN;
+        END IF;
+        IF v_message.user_id IS DISTINCT FROM p_actor THEN refusal := 'not_the_author'; RETURN; END IF;
+    END IF;
+    SELECT m.content, m.delivery_status INTO v_message FROM messages m
+     WHERE m.room_id = p_room AND m.id = p_message AND m.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN refusal := 'message_not_found'; RETURN; END IF;
+    IF v_message.delivery_status <> 'streaming' THEN refusal := 'not_streaming'; RETURN; END IF;
+
+    length := char_length(v_message.content);
+    IF length <> p_offset THEN
+        IF substr(v_message.content, p_offset + 1, char_length(p_text)) <> p_text THEN
+            refusal := 'chunk_out_of_place';
+        END IF;
+        RETURN;
+    END IF;
+    UPDATE messages m SET content = m.content || p_text WHERE m.room_id = p_room AND m.id = p_message;
+    length := length + char_length(p_text);
+END $$;
+
+CREATE FUNCTION chat_end_answer(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, p_length integer, p_error text, OUT altered chat_message, OUT event_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+-- Ends an answer: failed where there is an error, else delivered.
+DECLARE
+    v_room record;
+    v_seat record;
+    v_message messages;
+    v_first_visible bigint := 0;
+    v_end text := CASE WHEN p_error IS NULL THEN 'delivered' ELSE 'failed' END;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT r.status, r.revision INTO v_room
+      FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN altered.content := 'room_not_found'; RETURN; END IF;
+    IF v_room.status <> 'active' THEN altered.content := 'room_not_active'; RETURN; END IF;
+    IF p_actor IS NOT NULL THEN
+        SELECT m.status, m.role, CASE WHEN m.can_see_history THEN 0 ELSE m.visible_from END AS first_visible,
+               u.deleted_at IS NOT NULL OR u.account_status IN ('suspended', 'deactivated') AS is_barred
+          INTO v_seat
+          FROM room_users m JOIN users u ON u.id = m.user_id
+         WHERE m.room_id = p_room AND m.user_id = p_actor FOR NO KEY UPDATE OF m;
+        IF NOT FOUND OR v_seat.status NOT IN ('active', 'muted') THEN altered.content := 'not_a_member'; RETURN; END IF;
+        IF v_seat.is_barred THEN altered.content := 'account_inactive'; RETURN; END IF;
+        v_first_visible := v_seat.first_visible;
+    END IF;
+    SELECT * INTO v_message FROM messages m
+     WHERE m.room_id = p_room AND m.id = p_message AND m.deleted_at IS NULL AND m.position > v_first_visible;
+    IF NOT FOUND THEN altered.content := 'message_not_found'; RETURN; END IF;
+    IF p_actor IS NOT NULL THEN
+        IF v_seat.role = 'guest' AND v_message.message_type = 'robot' AND NOT v_message.is_robot_visible_to_guests THEN
+            altered.content := 'message_not_found'; RETURN;
+        END IF;
+        IF v_message.user_id IS DISTINCT FROM p_actor THEN altered.content := 'not_the_author'; RETURN; END IF;
+    END IF;
+    SELECT * INTO v_message FROM messages m WHERE m.room_id = p_room AND m.id = p_message FOR NO KEY UPDATE;
+
+    IF v_message.delivery_status <> v_end THEN
+        IF v_message.delivery_status <> 'streaming' THEN altered.content := 'not_streaming'; RETURN; END IF;
+        IF p_error IS NULL AND p_length <> char_length(v_message.content) THEN
+            altered.content := 'chunk_out_of_place'; RETURN;
+        END IF;
+        IF p_error IS NULL AND v_message.content = '' THEN altered.content := 'empty_content'; RETURN; END IF;
+        UPDATE messages m
+           SET delivery_status = v_end,
+               metadata = CASE WHEN p_error IS NULL THEN m.metadata
+                               ELSE m.metadata || jsonb_build_object('error', p_error) END
+         WHERE m.room_id = p_room AND m.id = p_message
+        RETURNING m.* INTO v_message;
+        event_revision := v_room.revision + 1;
+        UPDATE rooms r SET revision = event_revision WHERE r.id = p_room;
+        INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
+        VALUES (p_room, event_revision, p_tenant, 'message.finished', p_message, p_actor, p_correlation, p_now);
+    END IF;
+    altered.id := v_message.id;
+    altered.position := v_message.position;
+    altered.user_id := v_message.user_id;
+    altered.content := v_message.content;
+    altered.created_at := v_message.created_at;
+    altered.rest := chat_rest_of(v_message);
+END $$;
+
+CREATE FUNCTION chat_fail_stale(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
+    p_older_than timestamptz, p_error text, p_limit integer)
+RETURNS TABLE (failed_room_id uuid, failed_message_id uuid, event_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+-- A batch of answers nobody writes on. Their rooms are locked in key order before they are.
+DECLARE
+    v_ids uuid[];
+    v_rooms uuid[];
+    v_revisions bigint[];
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT array_agg(stale.id), array_agg(DISTINCT stale.room_id) INTO v_ids, v_rooms FROM (
+        SELECT m.id, m.room_id FROM messages m
+         WHERE m.tenant_id = p_tenant AND m.delivery_status = 'streaming' AND m.deleted_at IS NULL
+           AND m.updated_at < p_older_than
+         ORDER BY m.id LIMIT p_limit) stale;
+    PERFORM FROM rooms r WHERE r.id = ANY (v_rooms) ORDER BY r.id FOR NO KEY UPDATE;
+    WITH ended AS (
+        UPDATE messages m
+           SET delivery_status = 'failed', metadata = m.metadata || jsonb_build_object('error', p_error)
+         WHERE m.tenant_id = p_tenant AND m.room_id = ANY (v_rooms) AND m.id = ANY (v_ids)
+           AND m.delivery_status = 'streaming' AND m.deleted_at IS NULL AND m.updated_at < p_older_than
+        RETURNING m.room_id, m.id
+    )
+    SELECT array_agg(e.room_id ORDER BY e.id), array_agg(e.id ORDER BY e.id) INTO v_rooms, v_ids FROM ended e;
+    IF v_ids IS NULL THEN RETURN; END IF;
+    v_revisions := chat_record(p_tenant, p_actor, p_correlation, p_now, v_rooms,
+                               array_fill('message.finished'::text, ARRAY[cardinality(v_ids)]), v_ids,
+                               array_fill(NULL::uuid, ARRAY[cardinality(v_ids)]));
+    RETURN QUERY SELECT e.room_id, e.id, e.revision FROM unnest(v_rooms, v_ids, v_revisions) AS e (room_id, id, revision);
+END $$;
+
+-- Drafts (app/domain/drafts.py): a user's own, of rooms they sit in.
+
+CREATE FUNCTION chat_find_draft(p_tenant uuid, p_actor uuid, p_room uuid, p_thread uuid,
+    OUT refusal text, OUT draft drafts)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    SELECT v.refusal INTO refusal FROM chat_view_of(p_tenant, p_actor, p_room) v;
+    IF refusal IS NULL THEN
+        SELECT d.* INTO draft FROM drafts d
+         WHERE d.user_id = p_actor AND d.room_id = p_room AND d.thread_id = p_thread;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_my_drafts(p_tenant uuid, p_actor uuid, p_after_room uuid, p_after_thread uuid, p_limit integer)
+RETURNS SETOF drafts
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT d.* FROM drafts d
+         WHERE d.user_id = p_actor AND d.tenant_id = p_tenant AND (d.room_id, d.thread_id) > (p_after_room, p_after_thread)
+           AND EXISTS (SELECT FROM reading_seats s WHERE s.room_id = d.room_id AND s.user_id = p_actor)
+         ORDER BY d.room_id, d.thread_id LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_save_draft(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_thread uuid, p_content text, p_metadata text, p_expected_version bigint, OUT refusal text, OUT draft drafts)
+LANGUAGE plpgsql VOLATILE AS $$
+-- Two saves of one draft meet at the seat, which the thread's check holds as well.
+DECLARE
+    v_version bigint;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT s.refusal INTO refusal FROM chat_thread_seat(p_tenant, p_actor, p_room, p_thread) s;
+    IF p_thread = '00000000-0000-0000-0000-000000000000' AND refusal = 'thread_not_found' THEN refusal := NULL; END IF;
+    IF refusal IS NOT NULL THEN RETURN; END IF;
+    SELECT d.version INTO v_version FROM drafts d
+     WHERE d.user_id = p_actor AND d.room_id = p_room AND d.thread_id = p_thread FOR NO KEY UPDATE;
+    IF p_expected_version <> coalesce(v_version, 0) THEN refusal := 'stale_version'; RETURN; END IF;
+    IF p_content = '' THEN
+        DELETE FROM drafts d WHERE d.user_id = p_actor AND d.room_id = p_room AND d.thread_id = p_thread;
+    ELSE
+        INSERT INTO drafts AS d (user_id, room_id, thread_id, tenant_id, content, metadata, created_at, updated_at)
+        VALUES (p_actor, p_room, p_thread, p_tenant, p_content, p_metadata::jsonb, p_now, p_now)
+        ON CONFLICT (user_id, room_id, thread_id) DO UPDATE
+           SET content = excluded.content, metadata = excluded.metadata, version = d.version + 1
+        RETURNING d.* INTO draft;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_delete_draft(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_thread uuid) RETURNS boolean
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    DELETE FROM drafts d
+     WHERE d.user_id = p_actor AND d.room_id = p_room AND d.thread_id = p_thread AND d.tenant_id = p_tenant;
+    RETURN FOUND;
+END $$;
+
+-- Messages to be sent later (app/domain/schedule.py).
+
+CREATE FUNCTION chat_schedule(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid, p_id uuid,
+    p_key text, p_hash bytea, p_type text, p_content text, p_metadata text, p_reply_to uuid, p_thread uuid,
+    p_due_at timestamptz, OUT refusal text, OUT is_repeat boolean, OUT scheduled scheduled_messages)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_room record;
+    v_seat record;
+    v_hash bytea;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    is_repeat := false;
+    SELECT r.status INTO v_room FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+    IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
+    -- Two with one key meet at the seat of their sender.
+    SELECT m.status, u.deleted_at IS NOT NULL OR u.account_status IN ('suspended', 'deactivated') AS is_barred
+      INTO v_seat
+      FROM room_users m JOIN users u ON u.id = m.user_id
+     WHERE m.room_id = p_room AND m.user_id = p_actor FOR NO KEY UPDATE OF m;
+    SELECT s.body_hash INTO v_hash FROM scheduled_messages s
+     WHERE s.room_id = p_room AND s.client_key = p_key AND s.user_id = p_actor;
+    IF FOUND THEN
+        IF v_hash <> p_hash THEN refusal := 'client_key_reused'; RETURN; END IF;
+        is_repeat := true;
+        SELECT s.* INTO scheduled FROM scheduled_messages s
+         WHERE s.room_id = p_room AND s.client_key = p_key AND s.user_id = p_actor;
+        RETURN;
+    END IF;
+    IF v_room.status <> 'active' THEN refusal := 'room_not_active'; RETURN; END IF;
+    IF v_seat.status IS NULL OR v_seat.status NOT IN ('active', 'muted') THEN refusal := 'not_a_member'; RETURN; END IF;
+    IF v_seat.is_barred THEN refusal := 'account_inactive'; RETURN; END IF;
+    INSERT INTO scheduled_messages AS s (id, tenant_id, room_id, user_id, client_key, message_type, content, metadata,
+        reply_to_message_id, thread_id, due_at, ready_at, created_at, updated_at, body_hash)
+    VALUES (p_id, p_tenant, p_room, p_actor, p_key, p_type, p_content, p_metadata::jsonb, p_reply_to, p_thread, p_due_at,
+        p_due_at, p_now, p_now, p_hash)
+    RETURNING s.* INTO scheduled;
+END $$;
+
+CREATE FUNCTION chat_find_scheduled(p_tenant uuid, p_actor uuid, p_id uuid) RETURNS SETOF scheduled_messages
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT s.* FROM scheduled_messages s
+         WHERE s.id = p_id AND s.tenant_id = p_tenant AND (p_actor IS NULL OR s.user_id = p_actor);
+END $$;
+
+CREATE FUNCTION chat_my_scheduled(p_tenant uuid, p_actor uuid, p_status text, p_after_due timestamptz, p_after_id uuid,
+    p_limit integer)
+RETURNS SETOF scheduled_messages
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT s.* FROM scheduled_messages s
+         WHERE s.user_id = p_actor AND s.tenant_id = p_tenant AND (s.due_at, s.id) > (p_after_due, p_after_id)
+           AND (p_status IS NULL OR s.status = p_status)
+         ORDER BY s.due_at, s.id LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_change_scheduled(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_id uuid,
+    p_due_at timestamptz, OUT refusal text, OUT scheduled scheduled_messages)
+LANGUAGE plpgsql VOLATILE AS $$
+-- Another time, or none: cancelled.
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT s.* INTO scheduled FROM scheduled_messages s
+     WHERE s.id = p_id AND s.tenant_id = p_tenant AND (p_actor IS NULL OR s.user_id = p_actor) FOR NO KEY UPDATE;
+    IF NOT FOUND THEN refusal := 'scheduled_not_found'; RETURN; END IF;
+    IF scheduled.status <> 'pending' THEN refusal := 'not_pending'; RETURN; END IF;
+    UPDATE scheduled_messages s
+       SET status = CASE WHEN p_due_at IS NULL THEN 'cancelled' ELSE 'pending' END,
+           due_at = coalesce(p_due_at, s.due_at), ready_at = coalesce(p_due_at, s.ready_at),
+           attempts = CASE WHEN p_due_at IS NULL THEN s.attempts ELSE 0 END,
+           error = CASE WHEN p_due_at IS NULL THEN s.error END
+     WHERE s.id = p_id
+    RETURNING s.* INTO scheduled;
+END $$;
+
+CREATE FUNCTION chat_claim_due(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_limit integer,
+    p_until timestamptz)
+RETURNS SETOF scheduled_messages
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    RETURN QUERY
+        WITH due AS (
+            SELECT s.id FROM scheduled_messages s
+             WHERE s.tenant_id = p_tenant AND s.status IN ('pending', 'claimed') AND s.ready_at <= p_now
+             ORDER BY s.ready_at, s.id LIMIT p_limit FOR NO KEY UPDATE SKIP LOCKED
+        ), claimed AS (
+            UPDATE scheduled_messages s
+               SET status = 'claimed', attempts = s.attempts + 1, claimed_until = p_until, ready_at = p_until
+              FROM due WHERE s.id = due.id
+            RETURNING s.*
+        )
+        SELECT * FROM claimed c ORDER BY c.due_at, c.id;
+END $$;
+
+CREATE FUNCTION chat_settle_scheduled(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_id uuid,
+    p_attempt integer, p_status text, p_message uuid, p_error text, p_ready_at timestamptz) RETURNS boolean
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    UPDATE scheduled_messages s
+       SET status = p_status, message_id = p_message, error = p_error, claimed_until = NULL,
+           ready_at = coalesce(p_ready_at, s.ready_at)
+     WHERE s.id = p_id AND s.tenant_id = p_tenant AND s.status = 'claimed' AND s.attempts = p_attempt;
+    RETURN FOUND;
+END $$;
+
 -- Messages written elsewhere (app/domain/imports.py).
 
 CREATE FUNCTION chat_take_in(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
@@ -2800,6 +3607,7 @@ BEGIN
       FROM unnest(v_new, message_ids) WITH ORDINALITY AS f (n, id, nth)
       JOIN unnest(p_users, p_contents, p_types, p_metadata, p_reply_keys, p_thread_keys, p_times)
            WITH ORDINALITY AS b (user_id, content, kind, metadata, reply_key, thread_key, at, n) USING (n);
+    PERFORM chat_threads_imported(p_tenant, p_room, message_ids);
     INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, user_id, actor_id, correlation_id, created_at)
     SELECT p_room, v_room.revision + s.nth, p_tenant, 'member.joined', NULL, s.id, p_actor, p_correlation, p_now
       FROM unnest(seated) WITH ORDINALITY AS s (id, nth)
@@ -2895,6 +3703,7 @@ CREATE TRIGGER touch BEFORE UPDATE OF metadata, user_id, message_type, content, 
 CREATE FUNCTION chat_keep_messages() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO messages_history (changed_at, operation_type, changed_by, correlation_id,
         metadata, id, room_id, tenant_id, position, user_id, message_type, content, delivery_status, robot_id,
         robot_response_to, is_robot_visible_to_guests, reply_to_message_id, thread_id, is_edited, edited_at,
@@ -2920,6 +3729,7 @@ CREATE TRIGGER touch BEFORE UPDATE OF email, username, external_id, first_name, 
 CREATE FUNCTION chat_keep_users() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO users_history (changed_at, operation_type, changed_by, correlation_id,
         id, tenant_id, email, username, external_id, first_name, last_name, display_name, avatar_url, account_type,
         account_status, is_email_verified, created_at, updated_at, deleted_at, email_key, username_key,
@@ -2945,6 +3755,7 @@ CREATE TRIGGER touch BEFORE UPDATE OF name, description, room_type, status, is_p
 CREATE FUNCTION chat_keep_rooms() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO rooms_history (changed_at, operation_type, changed_by, correlation_id,
         id, tenant_id, name, description, room_type, status, is_private, guest_access_allowed, max_participants,
         created_by, parent_room_id, escalation_level, issue_id, issue_description, external_id, settings,
@@ -2969,6 +3780,7 @@ CREATE TRIGGER touch BEFORE UPDATE OF theme, notifications_enabled, preferences,
 CREATE FUNCTION chat_keep_user_settings() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO user_settings_history (changed_at, operation_type, changed_by, correlation_id,
         user_id, tenant_id, theme, notifications_enabled, preferences, version, created_at, updated_at)
     VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
@@ -2982,12 +3794,16 @@ CREATE TRIGGER history AFTER DELETE OR UPDATE OF theme, notifications_enabled, p
 CREATE TRIGGER touch BEFORE UPDATE OF status, last_seen_at, custom_status, custom_status_expires_at
     ON user_status FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
+CREATE TRIGGER touch BEFORE UPDATE OF metadata, content, version
+    ON drafts FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
 CREATE TRIGGER touch BEFORE UPDATE OF owner_id, name, mime_type, size, url, thumbnail_url, preview_available, deleted_at
     ON files FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
 CREATE FUNCTION chat_keep_files() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO files_history (changed_at, operation_type, changed_by, correlation_id,
         id, tenant_id, room_id, owner_id, message_id, name, mime_type, size, url, storage_key, checksum,
         thumbnail_url, preview_available, status, expires_at, created_at, updated_at, deleted_at)
@@ -3010,6 +3826,7 @@ CREATE TRIGGER touch BEFORE UPDATE OF role, status, can_send_messages, can_invit
 CREATE FUNCTION chat_keep_room_users() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO room_users_history (changed_at, operation_type, changed_by, correlation_id,
         room_id, user_id, tenant_id, role, status, can_send_messages, can_invite_others, can_see_history,
         visible_from, notify_level, joined_at, left_at, muted_until, ban_reason, last_read_position,
@@ -3026,5 +3843,12 @@ END $$;
 CREATE TRIGGER history AFTER DELETE OR UPDATE OF role, status, can_send_messages, can_invite_others, can_see_history, notify_level, joined_at, left_at,
         muted_until, ban_reason
     ON room_users FOR EACH ROW EXECUTE FUNCTION chat_keep_room_users();
+
+CREATE TRIGGER touch BEFORE UPDATE OF metadata, room_id, user_id, client_key, message_type, content, reply_to_message_id, thread_id, due_at,
+        ready_at, status, attempts, claimed_until, message_id, error, body_hash
+    ON scheduled_messages FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE TRIGGER touch BEFORE UPDATE OF muted
+    ON thread_follows FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
 INSERT INTO tenants (id, slug, name) VALUES ('00000000-0000-7000-8000-000000000001', 'default', 'Default');

@@ -1,11 +1,16 @@
 -- Made by alembic/write_initial.py from the tables; frozen with the first release.
 
 DROP TABLE
+    threads,
+    thread_participants,
+    thread_follows,
+    scheduled_messages,
     room_users,
     room_events,
     message_keys,
     invitations,
     files,
+    drafts,
     user_status,
     user_settings,
     user_blocks,

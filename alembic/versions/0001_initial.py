@@ -26,6 +26,10 @@ _FUNCTIONS = (
     "messaging",
     "files",
     "reading",
+    "threads",
+    "answers",
+    "drafts",
+    "schedule",
     "imports",
     "months",
 )

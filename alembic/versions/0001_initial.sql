@@ -72,7 +72,7 @@ CREATE TABLE messages (
     deleted_at TIMESTAMP WITH TIME ZONE,
     countable BIGINT NOT NULL,
     CONSTRAINT pk_messages PRIMARY KEY (room_id, id),
-    CONSTRAINT ck_messages_says_something CHECK (content <> '' OR message_type IN ('image', 'file') OR deleted_at IS NOT NULL),
+    CONSTRAINT ck_messages_says_something CHECK (content <> '' OR message_type IN ('image', 'file') OR delivery_status IN ('streaming', 'failed') OR deleted_at IS NOT NULL),
     CONSTRAINT ck_messages_position CHECK (position >= 1),
     CONSTRAINT ck_messages_message_type CHECK (message_type IN ('text', 'image', 'file', 'robot', 'system', 'graph')),
     CONSTRAINT ck_messages_delivery_status CHECK (delivery_status IN ('streaming', 'batch-delay', 'delivered', 'failed')),
@@ -81,6 +81,7 @@ CREATE TABLE messages (
 CREATE INDEX ix_messages_author ON messages (user_id, id);
 CREATE INDEX ix_messages_hidden_from_guests ON messages (room_id, id) INCLUDE (user_id) WHERE message_type = 'robot' AND NOT is_robot_visible_to_guests AND deleted_at IS NULL;
 CREATE INDEX ix_messages_robot ON messages (robot_id, id) WHERE robot_id IS NOT NULL;
+CREATE INDEX ix_messages_streaming ON messages (tenant_id, id) WHERE delivery_status = 'streaming' AND deleted_at IS NULL;
 CREATE INDEX ix_messages_thread ON messages (room_id, thread_id, id) WHERE thread_id IS NOT NULL;
 CREATE INDEX ix_messages_type ON messages (room_id, message_type, id) WHERE deleted_at IS NULL;
 CREATE INDEX ix_messages_uncounted ON messages (room_id, id) INCLUDE (user_id) WHERE deleted_at IS NOT NULL AND message_type <> 'system';
@@ -390,6 +391,23 @@ CREATE TABLE user_status (
 );
 CREATE INDEX ix_user_status_presence ON user_status (tenant_id, last_seen_at, user_id) WHERE status <> 'offline';
 
+CREATE TABLE drafts (
+    metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
+    user_id UUID NOT NULL,
+    room_id UUID NOT NULL,
+    thread_id UUID DEFAULT '00000000-0000-0000-0000-000000000000' NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    content VARCHAR(100000) NOT NULL,
+    version BIGINT DEFAULT 1 NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_drafts PRIMARY KEY (user_id, room_id, thread_id),
+    CONSTRAINT fk_drafts_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_drafts_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_drafts_version CHECK (version >= 1)
+);
+CREATE INDEX ix_drafts_room ON drafts (room_id);
+
 CREATE TABLE files (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
     tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
@@ -487,7 +505,7 @@ CREATE TABLE room_events (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_room_events PRIMARY KEY (room_id, revision),
     CONSTRAINT fk_room_events_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.archived', 'room.reopened', 'room.closed', 'room.deleted', 'member.invited', 'member.joined', 'member.left', 'member.removed', 'member.banned', 'member.unbanned', 'member.changed', 'invitation.closed', 'message.sent', 'message.edited', 'message.deleted', 'file.renamed', 'file.deleted')),
+    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.archived', 'room.reopened', 'room.closed', 'room.deleted', 'member.invited', 'member.joined', 'member.left', 'member.removed', 'member.banned', 'member.unbanned', 'member.changed', 'invitation.closed', 'message.sent', 'message.edited', 'message.deleted', 'file.renamed', 'file.deleted', 'message.finished')),
     CONSTRAINT ck_room_events_revision CHECK (revision >= 1)
 );
 
@@ -533,6 +551,84 @@ CREATE INDEX ix_room_users_banned ON room_users (room_id, user_id) WHERE status 
 CREATE INDEX ix_room_users_seated_by_room ON room_users (room_id, user_id) WHERE status IN ('active', 'muted');
 CREATE INDEX ix_room_users_seated_by_user ON room_users (user_id, room_id) WHERE status IN ('active', 'muted');
 CREATE INDEX ix_room_users_user ON room_users (user_id, room_id);
+
+CREATE TABLE scheduled_messages (
+    metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    room_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    client_key VARCHAR(128) NOT NULL,
+    message_type TEXT DEFAULT 'text' NOT NULL,
+    content VARCHAR(100000) NOT NULL,
+    reply_to_message_id UUID,
+    thread_id UUID,
+    due_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    ready_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    status TEXT DEFAULT 'pending' NOT NULL,
+    attempts INTEGER DEFAULT 0 NOT NULL,
+    claimed_until TIMESTAMP WITH TIME ZONE,
+    message_id UUID,
+    error VARCHAR(64),
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    body_hash BYTEA NOT NULL,
+    CONSTRAINT pk_scheduled_messages PRIMARY KEY (id),
+    CONSTRAINT uq_scheduled_messages_key UNIQUE (room_id, client_key, user_id),
+    CONSTRAINT fk_scheduled_messages_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_scheduled_messages_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_scheduled_messages_message_type CHECK (message_type IN ('text', 'image', 'file', 'robot', 'system', 'graph')),
+    CONSTRAINT ck_scheduled_messages_status CHECK (status IN ('pending', 'claimed', 'sent', 'failed', 'cancelled')),
+    CONSTRAINT ck_scheduled_messages_attempts CHECK (attempts >= 0 AND attempts <= 1000000)
+);
+CREATE INDEX ix_scheduled_messages_mine ON scheduled_messages (user_id, due_at, id);
+CREATE INDEX ix_scheduled_messages_ready ON scheduled_messages (tenant_id, ready_at, id) WHERE status IN ('pending', 'claimed');
+
+CREATE TABLE thread_follows (
+    room_id UUID NOT NULL,
+    thread_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    last_read_position BIGINT DEFAULT 0 NOT NULL,
+    muted BOOLEAN DEFAULT false NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    last_read_id UUID DEFAULT '00000000-0000-0000-0000-000000000000' NOT NULL,
+    CONSTRAINT pk_thread_follows PRIMARY KEY (room_id, thread_id, user_id),
+    CONSTRAINT fk_thread_follows_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_thread_follows_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_thread_follows_last_read_position CHECK (last_read_position >= 0)
+);
+CREATE INDEX ix_thread_follows_user ON thread_follows (user_id, room_id, thread_id);
+
+CREATE TABLE thread_participants (
+    room_id UUID NOT NULL,
+    thread_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    replies BIGINT NOT NULL,
+    first_reply_id UUID NOT NULL,
+    CONSTRAINT pk_thread_participants PRIMARY KEY (room_id, thread_id, user_id),
+    CONSTRAINT fk_thread_participants_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_thread_participants_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_thread_participants_replies CHECK (replies >= 1)
+);
+CREATE INDEX ix_thread_participants_user ON thread_participants (user_id);
+
+CREATE TABLE threads (
+    room_id UUID NOT NULL,
+    thread_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    reply_count BIGINT NOT NULL,
+    last_reply_id UUID,
+    last_reply_position BIGINT DEFAULT 0 NOT NULL,
+    last_reply_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_threads PRIMARY KEY (room_id, thread_id),
+    CONSTRAINT fk_threads_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_threads_reply_count CHECK (reply_count >= 0),
+    CONSTRAINT ck_threads_last_reply_position CHECK (last_reply_position >= 0)
+);
+CREATE INDEX ix_threads_last_reply ON threads (room_id, last_reply_id) WHERE reply_count > 0;
 
 -- The foreign keys of every leaf of every month, in the order they are made.
 CREATE FUNCTION chat_leaf_keys() RETURNS TABLE (n integer, parent text, foreign_key text, definition text)

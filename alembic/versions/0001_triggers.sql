@@ -7,6 +7,7 @@ CREATE TRIGGER touch BEFORE UPDATE OF metadata, user_id, message_type, content, 
 CREATE FUNCTION chat_keep_messages() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO messages_history (changed_at, operation_type, changed_by, correlation_id,
         metadata, id, room_id, tenant_id, position, user_id, message_type, content, delivery_status, robot_id,
         robot_response_to, is_robot_visible_to_guests, reply_to_message_id, thread_id, is_edited, edited_at,
@@ -32,6 +33,7 @@ CREATE TRIGGER touch BEFORE UPDATE OF email, username, external_id, first_name, 
 CREATE FUNCTION chat_keep_users() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO users_history (changed_at, operation_type, changed_by, correlation_id,
         id, tenant_id, email, username, external_id, first_name, last_name, display_name, avatar_url, account_type,
         account_status, is_email_verified, created_at, updated_at, deleted_at, email_key, username_key,
@@ -57,6 +59,7 @@ CREATE TRIGGER touch BEFORE UPDATE OF name, description, room_type, status, is_p
 CREATE FUNCTION chat_keep_rooms() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO rooms_history (changed_at, operation_type, changed_by, correlation_id,
         id, tenant_id, name, description, room_type, status, is_private, guest_access_allowed, max_participants,
         created_by, parent_room_id, escalation_level, issue_id, issue_description, external_id, settings,
@@ -81,6 +84,7 @@ CREATE TRIGGER touch BEFORE UPDATE OF theme, notifications_enabled, preferences,
 CREATE FUNCTION chat_keep_user_settings() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO user_settings_history (changed_at, operation_type, changed_by, correlation_id,
         user_id, tenant_id, theme, notifications_enabled, preferences, version, created_at, updated_at)
     VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
@@ -94,12 +98,16 @@ CREATE TRIGGER history AFTER DELETE OR UPDATE OF theme, notifications_enabled, p
 CREATE TRIGGER touch BEFORE UPDATE OF status, last_seen_at, custom_status, custom_status_expires_at
     ON user_status FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
+CREATE TRIGGER touch BEFORE UPDATE OF metadata, content, version
+    ON drafts FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
 CREATE TRIGGER touch BEFORE UPDATE OF owner_id, name, mime_type, size, url, thumbnail_url, preview_available, deleted_at
     ON files FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
 CREATE FUNCTION chat_keep_files() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO files_history (changed_at, operation_type, changed_by, correlation_id,
         id, tenant_id, room_id, owner_id, message_id, name, mime_type, size, url, storage_key, checksum,
         thumbnail_url, preview_available, status, expires_at, created_at, updated_at, deleted_at)
@@ -122,6 +130,7 @@ CREATE TRIGGER touch BEFORE UPDATE OF role, status, can_send_messages, can_invit
 CREATE FUNCTION chat_keep_room_users() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
     INSERT INTO room_users_history (changed_at, operation_type, changed_by, correlation_id,
         room_id, user_id, tenant_id, role, status, can_send_messages, can_invite_others, can_see_history,
         visible_from, notify_level, joined_at, left_at, muted_until, ban_reason, last_read_position,
@@ -138,3 +147,10 @@ END $$;
 CREATE TRIGGER history AFTER DELETE OR UPDATE OF role, status, can_send_messages, can_invite_others, can_see_history, notify_level, joined_at, left_at,
         muted_until, ban_reason
     ON room_users FOR EACH ROW EXECUTE FUNCTION chat_keep_room_users();
+
+CREATE TRIGGER touch BEFORE UPDATE OF metadata, room_id, user_id, client_key, message_type, content, reply_to_message_id, thread_id, due_at,
+        ready_at, status, attempts, claimed_until, message_id, error, body_hash
+    ON scheduled_messages FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE TRIGGER touch BEFORE UPDATE OF muted
+    ON thread_follows FOR EACH ROW EXECUTE FUNCTION chat_touch();

@@ -42,6 +42,8 @@ class EventKind(StrEnum):
     MESSAGE_DELETED = "message.deleted"
     FILE_RENAMED = "file.renamed"
     FILE_DELETED = "file.deleted"
+    MESSAGE_FINISHED = "message.finished"
+    """A streamed answer has ended, delivered or failed."""
 
 
 class Change(Value):

@@ -38,6 +38,7 @@ RoomId = NewType("RoomId", _Either)
 MessageId = NewType("MessageId", _Either)
 FileId = NewType("FileId", _Either)
 InvitationId = NewType("InvitationId", _Either)
+ScheduledId = NewType("ScheduledId", _Either)
 
 DEFAULT_TENANT = TenantId(UUID("00000000-0000-7000-8000-000000000001"))
 """The tenant of an application that never mentions tenants (SPEC 1.7); its row is made by the first migration."""
@@ -47,6 +48,8 @@ NO_ID = UUID(int=0)
 
 HIGHEST_ID = UUID(int=2**128 - 1)
 """Above every real id: where a scan downwards begins."""
+NO_THREAD = MessageId(NO_ID)
+"""Stands for "no thread" where a key must hold one: a room's own draft."""
 
 _MILLISECOND_BITS = 80
 _VERSION_AND_VARIANT = (0x7 << 76) | (0b10 << 62)

@@ -25,8 +25,10 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from .actors import Actor
+from .answers import AnswerWriter
 from .blocks import BlockReader, Blocks, BlockWriter
 from .credentials import CredentialReader, Credentials, CredentialWriter
+from .drafts import DraftReader, Drafts, DraftWriter
 from .events import Change
 from .files.ports import FileReader, Files, FileWriter
 from .identity.ports import TenantReader, Tenants, UserReader, Users, UserWriter
@@ -35,6 +37,8 @@ from .invitations import InvitationReader, Invitations
 from .messaging.ports import MessageReader, Messages, MessageWriter
 from .reading import Reading, ReadingReader, ReadingWriter
 from .rooms.ports import RoomReader, Rooms
+from .schedule import Schedule, ScheduleReader, ScheduleWriter
+from .threads import ThreadReader, Threads, ThreadWriter
 
 
 class Clock(Protocol):
@@ -65,6 +69,14 @@ class UnitOfWork(Protocol):
     def messages(self) -> Messages: ...
     @property
     def reading(self) -> Reading: ...
+    @property
+    def threads(self) -> Threads: ...
+    @property
+    def drafts(self) -> Drafts: ...
+    @property
+    def schedule(self) -> Schedule: ...
+    @property
+    def answers(self) -> AnswerWriter: ...
     @property
     def imports(self) -> Imports: ...
     @property
@@ -106,6 +118,14 @@ class Once(Protocol):
     def reading(self) -> ReadingWriter: ...
     @property
     def files(self) -> FileWriter: ...
+    @property
+    def threads(self) -> ThreadWriter: ...
+    @property
+    def drafts(self) -> DraftWriter: ...
+    @property
+    def schedule(self) -> ScheduleWriter: ...
+    @property
+    def answers(self) -> AnswerWriter: ...
 
 
 class Reader(Protocol):
@@ -129,6 +149,12 @@ class Reader(Protocol):
     def reading(self) -> ReadingReader: ...
     @property
     def files(self) -> FileReader: ...
+    @property
+    def threads(self) -> ThreadReader: ...
+    @property
+    def drafts(self) -> DraftReader: ...
+    @property
+    def schedule(self) -> ScheduleReader: ...
 
 
 class Store(Protocol):

@@ -6,17 +6,18 @@ as UUID, UUID text or ULID text (SPEC 1.1), choices by name, plain text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from app.domain.actors import Actor
+from app.domain.documents import EMPTY, Document
 from app.domain.errors import Invalid
-from app.domain.ids import FileId, InvitationId, MessageId, RoomId, UserId
+from app.domain.ids import FileId, InvitationId, MessageId, RoomId, ScheduledId, UserId
 from app.domain.messaging import CONTENT_MAX, Edit
 from app.domain.pages import Cursor
 from app.domain.rooms import name_prefix
@@ -50,6 +51,10 @@ def message_id(value: MessageId | str, name: str = "message_id") -> MessageId:
 
 def file_id(value: FileId | str, name: str = "file_id") -> FileId:
     return FileId(_identified(value, name))
+
+
+def scheduled_id(value: ScheduledId | str, name: str = "scheduled_id") -> ScheduledId:
+    return ScheduledId(_identified(value, name))
 
 
 def _identified(value: UUID | str, name: str) -> UUID:
@@ -152,6 +157,18 @@ def content(value: str, longest: int = CONTENT_MAX) -> str:
     if len(said) > longest:
         raise Invalid.field("content", f"must be at most {longest} characters")
     return said
+
+
+def document(value: Mapping[str, Any] | None, name: str) -> Document:
+    """A JSON object; None is an empty one."""
+    if value is None:
+        return EMPTY
+    if not isinstance(value, Mapping):
+        raise Invalid.field(name, "must be a JSON object")
+    try:
+        return Document(value)
+    except ValueError as error:
+        raise Invalid.field(name, str(error)) from None
 
 
 def version(value: int | None) -> int | None:

@@ -11,9 +11,8 @@ from app.domain.messaging import (
     CONTENT_MAX,
     Draft,
     Message,
-    MessageNotFound,
     MessageType,
-    ReplyTargetNotFound,
+    MessageVersion,
     Sent,
     Thread,
 )
@@ -55,17 +54,11 @@ class MessagingService:
     async def reply(self, actor: Actor, room_id: RoomId | str, to_message_id: MessageId | str, draft: Draft) -> Sent:
         """Sends an answer to a message, in that message's thread if it has one (else in the draft's own).
 
-        Raises as `send`. The target is read first, also as a tombstone, so that a repeat is still recognised after
-        the target was deleted.
+        Raises as `send`, and repeats as it does.
         """
         wanted, target_id = arguments.room_id(room_id), arguments.message_id(to_message_id, "to_message_id")
         arguments.content(draft.content, self._longest)
-        try:
-            target = await self._store.reader(actor).messages.find(wanted, target_id, include_deleted=True)
-        except MessageNotFound:
-            raise ReplyTargetNotFound(message_id=str(target_id)) from None
-        answer = draft.changed(reply_to_message_id=target_id, thread_id=target.thread_id or draft.thread_id)
-        return await self._store.once(actor).messages.send(wanted, answer)
+        return await self._store.once(actor).messages.send(wanted, draft.changed(reply_to_message_id=target_id))
 
     @retrying
     async def edit(
@@ -112,6 +105,24 @@ class MessagingService:
         """One message; a deleted one, where asked for, as a tombstone. Raises `MessageNotFound`."""
         return await self._store.reader(actor).messages.find(
             arguments.room_id(room_id), arguments.message_id(message_id), include_deleted=include_deleted
+        )
+
+    async def versions(
+        self,
+        actor: Actor,
+        room_id: RoomId | str,
+        message_id: MessageId | str,
+        *,
+        after: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+    ) -> Page[MessageVersion]:
+        """What a message said before each edit, newest first; `newer` continues towards the oldest.
+
+        Whoever sees the message sees them; of a deleted one (its last content is among them) only the application
+        and who may delete any message. Raises `MessageNotFound`, `Invalid`, `InvalidCursor`.
+        """
+        return await self._store.reader(actor).messages.versions(
+            arguments.room_id(room_id), arguments.message_id(message_id), after=arguments.cursor(after), limit=limit
         )
 
     async def history(

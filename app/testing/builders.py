@@ -16,6 +16,7 @@ from app.domain.invitations import Invitation
 from app.domain.messaging import Draft, Message, MessageType
 from app.domain.rooms import NewRoom, Room, RoomType
 from app.domain.rooms.members import Membership, Role
+from app.domain.threads import ThreadFollow, ThreadUnread
 
 from .harness import START, ManualClock, ManualIds
 
@@ -126,6 +127,19 @@ CHECKSUM = "0" * 64
 def new_file(**fields: Any) -> NewFile:
     """A picture about to be uploaded."""
     return NewFile(**{"name": "picture.png", "mime_type": "image/png", "size": 5, **fields})
+
+
+def thread_follow(unread: ThreadUnread, user_id: UserId) -> ThreadFollow:
+    """The follow somebody's unread count of a thread was counted for."""
+    return ThreadFollow(
+        room_id=unread.room_id,
+        thread_id=unread.thread_id,
+        user_id=user_id,
+        last_read_position=unread.last_read_position,
+        muted=unread.muted,
+        created_at=START,
+        updated_at=START,
+    )
 
 
 def imported(user_id: UserId, **fields: Any) -> ImportedMessage:

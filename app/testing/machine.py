@@ -25,7 +25,7 @@ from app.domain.rooms.members import Role
 from app.domain.unit_of_work import Reader, UnitOfWork
 
 from . import builders
-from .acts import blocks, credentials, files, identity, imports, invitations, messaging, reading, rooms
+from .acts import blocks, credentials, drafts, files, identity, imports, invitations, messaging, reading, rooms, threads
 from .harness import START, Harness
 from .sides import Outcome, Side
 from .steps import BACK, ROOM, WHERE, WHO, Aim, Look, unblocked
@@ -40,7 +40,10 @@ LOOKS: dict[str, Look] = {
     **credentials.LOOKS,
     **blocks.LOOKS,
     **files.LOOKS,
+    **threads.LOOKS,
+    **drafts.LOOKS,
 }
+LAST_LOOKS = ("unread", "recount", "get_user_rooms", "profile", "settings", "find_by_id")
 
 
 class StoreMachine(
@@ -53,6 +56,8 @@ class StoreMachine(
     reading.Reading,
     imports.Imports,
     files.Files,
+    threads.Threads,
+    drafts.Drafts,
 ):
     """The steps of all areas, the beginning and the end; `comparing` gives it its stores."""
 
@@ -161,7 +166,7 @@ class StoreMachine(
                 self._end(number, commit=False)
         assert self.pending is None, "still waiting for nobody"
         for who, person in enumerate(self.people[:5]):
-            for look in ("unread", "recount", "get_user_rooms", "profile", "settings", "find_by_id"):
+            for look in (*LAST_LOOKS, "my drafts", "my scheduled messages", "threads unread", "threads recounted"):
                 aim = Aim(NO_ROOM, 0, self._user(who), 1, "", self.tenant.slug)
                 self._look(None, who, look, aim)
             self._do(None, who, reading.unread_is_exact, alone="reader")

@@ -19,6 +19,7 @@ from app.domain.pages import MAX_LIMIT
 from app.domain.reading import counts_as_unread
 from app.domain.rooms import Room
 from app.domain.rooms.members import Membership, MembershipStatus, Role, seated
+from app.domain.threads import ThreadSummary, counts_as_unread_reply, summary_of
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
 
 from . import builders
@@ -235,6 +236,34 @@ class World:
         assert sorted(self.announced(room_id), key=lambda e: e.revision) == list(events)
         for person in self.people:
             await self.prove_unread(person)
+            await self.prove_threads_unread(person)
+        await self.prove_summaries(room_id, messages)
+
+    async def prove_summaries(self, room_id: RoomId, messages: list[Message]) -> dict[MessageId, ThreadSummary]:
+        """Kept, recounted and by the domain's sentence, the room's threads come to the same; returns them."""
+        roots = [m.id for m in messages if m.thread_id is None][:MAX_LIMIT]
+        threads = self.reader().threads
+        found = await threads.summaries(room_id, roots)
+        assert found == await threads.recount_summaries(room_id, roots)
+        wanted = (summary_of(room_id, root, [m for m in messages if m.thread_id == root]) for root in roots)
+        assert list(found) == [summary for summary in wanted if summary is not None]
+        return {summary.thread_id: summary for summary in found}
+
+    async def prove_threads_unread(self, person: Actor) -> dict[MessageId, int]:
+        """The fast count, the recount and the domain's sentence agree on followed threads; returns them."""
+        threads = self.reader(person).threads
+        found = await threads.unread()
+        assert found == await threads.recount()
+        assert [(u.room_id, u.thread_id) for u in found] == sorted((u.room_id, u.thread_id) for u in found)
+        for unread in found:
+            membership = await self.membership(unread.room_id, person)
+            assert membership is not None
+            assert membership.is_seated
+            follow = builders.thread_follow(unread, user_of(person))
+            messages = await self.history(unread.room_id, include_deleted=True)
+            replies = [m for m in messages if m.thread_id == unread.thread_id]
+            assert unread.count == sum(counts_as_unread_reply(m, follow, membership) for m in replies)
+        return {unread.thread_id: unread.count for unread in found}
 
     async def prove_unread(self, person: Actor) -> dict[RoomId, int]:
         """The fast count, the recount, the room list and the domain's sentence agree; returns them."""

@@ -14,15 +14,18 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.actors import Actor
+from app.domain.answers import Answer
 from app.domain.credentials import NewToken, Purpose, hash_of
+from app.domain.drafts import DraftText
 from app.domain.files.blobs import BlobKey, blob_key
 from app.domain.identity import AccountType, OnlineStatus
-from app.domain.ids import FileId, MessageId, RoomId
+from app.domain.ids import FileId, MessageId, RoomId, ScheduledId
 from app.domain.imports import ImportedMessage
 from app.domain.invitations import Invitation, token_hash
 from app.domain.messaging import Message, MessageType
 from app.domain.rooms import Room, RoomType
 from app.domain.rooms.members import Membership, Role
+from app.domain.schedule import ScheduledMessage
 from app.testing import builders
 from app.testing.harness import Harness
 from app.testing.world import World, user_of
@@ -71,6 +74,8 @@ class Scene:
         self.ann: Actor
         self.ben: Actor
         self.outsider: Actor
+        self.nobody = world.system
+        """The application."""
         self.others: tuple[Actor, ...]
         """`size` people who do nothing of their own."""
         self.hall: RoomId
@@ -83,6 +88,16 @@ class Scene:
         """The outsider's, into the attic."""
         self.token_hash: str
         """Of a link."""
+        self.answer: MessageId
+        """The last answer of the first of Ben's."""
+        self.edited: MessageId
+        """Ben's, with `size` earlier versions."""
+        self.scheduled: list[ScheduledMessage]
+        """Ann's, in the hall: `size` of them."""
+        self.cancelled: list[ScheduledId]
+        """Ben's scheduled ones, for a verb to take one and cancel it."""
+        self.streamed: list[MessageId]
+        """Answers being written in the attic, for a verb to take one and end it."""
         self.doomed: list[MessageId]
         """Ben's, in the attic, for a verb to take one and delete it."""
         self.tokens: dict[Purpose, NewToken] = {}
@@ -108,7 +123,9 @@ class Scene:
         made.attic, *more_of_ben = await made._rooms("attic", made.ben)
         made.hall_messages = await made._sent(world.system, [made.hall] * size)
         made.attic_messages = await made._sent(made.ben, [made.attic] * size)
-        await made._sent(made.ben, [made.attic] * size, thread_id=made.attic_messages[0].id)
+        answers = await made._sent(made.ben, [made.attic] * size, thread_id=made.attic_messages[0].id)
+        made.answer = answers[-1].id
+        await made._written_on()
         made.doomed = [message.id for message in await made._sent(made.ben, [made.attic] * 3)]
         await made._sent(made.ben, [made.attic], client_key=KEY)
         await made._sent(world.system, [*more_of_ann, *more_of_ben])
@@ -122,6 +139,29 @@ class Scene:
         for reader in (made.ann, *made.others[1:]):
             await world.once(reader).reading.mark_read(made.hall, made.hall_messages[0].id)
         return made
+
+    async def _written_on(self) -> None:
+        """Drafts, scheduled messages, versions, and answers being written."""
+        start = self.world.harness.clock()
+        self.due = start + timedelta(days=7)
+        self.edited = (await self._sent(self.ben, [self.attic]))[0].id
+        async with self.world.unit(self.ben) as uow:
+            for n in range(self.size):
+                await uow.messages.edit(self.attic, self.edited, f"{n}")
+            planned = [await uow.schedule.schedule(self.attic, builders.draft(), self.due) for _ in range(3)]
+            self.cancelled = [each.message.id for each in planned]
+            await uow.commit()
+        async with self.world.unit(self.ann) as uow:
+            self.scheduled = [
+                (await uow.schedule.schedule(self.hall, builders.draft(), self.due)).message for _ in range(self.size)
+            ]
+            for message in self.hall_messages:
+                await uow.drafts.save(self.hall, DraftText(content="so far"), message.id)
+            await uow.commit()
+        async with self.world.unit() as uow:
+            begun = [await uow.messages.send(self.attic, Answer(content="so")) for _ in range(9)]
+            self.streamed = [each.message.id for each in begun]
+            await uow.commit()
 
     async def _rooms(self, name: str, owner: Actor) -> list[RoomId]:
         """`size` rooms, the first with `size` members."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from app.testing.contracts.answers import AnswersContract, StaleAnswersContract
 from app.testing.contracts.base import all_contracts
 from app.testing.contracts.blocks import BlocksContract
 from app.testing.contracts.credentials import CredentialsContract, TokensContract
+from app.testing.contracts.drafts import DraftsContract
 from app.testing.contracts.events import EventsContract
 from app.testing.contracts.files.reading import FileReaderContract
 from app.testing.contracts.files.taking_away import FilesTakenAwayContract
@@ -18,13 +20,17 @@ from app.testing.contracts.invitations import InvitationsContract
 from app.testing.contracts.messaging.alter import AlterContract
 from app.testing.contracts.messaging.around import AroundContract, ThreadContract
 from app.testing.contracts.messaging.history import HistoryContract
+from app.testing.contracts.messaging.replies import RepliesContract
 from app.testing.contracts.messaging.send import SendContract
 from app.testing.contracts.messaging.tables import DecisionTablesContract
+from app.testing.contracts.messaging.versions import VersionsContract
 from app.testing.contracts.pages import BrowseContract, MembersContract
 from app.testing.contracts.reading import ReadingContract, ReceiptsContract
 from app.testing.contracts.rooms import RoomsContract
+from app.testing.contracts.schedule import ClaimsContract, ScheduleContract
 from app.testing.contracts.seats import ChildRoomsContract, SeatsContract
 from app.testing.contracts.statuses import OnlineContract, OwnContract
+from app.testing.contracts.threads import FollowsContract, SummariesContract
 from app.testing.contracts.unit_of_work import MisuseContract, UnitOfWorkContract
 from app.testing.contracts.unread import UnreadContract
 from app.testing.contracts.waiting import ContendedContract, WaitingContract
@@ -107,6 +113,33 @@ class TestAround(AroundContract): ...
 
 
 class TestThread(ThreadContract): ...
+
+
+class TestReplies(RepliesContract): ...
+
+
+class TestVersions(VersionsContract): ...
+
+
+class TestSummaries(SummariesContract): ...
+
+
+class TestFollows(FollowsContract): ...
+
+
+class TestDrafts(DraftsContract): ...
+
+
+class TestSchedule(ScheduleContract): ...
+
+
+class TestClaims(ClaimsContract): ...
+
+
+class TestAnswers(AnswersContract): ...
+
+
+class TestStaleAnswers(StaleAnswersContract): ...
 
 
 class TestReading(ReadingContract): ...

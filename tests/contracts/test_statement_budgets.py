@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from app.domain.answers import Chunk, Failure
 from app.domain.credentials import Purpose
+from app.domain.drafts import DraftText
 from app.domain.events import Change, EventKind
 from app.domain.files import FILES_PER_MESSAGE, ImportedFile, Swept
 from app.domain.identity import CustomStatus, OnlineStatus, SettingsChange
@@ -22,6 +24,7 @@ from app.domain.imports import Taken
 from app.domain.invitations import InvitationStatus
 from app.domain.messaging import MessageType, Thread
 from app.domain.pages import Page
+from app.domain.schedule import Settlement
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
 from app.testing import builders
 from app.testing.builders import unique
@@ -44,9 +47,14 @@ AREAS = (
     "credentials",
     "blocks",
     "files.ports",
+    "threads",
+    "drafts",
+    "schedule",
+    "answers",
 )
 FEW, MANY = 1, 100
 ELSEWHERE = ImportedFile(name="cat.gif", mime_type="image/gif", url="/cat.gif")
+CHUNK, FAILURE = Chunk(offset=2, text="!"), Failure(error="broken")
 
 
 @dataclass(frozen=True)
@@ -200,6 +208,24 @@ READS = [
         lambda to, s: to.files.unreferenced(tuple(s.blob() for _ in range(s.size))),
         shows_size=True,
     ),
+    Verb("MessageReader.versions", lambda to, s: to.messages.versions(s.attic, s.edited, limit=LIMIT), by="ben"),
+    Verb(
+        "ThreadReader.summaries",
+        lambda to, s: to.threads.summaries(s.attic, [m.id for m in s.attic_messages]),
+        by="ben",
+    ),
+    Verb(
+        "ThreadReader.recount_summaries",
+        lambda to, s: to.threads.recount_summaries(s.attic, [m.id for m in s.attic_messages]),
+        by="ben",
+    ),
+    Verb("ThreadReader.find_by_room", lambda to, s: to.threads.find_by_room(s.attic, limit=LIMIT), by="ben"),
+    Verb("ThreadReader.unread", lambda to, s: to.threads.unread(), by="ben"),
+    Verb("ThreadReader.recount", lambda to, s: to.threads.recount(), by="ben"),
+    Verb("DraftReader.find", lambda to, s: to.drafts.find(s.hall)),
+    Verb("DraftReader.mine", lambda to, s: to.drafts.mine(limit=LIMIT), shows_size=True),
+    Verb("ScheduleReader.find", lambda to, s: to.schedule.find(s.scheduled[0].id)),
+    Verb("ScheduleReader.mine", lambda to, s: to.schedule.mine(limit=LIMIT), shows_size=True),
     Verb("ReadingReader.get_user_rooms", lambda to, s: to.reading.get_user_rooms(), shows_size=True),
     Verb("ReadingReader.unread", lambda to, s: to.reading.unread(), shows_size=True),
     Verb("ReadingReader.recount", lambda to, s: to.reading.recount(), shows_size=True),
@@ -261,6 +287,31 @@ HOT_WRITES = [
     ),
     Verb("MessageWriter.edit", lambda to, s: to.messages.edit(s.attic, s.attic_messages[0].id, "better"), by="ben"),
     Verb("MessageWriter.delete", lambda to, s: to.messages.delete(s.attic, s.doomed.pop()), by="ben"),
+    Verb(
+        "MessageWriter.send",
+        lambda to, s: to.messages.send(s.attic, builders.draft(reply_to_message_id=s.answer)),
+        like="a reply",
+        by="ben",
+    ),
+    Verb("ThreadWriter.follow", lambda to, s: to.threads.follow(s.attic, s.attic_messages[0].id), by="ben"),
+    Verb("ThreadWriter.mute", lambda to, s: to.threads.mute(s.attic, s.attic_messages[0].id, muted=True), by="ben"),
+    Verb(
+        "ThreadWriter.mark_read",
+        lambda to, s: to.threads.mark_read(s.attic, s.attic_messages[0].id, s.answer),
+        by="ben",
+    ),
+    Verb("ThreadWriter.unfollow", lambda to, s: to.threads.unfollow(s.attic, s.edited), by="ben"),
+    Verb("DraftWriter.save", lambda to, s: to.drafts.save(s.attic, DraftText(content="so")), by="ben"),
+    Verb("DraftWriter.delete", lambda to, s: to.drafts.delete(s.attic), by="ben"),
+    Verb("ScheduleWriter.schedule", lambda to, s: to.schedule.schedule(s.attic, builders.draft(), s.due), by="ben"),
+    Verb("ScheduleWriter.reschedule", lambda to, s: to.schedule.reschedule(s.scheduled[0].id, s.scheduled[0].due_at)),
+    Verb("ScheduleWriter.cancel", lambda to, s: to.schedule.cancel(s.cancelled.pop()), by="ben"),
+    Verb("ScheduleWriter.claim_due", lambda to, s: to.schedule.claim_due(LIMIT), by="nobody"),
+    Verb("ScheduleWriter.settle", lambda to, s: to.schedule.settle(s.scheduled[0], Settlement(error="x")), by="nobody"),
+    Verb("AnswerWriter.append", lambda to, s: to.answers.append(s.attic, s.streamed[0], CHUNK), by="nobody"),
+    Verb("AnswerWriter.finish", lambda to, s: to.answers.finish(s.attic, s.streamed.pop()), by="nobody"),
+    Verb("AnswerWriter.fail", lambda to, s: to.answers.fail(s.attic, s.streamed.pop(), FAILURE), by="nobody"),
+    Verb("AnswerWriter.fail_stale", lambda to, s: to.answers.fail_stale(START, LIMIT), by="nobody"),
     Verb(
         "ReadingWriter.mark_read",
         lambda to, s: to.reading.mark_read(s.attic, s.attic_messages[-1].id),

@@ -339,6 +339,7 @@ BROKEN_EDITS: tuple[tuple[dict[str, Any], type[ChatError]], ...] = (
     ({"membership": a_membership(status="muted")}, messaging.Silenced),
     ({"message": a_message(deleted_at=NOW)}, messaging.MessageNotFound),
     ({"message": a_message(user_id=BOB)}, messaging.NotTheAuthor),
+    ({"message": a_message(version=2, delivery_status="streaming")}, messaging.StillStreaming),
     ({"expected_version": 1}, StaleVersion),
     ({"content": ""}, messaging.EmptyContent),
 )
@@ -360,7 +361,7 @@ def test_a_broken_edit_names_the_refusal(broken: dict[str, Any], refusal: type[C
         judge(rules.EDIT_RULES, replace(ALTER, **broken))
 
 
-@pytest.mark.parametrize(("broken", "refusal"), BROKEN_EDITS[:-2], ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(("broken", "refusal"), BROKEN_EDITS[:-3], ids=lambda value: getattr(value, "__name__", ""))
 def test_a_broken_delete_names_the_refusal(broken: dict[str, Any], refusal: type[ChatError]) -> None:
     facts = replace(ALTER, **broken)
     if refusal is messaging.Silenced:  # a silenced member may still take back what they said

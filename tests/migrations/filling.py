@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
 from app.domain.actors import Actor
+from app.domain.answers import Answer, Chunk
+from app.domain.drafts import DraftText
 from app.domain.events import Change, EventKind
 from app.domain.files.blobs import blob_key
 from app.domain.identity import OnlineStatus
@@ -39,6 +41,11 @@ TABLES = (
     "files",
     "message_files",
     "files_history",
+    "threads",
+    "thread_participants",
+    "thread_follows",
+    "drafts",
+    "scheduled_messages",
 )
 
 
@@ -102,6 +109,13 @@ async def fill(store: PostgresStore) -> None:
     await _as(store, owner).edit(group.id, first.id, "first, edited")
     await _as(store, member).delete(group.id, answer.message.id)
     await _as(store, owner).send(pair.id, builders.draft("only you"))
+    await _as(store, owner).send(group.id, builders.draft("and more", thread_id=first.id))
+    begun = await store.once(system).messages.send(group.id, Answer(content="it is"))
+    await store.once(system).answers.append(group.id, begun.message.id, Chunk(offset=5, text=" so"))
+    await store.once(Actor(user_id=member)).drafts.save(group.id, DraftText(content="half a"), first.id)
+    await store.once(Actor(user_id=member)).schedule.schedule(
+        group.id, builders.draft("later"), now + timedelta(days=1)
+    )
     await store.once(Actor(user_id=guest)).reading.mark_read(group.id, first.id)
     await store.once(Actor(user_id=member)).reading.mark_all_read()
     await store.once(Actor(user_id=member)).users.update_online_status(OnlineStatus.ONLINE)

@@ -15,6 +15,7 @@ import pytest
 from app.domain.blocks import UserBlock
 from app.domain.credentials import OneTimeToken
 from app.domain.documents import EMPTY, Document
+from app.domain.drafts import SavedDraft
 from app.domain.events import RoomEvent
 from app.domain.files import File, MessageFile
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
@@ -24,6 +25,8 @@ from app.domain.messaging import Message
 from app.domain.reading import ReadReceipt
 from app.domain.rooms import Room
 from app.domain.rooms.members import Membership
+from app.domain.schedule import ScheduledMessage
+from app.domain.threads import ThreadCounters, ThreadFollow, ThreadParticipant
 from tests.migrations.catalog import Connection
 
 pytestmark = pytest.mark.postgres
@@ -40,6 +43,11 @@ MODELS = {
     "invitations": Invitation,
     "messages": Message,
     "message_read_receipts": ReadReceipt,
+    "threads": ThreadCounters,
+    "thread_participants": ThreadParticipant,
+    "thread_follows": ThreadFollow,
+    "drafts": SavedDraft,
+    "scheduled_messages": ScheduledMessage,
     "room_events": RoomEvent,
     "files": File,
     "message_files": MessageFile,
@@ -99,6 +107,13 @@ INSERT INTO invitations (room_id, token_hash) SELECT id, 'hash' FROM rooms;
 INSERT INTO messages (room_id, position, content, countable) SELECT id, 1, 'hello', 1 FROM rooms;
 INSERT INTO message_read_receipts (room_id, message_id, user_id, read_at)
     SELECT m.room_id, m.id, u.id, now() FROM messages m, users u;
+INSERT INTO threads (room_id, thread_id, reply_count) SELECT room_id, id, 1 FROM messages;
+INSERT INTO thread_participants (room_id, thread_id, user_id, replies, first_reply_id)
+    SELECT m.room_id, m.id, u.id, 1, m.id FROM messages m, users u;
+INSERT INTO thread_follows (room_id, thread_id, user_id) SELECT m.room_id, m.id, u.id FROM messages m, users u;
+INSERT INTO drafts (user_id, room_id, content) SELECT u.id, r.id, 'so' FROM users u, rooms r;
+INSERT INTO scheduled_messages (room_id, user_id, client_key, content, due_at, ready_at, body_hash)
+    SELECT r.id, u.id, 'key', 'later', now(), now(), '' FROM users u, rooms r;
 INSERT INTO room_events (room_id, kind, tenant_id, revision, correlation_id)
     SELECT id, 'room.created', tenant_id, 1, 'least' FROM rooms;
 INSERT INTO files (room_id, name, mime_type, size) SELECT id, 'a.txt', 'text/plain', 0 FROM rooms;
@@ -298,6 +313,9 @@ SILENT = {
         *("visible_countable", "visible_own"),
     },
     "invitations": {"id", "room_id", "tenant_id", "user_id", "email_key", "token_hash", "invited_by"},
+    "thread_follows": {"room_id", "thread_id", "user_id", "tenant_id", "last_read_position", "last_read_id"},
+    "drafts": {"user_id", "room_id", "thread_id", "tenant_id"},
+    "scheduled_messages": {"id", "tenant_id"},
     "messages": {"id", "room_id", "tenant_id", "position", "reply_to_message_id", "thread_id", "countable"},
     "files": {
         *("id", "room_id", "tenant_id", "message_id", "storage_key", "checksum", "status", "expires_at"),

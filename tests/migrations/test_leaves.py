@@ -32,6 +32,7 @@ TEMPLATE = {
         "index (user_id, id)": "",
         "index (robot_id, id)": "WHERE (robot_id IS NOT NULL)",
         "index (room_id, thread_id, id)": "WHERE (thread_id IS NOT NULL)",
+        "index (tenant_id, id)": "WHERE ((delivery_status = 'streaming'::text) AND (deleted_at IS NULL))",
         "index (room_id, message_type, id)": "WHERE (deleted_at IS NULL)",
         "index (room_id, id) INCLUDE (user_id) uncounted": "WHERE ((deleted_at IS NOT NULL) AND"
         " (message_type <> 'system'::text))",
@@ -205,6 +206,15 @@ async def test_every_foreign_key_to_users_and_rooms_has_the_tenant_in_front(fill
         ("message_keys", "room_id"),
         ("message_keys", "user_id"),
         ("room_events", "room_id"),
+        ("threads", "room_id"),
+        ("thread_participants", "room_id"),
+        ("thread_participants", "user_id"),
+        ("thread_follows", "room_id"),
+        ("thread_follows", "user_id"),
+        ("drafts", "room_id"),
+        ("drafts", "user_id"),
+        ("scheduled_messages", "room_id"),
+        ("scheduled_messages", "user_id"),
     }
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 from uuid import uuid4
 
 from pydantic import StringConstraints, model_validator
@@ -16,7 +16,7 @@ from app.domain.documents import EMPTY, Document
 from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from app.domain.files import FILES_PER_MESSAGE
 from app.domain.ids import DEFAULT_TENANT, FileId, MessageId, RoomId, TenantId, UserId
-from app.domain.pages import Page
+from app.domain.pages import InvalidCursor, Page
 from app.domain.text import NAMEABLE, STORABLE
 from app.domain.values import Moment, Value
 
@@ -45,6 +45,9 @@ class DeliveryStatus(StrEnum):
     DELIVERED = "delivered"
     FAILED = "failed"
 
+
+UNFINISHED = frozenset({DeliveryStatus.STREAMING, DeliveryStatus.FAILED})
+"""An answer still being written, or given up, may have said nothing yet."""
 
 MAY_BE_EMPTY = frozenset({MessageType.IMAGE, MessageType.FILE})
 """Types whose content may be the file itself, where there is one; all others say something."""
@@ -83,7 +86,8 @@ class Message(Value):
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if not self.content and self.message_type not in MAY_BE_EMPTY and self.deleted_at is None:
+        may_be_empty = self.message_type in MAY_BE_EMPTY or self.delivery_status in UNFINISHED
+        if not self.content and not may_be_empty and self.deleted_at is None:
             raise ValueError("content: must not be empty")
         return self
 
@@ -97,7 +101,12 @@ class Draft(Value):
 
     It carries its own idempotency key: sending the same draft again, after a lost answer, returns the message of the
     first time. A client that makes its own keys hands one in.
+
+    A reply goes where the message it replies to is: into that one's thread, if it is in one, else into the draft's own.
     """
+
+    is_streamed: ClassVar[bool] = False
+    """Whether the message is to be written in chunks (`answers.Answer`): it may then begin empty."""
 
     content: Content = ""
     message_type: MessageType = MessageType.TEXT
@@ -112,7 +121,7 @@ class Draft(Value):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if not self.content and not (self.message_type in MAY_BE_EMPTY and self.file_ids):
+        if not self.content and not self.is_streamed and not (self.message_type in MAY_BE_EMPTY and self.file_ids):
             raise ValueError("content: must not be empty, but for an image or file with its files")
         if len(set(self.file_ids)) < len(self.file_ids):
             raise ValueError("file_ids: must not name a file twice")
@@ -128,6 +137,8 @@ class Draft(Value):
         body: list[Any] = [self.content, self.message_type.value, self.metadata.text]
         body += [str(v) for v in (self.reply_to_message_id, self.thread_id, self.robot_id, self.robot_response_to)]
         body.append(self.is_robot_visible_to_guests)
+        if self.is_streamed:
+            body.append(DeliveryStatus.STREAMING.value)
         if self.file_ids:
             body.append([str(file_id) for file_id in self.file_ids])
         return hashlib.sha256(json.dumps(body, ensure_ascii=True).encode()).digest()
@@ -147,6 +158,22 @@ class Sent:
     repeated: bool = False
 
 
+class MessageVersion(Value):
+    """What a message said before it was changed, and who changed it when.
+
+    `changed_by` is who edited or deleted it, None for the application. `written_at` is when this version was.
+    """
+
+    room_id: RoomId
+    message_id: MessageId
+    version: int = Field(ge=1)
+    content: Content
+    metadata: Document = EMPTY  # type: ignore[assignment,misc]  # the field wins over the class's own, see values.py
+    written_at: Moment
+    changed_by: UserId | None = None
+    changed_at: Moment
+
+
 @dataclass(frozen=True, slots=True)
 class Thread:
     """A thread's first message with a page of what followed."""
@@ -156,6 +183,28 @@ class Thread:
 
 
 # ── rules ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def thread_of(draft: Draft, reply_to: Message | None) -> MessageId | None:
+    """The thread a draft goes to: that of the message it replies to, if that is there and in one, else its own."""
+    return draft.thread_id if reply_to is None or reply_to.thread_id is None else reply_to.thread_id
+
+
+def versions_listing(room_id: RoomId, message_id: MessageId) -> str:
+    """What a cursor of a message's versions is good for."""
+    return f"versions:{room_id.hex}:{message_id.hex}"
+
+
+def place_of_version(version: MessageVersion) -> bytes:
+    return version.version.to_bytes(8, "big")
+
+
+def version_at(place: bytes) -> int:
+    """The version number of such a place; `InvalidCursor` for a place that is none."""
+    number = int.from_bytes(place, "big")
+    if len(place) != 8 or number >= 1 << 63:
+        raise InvalidCursor.field("cursor", "is damaged or belongs to another list")
+    return number
 
 
 def listing(room_id: RoomId, thread_id: MessageId | None = None) -> str:
@@ -217,6 +266,13 @@ class NotTheAuthor(Forbidden):
 
     code = "not_the_author"
     remedy = "Ask the author or a moderator."
+
+
+class StillStreaming(Conflict):
+    """The message is still being written in chunks; it is edited once it has ended."""
+
+    code = "still_streaming"
+    remedy = "Finish or fail the answer first."
 
 
 class EmptyContent(Invalid):

@@ -7,7 +7,7 @@ from typing import Protocol
 from app.domain.ids import MessageId, RoomId
 from app.domain.pages import Cursor, Page
 
-from . import Draft, Message, MessageType, Sent, Thread
+from . import Draft, Message, MessageType, MessageVersion, Sent, Thread
 
 
 class MessageReader(Protocol):
@@ -59,6 +59,16 @@ class MessageReader(Protocol):
         """
         ...
 
+    async def versions(
+        self, room_id: RoomId, message_id: MessageId, *, after: Cursor | None = None, limit: int
+    ) -> Page[MessageVersion]:
+        """What the message said before, newest first, for whoever may see it; `newer` continues towards the oldest.
+
+        Of a deleted message the last content is among them, and only the application and who may delete any message
+        read them. An answer in `streaming` has no past. Raises `MessageNotFound`, `InvalidCursor`.
+        """
+        ...
+
 
 class MessageWriter(Protocol):
     """The hot writes: each one statement, alike inside a unit of work and on its own (`Once`)."""
@@ -66,6 +76,9 @@ class MessageWriter(Protocol):
     async def send(self, room_id: RoomId, draft: Draft) -> Sent:
         """Judges by `SEND_RULES`, numbers, stores, records `MESSAGE_SENT`, and marks the sender's own message read if
         nothing before it was unread. A repeat of a key returns the first message (a tombstone if it was deleted).
+
+        A reply joins the thread of the message it replies to (`thread_of`). In a thread it counts in the thread's
+        summary, its sender follows the thread, and with the first one the author of the thread's first message.
 
         Raises the refusals of `SEND_RULES`, `MonthMissing`.
         """

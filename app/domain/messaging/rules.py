@@ -16,7 +16,7 @@ from app.domain.errors import ChatError
 from app.domain.files import File, FileAlreadyAttached, FileNotFound, FileNotReady
 from app.domain.files.rules import are_offered, are_ready, are_unattached
 from app.domain.identity import AccountInactive, AccountType, UserNotFound
-from app.domain.ids import UserId
+from app.domain.ids import MessageId, UserId
 from app.domain.rooms import RoomNotActive, RoomNotFound, RoomStatus, StaleVersion
 from app.domain.rooms.members import Membership, NotAMember, Role
 from app.domain.values import Moment
@@ -24,6 +24,7 @@ from app.domain.values import Moment
 from . import (
     MAY_BE_EMPTY,
     ClientKeyReused,
+    DeliveryStatus,
     Draft,
     EmptyContent,
     Message,
@@ -33,8 +34,10 @@ from . import (
     NotTheAuthor,
     ReplyTargetNotFound,
     Silenced,
+    StillStreaming,
     ThreadNotFound,
     WrongMessageType,
+    thread_of,
 )
 
 F = TypeVar("F")
@@ -69,6 +72,7 @@ class SendFacts:
     account_is_barred: bool
     account_type: AccountType | None
     thread: Message | None
+    """The first message of the thread the draft goes to (`thread_to_join`)."""
     reply_to: Message | None
     response_to: Message | None
     robot_is_known: bool
@@ -104,8 +108,21 @@ def may_see(message: Message, membership: Membership | None) -> bool:
     return not (hidden and membership.role is Role.GUEST)
 
 
+def may_see_versions(message: Message, membership: Membership | None) -> bool:
+    """What a message said before is for whoever sees it; what a deleted one said, for who may delete any."""
+    if not may_see(message, membership):
+        return False
+    may_delete_any = membership is None or allows(membership, Permission.DELETE_ANY_MESSAGE)
+    return message.deleted_at is None or may_delete_any
+
+
 def _found(message: Message | None, membership: Membership | None) -> bool:
     return message is not None and message.deleted_at is None and may_see(message, membership)
+
+
+def thread_to_join(draft: Draft, reply_to: Message | None, membership: Membership | None) -> MessageId | None:
+    """As `thread_of`; what one replies to without seeing it leads nowhere."""
+    return thread_of(draft, reply_to if _found(reply_to, membership) else None)
 
 
 def _seated(by_application: bool, membership: Membership | None) -> bool:
@@ -150,7 +167,7 @@ SEND_RULES: tuple[Rule[SendFacts], ...] = (
     Rule("the type is the sender's to send", _may_write_type, WrongMessageType),
     Rule(
         "the thread's first message is there",
-        lambda f: f.draft.thread_id is None or _found(f.thread, f.membership),
+        lambda f: thread_to_join(f.draft, f.reply_to, f.membership) is None or _found(f.thread, f.membership),
         ThreadNotFound,
     ),
     Rule("the thread is no answer", lambda f: f.thread is None or f.thread.thread_id is None, NotAThread),
@@ -170,18 +187,27 @@ SEND_RULES: tuple[Rule[SendFacts], ...] = (
     Rule("the files stand in no message", lambda f: are_unattached(f.files), FileAlreadyAttached),
 )
 
-_BEFORE_ALTERING: tuple[Rule[AlterFacts], ...] = (
+BEFORE_ALTERING: tuple[Rule[AlterFacts], ...] = (
     Rule("the room exists", lambda f: f.room_status is not None, RoomNotFound),
     Rule("the room is active", lambda f: f.room_status is RoomStatus.ACTIVE, RoomNotActive),
     Rule("the actor sits in the room", lambda f: _seated(f.by_application, f.membership), NotAMember),
     Rule("the account is in good standing", lambda f: not f.account_is_barred, AccountInactive),
 )
 
+MESSAGE_IS_THERE: Rule[AlterFacts] = Rule(
+    "the message is there", lambda f: _found(f.message, f.membership), MessageNotFound
+)
+
 EDIT_RULES: tuple[Rule[AlterFacts], ...] = (
-    *_BEFORE_ALTERING,
+    *BEFORE_ALTERING,
     Rule("the actor is not silenced", lambda f: _heard(f.by_application, f.membership, f.now), Silenced),
-    Rule("the message is there", lambda f: _found(f.message, f.membership), MessageNotFound),
+    MESSAGE_IS_THERE,
     Rule("the actor wrote it", lambda f: f.message is not None and f.message.user_id == f.user_id, NotTheAuthor),
+    Rule(
+        "it is not being written",
+        lambda f: f.message is not None and f.message.delivery_status is not DeliveryStatus.STREAMING,
+        StillStreaming,
+    ),
     Rule(
         "it is the version the actor saw",
         lambda f: f.message is not None and f.expected_version in (None, f.message.version),
@@ -195,7 +221,7 @@ EDIT_RULES: tuple[Rule[AlterFacts], ...] = (
 )
 
 DELETE_RULES: tuple[Rule[AlterFacts], ...] = (
-    *_BEFORE_ALTERING,
-    Rule("the message is there", lambda f: _found(f.message, f.membership), MessageNotFound),
+    *BEFORE_ALTERING,
+    MESSAGE_IS_THERE,
     Rule("the actor wrote it or moderates", _may_delete, NotTheAuthor),
 )

@@ -97,7 +97,7 @@ class MemoryCredentialWriter(CredentialWriter):
                 if expires_at > tx.now or len(expired) == limit:
                     break
                 token = tx.view.get(TOKENS, (user_id, purpose))
-                if token is not None and tx.lock_if_free(TOKENS, (user_id, purpose)):
+                if token is not None and tx.try_lock(TOKENS, (user_id, purpose)):
                     expired.append(token)
             for token in expired:
                 _remove(tx, token)

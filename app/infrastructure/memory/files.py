@@ -313,7 +313,7 @@ class MemoryFileWriter(FileWriter):
                 expires_at, file_id = expiring[place]
                 if expires_at > tx.now or len(gone) == limit:
                     break
-                if tx.lock_if_free(FILES, file_id):
+                if tx.try_lock(FILES, file_id):
                     gone.append(_file(tx, file_id))
             for file in gone:
                 _put(tx, file, None)

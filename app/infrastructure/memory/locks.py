@@ -50,11 +50,12 @@ class Locks:
             raise Contended("a lock was not granted in time", seconds=self._timeout_seconds)
         return True
 
-    def acquire_if_free(self, holder: Holder, row: Row) -> bool:
-        """Takes the row when nobody has it; true when it is the holder's now."""
-        if row not in self._holders:
+    def try_acquire(self, holder: Holder, row: Row) -> bool:
+        """Takes the row if nobody else has it; false when somebody has. Never waits."""
+        current = self._holders.get(row)
+        if current is None:
             self._grant(holder, row)
-        return self._holders[row] is holder
+        return current is None or current is holder
 
     def release(self, holder: Holder, row: Row) -> None:
         """Gives one row back, to the first who waits for it."""

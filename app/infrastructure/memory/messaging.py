@@ -10,19 +10,35 @@ from uuid import UUID
 from app.domain.events import EventKind
 from app.domain.ids import MessageId, RoomId, successor
 from app.domain.messaging import (
+    DeliveryStatus,
     Draft,
     Edit,
     Message,
     MessageNotFound,
     MessageType,
+    MessageVersion,
     Sent,
     Thread,
     ThreadNotFound,
     listing,
+    place_of_version,
+    version_at,
+    versions_listing,
 )
 from app.domain.messaging.ports import MessageReader, Messages, MessageWriter
-from app.domain.messaging.rules import DELETE_RULES, EDIT_RULES, SEND_RULES, AlterFacts, Rule, SendFacts, judge, may_see
-from app.domain.pages import Cursor, Page, Way, checked_limit, turn
+from app.domain.messaging.rules import (
+    DELETE_RULES,
+    EDIT_RULES,
+    SEND_RULES,
+    AlterFacts,
+    Rule,
+    SendFacts,
+    judge,
+    may_see,
+    may_see_versions,
+    thread_to_join,
+)
+from app.domain.pages import Cursor, Page, Way, checked_limit, cut, opened, turn
 from app.domain.rooms import Room, RoomStatus, RoomType
 from app.domain.rooms.members import Membership
 from app.domain.values import Moment
@@ -31,18 +47,23 @@ from .blocks import stands_between
 from .files import attach, has_files, held_files
 from .history import History, shown, unread_messages
 from .identity import known_account
+from .kept import OldRow
 from .rooms import locked_room, locked_seat, require_room, require_seat
 from .tables import (
     CLIENT_KEYS,
     MESSAGES,
     ROOM_MEMBERS,
     ROOM_MESSAGES,
+    ROOM_THREADS,
     ROOMS,
     SEATS,
+    STREAMING,
     THREAD_MESSAGES,
     UsedKey,
     View,
+    old_rows,
 )
+from .threads import follow_by_reply
 from .transaction import Reads, Transaction, Writes
 
 # ── what other areas write too ────────────────────────────────────────────────────────────────────────────────────────
@@ -76,6 +97,9 @@ def store(tx: Transaction, message: Message, key: str, body_hash: bytes) -> None
     tx.view.add(ROOM_MESSAGES, room_id, message.id)
     if message.thread_id is not None:
         tx.view.add(THREAD_MESSAGES, (room_id, message.thread_id), message.id)
+        tx.view.add(ROOM_THREADS, room_id, message.thread_id)
+    if message.delivery_status is DeliveryStatus.STREAMING:
+        tx.view.add(STREAMING, message.tenant_id, (message.id, room_id))
     tx.view.put(CLIENT_KEYS, (room_id, message.user_id, key), UsedKey(message.id, body_hash))
 
 
@@ -161,11 +185,40 @@ class MemoryMessageReader(MessageReader):
             history = History(view, room_id, listing(room_id, thread_id), answers, wanted)
             return Thread(shown(root), history.page(way, anchor, limit))
 
+    async def versions(
+        self, room_id: RoomId, message_id: MessageId, *, after: Cursor | None = None, limit: int
+    ) -> Page[MessageVersion]:
+        checked_limit(limit)
+        place = versions_listing(room_id, message_id)
+        below = None if after is None else version_at(opened(place, after))
+        async with self._reads.reading() as view:
+            membership = self._seat(view, room_id)
+            message = view.get(MESSAGES, (room_id, message_id))
+            if message is None or not may_see_versions(message, membership):
+                raise MessageNotFound(message_id=str(message_id))
+            ended = {old.row.version: old for old in old_rows(view, MESSAGES, (room_id, message_id))}
+            newest_first = sorted((n for n in ended if n < message.version), reverse=True)
+            found = [_version(ended[n]) for n in newest_first if below is None or n < below]
+            return cut(found[: limit + 1], Way.NEWER, limit, after is not None, place_of_version, place)
+
     def _seat(self, view: View, room_id: RoomId) -> Membership | None:
         """The acting member; None for the application."""
         actor = self._reads.actor
         require_room(view, actor.tenant_id, room_id)
         return None if actor.user_id is None else require_seat(view, room_id, actor.user_id)
+
+
+def _version(old: OldRow[Message]) -> MessageVersion:
+    return MessageVersion(
+        room_id=old.row.room_id,
+        message_id=old.row.id,
+        version=old.row.version,
+        content=old.row.content,
+        metadata=old.row.metadata,
+        written_at=old.row.edited_at or old.row.created_at,
+        changed_by=old.stamp.changed_by,
+        changed_at=old.stamp.changed_at,
+    )
 
 
 def _history(view: View, room_id: RoomId, membership: Membership | None, wanted: Callable[[Message], bool]) -> History:
@@ -191,8 +244,10 @@ class MemoryMessageWriter(MessageWriter):
             if used is not None and used.body_hash == body_hash:
                 first = cast(Message, tx.view.get(MESSAGES, (room_id, used.message_id)))  # keys live as long
                 return Sent(shown(first), repeated=True)
-            membership = None if used is not None else await _locked_actor_seat(tx, room)
+            membership = None if used is not None else await locked_actor_seat(tx, room)
             account = None if sender is None else known_account(tx.view, tx.actor.tenant_id, sender)
+            reply_to = named(tx, room_id, draft.reply_to_message_id)
+            thread_id = thread_to_join(draft, reply_to, membership)
             facts = SendFacts(
                 draft=draft,
                 now=tx.now,
@@ -202,9 +257,9 @@ class MemoryMessageWriter(MessageWriter):
                 membership=membership,
                 account_is_barred=account is not None and account.is_barred,
                 account_type=None if account is None else account.account_type,
-                thread=_named(tx, room_id, draft.thread_id),
-                reply_to=_named(tx, room_id, draft.reply_to_message_id),
-                response_to=_named(tx, room_id, draft.robot_response_to),
+                thread=named(tx, room_id, thread_id),
+                reply_to=reply_to,
+                response_to=named(tx, room_id, draft.robot_response_to),
                 robot_is_known=draft.robot_id is not None
                 and known_account(tx.view, tx.actor.tenant_id, draft.robot_id) is not None,
                 is_blocked=membership is not None and room is not None and _is_blocked(tx, room, membership),
@@ -212,14 +267,16 @@ class MemoryMessageWriter(MessageWriter):
             judge(SEND_RULES, facts)
             if draft.file_ids:  # waited for only where nothing else refuses
                 judge(SEND_RULES, replace(facts, files=await held_files(tx, room_id, draft.file_ids)))
-            return Sent(_send(tx, cast(Room, room), membership, draft, body_hash))  # the first rule has held
+            return Sent(
+                await _send(tx, cast(Room, room), membership, draft, thread_id, body_hash)
+            )  # the first rule has held
 
     async def edit(
         self, room_id: RoomId, message_id: MessageId, content: str, *, expected_version: int | None = None
     ) -> Message:
         async with self._writes.writing() as tx:
             said = Edit(content=content).content  # before any rule, as text PostgreSQL cannot even be asked about
-            room, message = await _judged(tx, room_id, message_id, EDIT_RULES, expected_version, said)
+            room, message = await judged(tx, room_id, message_id, EDIT_RULES, expected_version, said)
             edited = message.changed(
                 content=said, is_edited=True, edited_at=tx.now, version=message.version + 1, updated_at=tx.now
             )
@@ -229,7 +286,7 @@ class MemoryMessageWriter(MessageWriter):
 
     async def delete(self, room_id: RoomId, message_id: MessageId) -> Message:
         async with self._writes.writing() as tx:
-            room, message = await _judged(tx, room_id, message_id, DELETE_RULES)
+            room, message = await judged(tx, room_id, message_id, DELETE_RULES)
             deleted = message.changed(deleted_at=tx.now, version=message.version + 1, updated_at=tx.now)
             tx.view.put(MESSAGES, (room_id, message_id), deleted)
             tx.log(room, EventKind.MESSAGE_DELETED, message_id)
@@ -244,7 +301,7 @@ class MemoryMessages(MemoryMessageReader, MemoryMessageWriter, Messages):
         MemoryMessageWriter.__init__(self, writes)
 
 
-async def _locked_actor_seat(tx: Transaction, room: Room | None) -> Membership | None:
+async def locked_actor_seat(tx: Transaction, room: Room | None) -> Membership | None:
     """The actor's membership, held. Not waited for where the room alone decides: rules before it refuse anyhow."""
     if room is None or room.status is not RoomStatus.ACTIVE or tx.actor.user_id is None:
         return None
@@ -261,24 +318,21 @@ def _is_blocked(tx: Transaction, room: Room, membership: Membership) -> bool:
     )
 
 
-def _named(tx: Transaction, room_id: RoomId, message_id: MessageId | None) -> Message | None:
+def named(tx: Transaction, room_id: RoomId, message_id: MessageId | None) -> Message | None:
     return None if message_id is None else tx.view.get(MESSAGES, (room_id, message_id))
 
 
-async def _judged(
+def facts_of(
     tx: Transaction,
-    room_id: RoomId,
-    message_id: MessageId,
-    rules: Sequence[Rule[AlterFacts]],
+    room: Room | None,
+    membership: Membership | None,
+    message: Message | None,
     expected_version: int | None = None,
     content: str = "",
-) -> tuple[Room, Message]:
-    """The locked room and its message, once every rule has held."""
-    room = await locked_room(tx, room_id)
-    membership = await _locked_actor_seat(tx, room)
+) -> AlterFacts:
+    """What an act on a message is judged by."""
     account = None if tx.actor.user_id is None else known_account(tx.view, tx.actor.tenant_id, tx.actor.user_id)
-    message = _named(tx, room_id, message_id)
-    facts = AlterFacts(
+    return AlterFacts(
         now=tx.now,
         room_status=None if room is None else room.status,
         by_application=tx.actor.user_id is None,
@@ -288,13 +342,35 @@ async def _judged(
         message=message,
         expected_version=expected_version,
         content=content,
-        has_files=has_files(tx.view, room_id, message_id),
+        has_files=message is not None and has_files(tx.view, message.room_id, message.id),
     )
+
+
+async def judged(
+    tx: Transaction,
+    room_id: RoomId,
+    message_id: MessageId,
+    rules: Sequence[Rule[AlterFacts]],
+    expected_version: int | None = None,
+    content: str = "",
+) -> tuple[Room, Message]:
+    """The locked room and its message, once every rule has held."""
+    room = await locked_room(tx, room_id)
+    membership = await locked_actor_seat(tx, room)
+    facts = facts_of(tx, room, membership, named(tx, room_id, message_id), expected_version, content)
     judge(rules, facts)
-    return cast(Room, room), cast(Message, message)  # the rules have held, so both are there
+    await tx.lock(MESSAGES, (room_id, message_id))  # an answer is written on without the room's lock
+    return cast(Room, room), cast(Message, named(tx, room_id, message_id))  # the rules have held: both are there
 
 
-def _send(tx: Transaction, room: Room, membership: Membership | None, draft: Draft, body_hash: bytes) -> Message:
+async def _send(
+    tx: Transaction,
+    room: Room,
+    membership: Membership | None,
+    draft: Draft,
+    thread_id: MessageId | None,
+    body_hash: bytes,
+) -> Message:
     read_all = membership is not None and next(unread_messages(tx.view, membership), None) is None
     message = Message(
         id=next_id(room, tx.ids()),
@@ -309,10 +385,13 @@ def _send(tx: Transaction, room: Room, membership: Membership | None, draft: Dra
         robot_response_to=draft.robot_response_to,
         is_robot_visible_to_guests=draft.is_robot_visible_to_guests,
         reply_to_message_id=draft.reply_to_message_id,
-        thread_id=draft.thread_id,
+        thread_id=thread_id,
+        delivery_status=DeliveryStatus.STREAMING if draft.is_streamed else DeliveryStatus.DELIVERED,
         created_at=tx.now,
         updated_at=tx.now,
     )
+    if thread_id is not None:
+        await follow_by_reply(tx, message, thread_id, membership)
     store(tx, message, draft.client_key, body_hash)
     attach(tx, message, draft.file_ids)
     # Counters and marks are not content: they are set without validating the row anew, and leave updated_at alone.

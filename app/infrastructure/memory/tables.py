@@ -16,17 +16,22 @@ from uuid import UUID
 
 from app.domain.blocks import UserBlock
 from app.domain.credentials import OneTimeToken, Purpose
+from app.domain.drafts import SavedDraft
 from app.domain.events import RoomEvent
 from app.domain.files import File
 from app.domain.files.blobs import BlobKey
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
-from app.domain.ids import FileId, InvitationId, MessageId, RoomId, TenantId, UserId
+from app.domain.ids import FileId, InvitationId, MessageId, RoomId, ScheduledId, TenantId, UserId
 from app.domain.invitations import Invitation
-from app.domain.messaging import Message
+from app.domain.messaging import DeliveryStatus, Message
 from app.domain.reading import ReadReceipt
 from app.domain.rooms import Room
 from app.domain.rooms.members import Membership
+from app.domain.schedule import ScheduledMessage
+from app.domain.threads import ThreadFollow
 from app.domain.values import Moment
+
+from .kept import Kept, OldRow, Operation, Stamp
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -42,6 +47,7 @@ class Table(Generic[K, V]):
     """Rows by key; a unique rule is a table from what must be unique to whose it is."""
 
     name: str
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,14 +65,22 @@ class UsedKey:
     body_hash: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class ScheduledKey:
+    """A key a message was scheduled with: for which, with which body."""
+
+    scheduled_id: ScheduledId
+    body_hash: bytes
+
+
 TENANTS: Table[TenantId, Tenant] = Table("tenants")
 SLUGS: Table[str, TenantId] = Table("slugs")
 
-ACCOUNTS: Table[UserId, Account] = Table("accounts")
+ACCOUNTS: Table[UserId, Account] = Table("accounts", Kept(never=frozenset({"password_hash"})))
 EMAILS: Table[tuple[TenantId, str], UserId] = Table("emails")
 USERNAMES: Table[tuple[TenantId, str], UserId] = Table("usernames")
 EXTERNAL_IDS: Table[tuple[TenantId, str], UserId] = Table("external ids")
-SETTINGS: Table[UserId, UserSettings] = Table("settings")
+SETTINGS: Table[UserId, UserSettings] = Table("settings", Kept())
 STATUSES: Table[UserId, UserStatus] = Table("statuses")
 PRESENT: Index[TenantId, tuple[Moment, UserId]] = Index("who is not offline, by when they were seen")
 TOKENS: Table[tuple[UserId, Purpose], OneTimeToken] = Table("one-time tokens")
@@ -76,13 +90,14 @@ TOKEN_EXPIRIES: Index[TenantId, tuple[Moment, UUID, UserId, Purpose]] = Index("o
 BLOCKS: Table[tuple[UserId, UserId], UserBlock] = Table("blocks by blocker and blocked")
 BLOCKED_USERS: Index[UserId, UserId] = Index("whom a user has blocked")
 
-ROOMS: Table[RoomId, Room] = Table("rooms")
+ROOMS: Table[RoomId, Room] = Table("rooms", Kept(silent=frozenset({"last_position", "last_message_id", "revision"})))
 ROOM_EXTERNAL_IDS: Table[tuple[TenantId, str], RoomId] = Table("room external ids")
 DIRECT_ROOMS: Table[tuple[TenantId, str], RoomId] = Table("direct rooms")
 LISTED_ROOMS: Index[TenantId, tuple[str, RoomId]] = Index("listed rooms by name key")
 EVENTS: Table[tuple[RoomId, int], RoomEvent] = Table("room events by revision")
 
-SEATS: Table[tuple[RoomId, UserId], Membership] = Table("memberships")
+_MARKS = ("last_read_position", "last_read_message_id", "last_read_at", "delivered_position", "visible_from")
+SEATS: Table[tuple[RoomId, UserId], Membership] = Table("memberships", Kept(silent=frozenset(_MARKS)))
 ROOM_MEMBERS: Index[RoomId, UserId] = Index("members of a room")
 USER_ROOMS: Index[UserId, RoomId] = Index("rooms of a user")
 CHILD_ROOMS: Index[RoomId, RoomId] = Index("rooms opened from a room")
@@ -94,10 +109,22 @@ USER_INVITATIONS: Index[UserId, InvitationId] = Index("invitations of a user")
 EMAIL_INVITATIONS: Index[tuple[TenantId, str], InvitationId] = Index("invitations of an address")
 DUE_INVITATIONS: Index[TenantId, tuple[datetime, InvitationId]] = Index("open invitations that run out, by when")
 
-MESSAGES: Table[tuple[RoomId, MessageId], Message] = Table("messages")
+MESSAGES: Table[tuple[RoomId, MessageId], Message] = Table(
+    "messages", Kept(when=lambda message: message.delivery_status is not DeliveryStatus.STREAMING)
+)
 ROOM_MESSAGES: Index[RoomId, MessageId] = Index("messages of a room")
 """Ids and positions rise together without a gap, so the message at position n is the n-th of its room's ids."""
 THREAD_MESSAGES: Index[tuple[RoomId, MessageId], MessageId] = Index("answers in a thread")
+ROOM_THREADS: Index[RoomId, MessageId] = Index("first messages of a room's threads, as soon as there is an answer")
+FOLLOWS: Table[tuple[RoomId, MessageId, UserId], ThreadFollow] = Table("thread follows")
+USER_FOLLOWS: Index[UserId, tuple[RoomId, MessageId]] = Index("threads a user follows")
+DRAFTS: Table[tuple[UserId, RoomId, MessageId], SavedDraft] = Table("drafts")
+USER_DRAFTS: Index[UserId, tuple[RoomId, MessageId]] = Index("a user's drafts by room and thread")
+STREAMING: Index[TenantId, tuple[MessageId, RoomId]] = Index("answers being written")
+SCHEDULED: Table[ScheduledId, ScheduledMessage] = Table("scheduled messages")
+SCHEDULED_KEYS: Table[tuple[RoomId, UserId, str], ScheduledKey] = Table("scheduled messages by client key")
+USER_SCHEDULE: Index[UserId, tuple[Moment, ScheduledId]] = Index("a user's scheduled messages by when they are due")
+READY: Index[TenantId, tuple[Moment, ScheduledId]] = Index("scheduled messages by when a worker may take them")
 CLIENT_KEYS: Table[tuple[RoomId, UserId | None, str], UsedKey] = Table("client keys")
 FIRST_OF_KEY: Table[tuple[RoomId, str], MessageId] = Table("first message with a key, whoever sent it")
 
@@ -110,6 +137,8 @@ ROOM_FILES: Index[RoomId, FileId] = Index("files of a room")
 OWNER_FILES: Index[UserId, FileId] = Index("files of an owner")
 EXPIRING_FILES: Index[TenantId, tuple[Moment, FileId]] = Index("files no message has taken, by when they expire")
 BLOB_FILES: Index[BlobKey, FileId] = Index("live files with the same bytes")
+
+OLD_ROWS: Table[tuple[Table[Any, Any], Any], tuple[OldRow[Any], ...]] = Table("old rows, by table and key")
 
 
 # ── how it is seen ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -132,6 +161,11 @@ class View(Protocol):
     def keys(self, index: Index[G, K], group: G) -> Keys[K]:
         """The group's keys in ascending order; none for an unknown group."""
         ...
+
+
+def old_rows(view: View, table: Table[K, V], key: K) -> tuple[OldRow[V], ...]:
+    """What a row of a kept table was before each of its changes, oldest first."""
+    return view.get(OLD_ROWS, (table, key)) or ()
 
 
 class Committed(View):
@@ -180,10 +214,14 @@ class _KeyChange:
 
 
 class Overlay(View):
-    """The committed data with one unit's own writes over it."""
+    """The committed data with one unit's own writes over it.
 
-    def __init__(self, committed: Committed) -> None:
+    What it changes in a kept table is kept under its `stamp`; without one (the first rows of all) nothing is.
+    """
+
+    def __init__(self, committed: Committed, stamp: Stamp | None = None) -> None:
         self._committed = committed
+        self._stamp = stamp
         self.rows: dict[Table[Any, Any], dict[Any, Any]] = {}
         self.changed_keys: dict[tuple[Index[Any, Any], Any], _KeyChange] = {}
 
@@ -205,11 +243,23 @@ class Overlay(View):
 
     def put(self, table: Table[K, V], key: K, row: V) -> None:
         """Stores a row."""
+        self._keep(table, key, row)
         self.rows.setdefault(table, {})[key] = row
 
     def remove(self, table: Table[K, V], key: K) -> None:
         """Makes a key absent."""
+        self._keep(table, key, None)
         self.rows.setdefault(table, {})[key] = None
+
+    def _keep(self, table: Table[K, V], key: K, after: Any) -> None:
+        if table.kept is None or self._stamp is None:
+            return
+        before: Any = self.get(table, key)
+        if before is None or not table.kept.is_due(before, after):
+            return
+        operation = Operation.DELETE if after is None else Operation.UPDATE
+        old = OldRow(table.kept.copied(before), operation, self._stamp)
+        self.rows.setdefault(OLD_ROWS, {})[table, key] = (*old_rows(self, table, key), old)
 
     def add(self, index: Index[G, K], group: G, key: K) -> None:
         """Adds a key to a group; one that is there already changes nothing."""

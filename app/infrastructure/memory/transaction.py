@@ -12,6 +12,7 @@ from app.domain.ids import Ids, MessageId, RoomId, UserId
 from app.domain.rooms import Room, RoomNotFound
 from app.domain.values import Moment
 
+from .kept import Stamp
 from .locks import Locks
 from .tables import EVENTS, ROOMS, Committed, Overlay, Table, View
 
@@ -55,7 +56,7 @@ class Transaction:
         self.actor = actor
         self.now = now
         self.ids = ids
-        self.view = Overlay(committed)
+        self.view = Overlay(committed, Stamp(now, actor.user_id, actor.correlation_id))
         self._committed = committed
         self._locks = locks
         self._announcer = announcer
@@ -70,9 +71,21 @@ class Transaction:
         """
         return await self._locks.acquire(self, (table, key))
 
-    def lock_if_free(self, table: Table[K, V], key: K) -> bool:
-        """Holds a row unless another unit holds it or waits for it, without waiting; false when it is not held."""
-        return self._locks.acquire_if_free(self, (table, key))
+    def try_lock(self, table: Table[K, V], key: K) -> bool:
+        """As `lock`, without waiting: false when another unit holds the row."""
+        return self._locks.try_acquire(self, (table, key))
+
+    async def lock_absent(self, table: Table[K, V], key: K) -> bool:
+        """Holds the key of a row that is about to be put there; true when there is none yet.
+
+        As an insert that does nothing on conflict: a row that is there is not held, but who writes it is waited for.
+        """
+        is_new = await self.lock(table, key)
+        if self.view.get(table, key) is None:
+            return True
+        if is_new:
+            self._locks.release(self, (table, key))
+        return False
 
     async def claim(self, table: Table[K, V], key: K) -> None:
         """Holds a unique key this statement is about to take. Waits for a unit that took it, or gave it up."""

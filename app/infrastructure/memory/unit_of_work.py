@@ -15,16 +15,26 @@ from app.domain.events import Change
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
 from app.domain.values import Moment
 
+from .answers import MemoryAnswerWriter
 from .blocks import MemoryBlockReader, MemoryBlocks, MemoryBlockWriter
 from .credentials import MemoryCredentialReader, MemoryCredentials, MemoryCredentialWriter
+from .drafts import MemoryDraftReader, MemoryDrafts, MemoryDraftWriter
 from .files import MemoryFileReader, MemoryFiles, MemoryFileWriter
-from .identity import MemoryTenantReader, MemoryTenants, MemoryUserReader, MemoryUsers, MemoryUserWriter
+from .identity import (
+    MemoryTenantReader,
+    MemoryTenants,
+    MemoryUserReader,
+    MemoryUsers,
+    MemoryUserWriter,
+)
 from .imports import MemoryImports
 from .invitations import MemoryInvitationReader, MemoryInvitations
 from .messaging import MemoryMessageReader, MemoryMessages, MemoryMessageWriter
 from .reading import MemoryReading, MemoryReadingReader, MemoryReadingWriter
 from .rooms import MemoryRoomReader, MemoryRooms
+from .schedule import MemorySchedule, MemoryScheduleReader, MemoryScheduleWriter
 from .tables import View
+from .threads import MemoryThreadReader, MemoryThreads, MemoryThreadWriter
 from .transaction import Reads, Transaction, Writes
 
 Begin = Callable[[Actor], Transaction]
@@ -163,6 +173,10 @@ class MemoryUnitOfWork(UnitOfWork):
         self._files = MemoryFiles(statements, statements)
         self._credentials = MemoryCredentials(statements, statements)
         self._blocks = MemoryBlocks(statements, statements)
+        self._threads = MemoryThreads(statements, statements)
+        self._drafts = MemoryDrafts(statements, statements)
+        self._schedule = MemorySchedule(statements, statements)
+        self._answers = MemoryAnswerWriter(statements)
 
     @property
     def actor(self) -> Actor:
@@ -211,6 +225,22 @@ class MemoryUnitOfWork(UnitOfWork):
     @property
     def blocks(self) -> MemoryBlocks:
         return self._blocks
+
+    @property
+    def threads(self) -> MemoryThreads:
+        return self._threads
+
+    @property
+    def drafts(self) -> MemoryDrafts:
+        return self._drafts
+
+    @property
+    def schedule(self) -> MemorySchedule:
+        return self._schedule
+
+    @property
+    def answers(self) -> MemoryAnswerWriter:
+        return self._answers
 
     def record(self, change: Change) -> None:
         self._statements.record(change)
@@ -261,6 +291,10 @@ class MemoryOnce(Once):
         self._messages = MemoryMessageWriter(statements)
         self._reading = MemoryReadingWriter(statements)
         self._files = MemoryFileWriter(statements)
+        self._threads = MemoryThreadWriter(statements)
+        self._drafts = MemoryDraftWriter(statements)
+        self._schedule = MemoryScheduleWriter(statements)
+        self._answers = MemoryAnswerWriter(statements)
 
     @property
     def users(self) -> MemoryUserWriter:
@@ -285,6 +319,22 @@ class MemoryOnce(Once):
     @property
     def files(self) -> MemoryFileWriter:
         return self._files
+
+    @property
+    def threads(self) -> MemoryThreadWriter:
+        return self._threads
+
+    @property
+    def drafts(self) -> MemoryDraftWriter:
+        return self._drafts
+
+    @property
+    def schedule(self) -> MemoryScheduleWriter:
+        return self._schedule
+
+    @property
+    def answers(self) -> MemoryAnswerWriter:
+        return self._answers
 
 
 class CommittedReads(Reads):
@@ -323,6 +373,9 @@ class MemoryReader(Reader):
         self._messages = MemoryMessageReader(reads)
         self._reading = MemoryReadingReader(reads)
         self._files = MemoryFileReader(reads)
+        self._threads = MemoryThreadReader(reads)
+        self._drafts = MemoryDraftReader(reads)
+        self._schedule = MemoryScheduleReader(reads)
 
     @property
     def tenants(self) -> MemoryTenantReader:
@@ -359,3 +412,15 @@ class MemoryReader(Reader):
     @property
     def files(self) -> MemoryFileReader:
         return self._files
+
+    @property
+    def threads(self) -> MemoryThreadReader:
+        return self._threads
+
+    @property
+    def drafts(self) -> MemoryDraftReader:
+        return self._drafts
+
+    @property
+    def schedule(self) -> MemoryScheduleReader:
+        return self._schedule

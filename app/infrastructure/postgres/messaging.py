@@ -14,14 +14,18 @@ from app.domain.messaging import (
     Message,
     MessageNotFound,
     MessageType,
+    MessageVersion,
     Sent,
     Thread,
     listing,
+    place_of_version,
+    version_at,
+    versions_listing,
 )
 from app.domain.messaging.ports import MessageReader, Messages, MessageWriter
-from app.domain.pages import Cursor, Page, Way, checked_limit, cut, middle, turn
+from app.domain.pages import Cursor, Page, Way, checked_limit, cut, middle, opened, turn
 
-from .codec import select, trusted
+from .codec import builder, columns, select, trusted
 from .errors import refusal
 from .packed import CELLS, message, messages
 from .statements import Row, Scope, Statements
@@ -33,13 +37,21 @@ _HISTORY_OF_TYPES = select("chat_history_of_types($1, $2, $3, $4, $5, $6, $7, $8
 _AROUND = select("chat_history_around($1, $2, $3, $4, $5, $6)", CELLS)
 _THREAD = select("chat_thread($1, $2, $3, $4, $5, $6, $7)", CELLS)
 _SEND = select(
-    "chat_send($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
-    "refusal, is_repeat, message_id, message_position, event_revision",
+    "chat_send($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+    "refusal, is_repeat, message_id, message_position, event_revision, message_thread_id",
 )
 _ALTER = select(
     "chat_alter($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     f"event_revision, {', '.join(f'(altered).{cell}' for cell in CELLS.split(', '))}",
 )
+
+_VERSION_KNOWN = ("room_id", "message_id")
+_version = builder(MessageVersion, without=_VERSION_KNOWN)
+_VERSIONS = select(
+    "chat_versions($1, $2, $3, $4, $5, $6)", ", ".join(("refusal", *columns(MessageVersion, _VERSION_KNOWN)))
+)
+_NO_VERSION = 2**63 - 1
+"""Above every version there is."""
 
 _LOWEST = UUID(int=0)
 _HIGHEST = UUID(int=2**128 - 1)
@@ -99,6 +111,21 @@ class PostgresMessageReader(MessageReader):
         root, *replies = self._built(room_id, found)
         return Thread(root, cut(replies, way, limit, anchor is not None, _place, place))
 
+    async def versions(
+        self, room_id: RoomId, message_id: MessageId, *, after: Cursor | None = None, limit: int
+    ) -> Page[MessageVersion]:
+        checked_limit(limit)
+        place = versions_listing(room_id, message_id)
+        below = _NO_VERSION if after is None else version_at(opened(place, after))
+        actor = self._scope.actor
+        found = await self._statements.rows(
+            _VERSIONS, actor.tenant_id, actor.user_id, room_id, message_id, below, limit + 1
+        )
+        if found and found[0]["refusal"] is not None:
+            raise refusal(found[0]["refusal"])
+        versions = [_version(row[1:], room_id=room_id, message_id=message_id) for row in found]
+        return cut(versions, Way.NEWER, limit, after is not None, place_of_version, place)
+
     async def _fetch(self, sql: str, *arguments: object) -> Sequence[Row]:
         actor = self._scope.actor
         found = await self._statements.rows(sql, actor.tenant_id, actor.user_id, *arguments)
@@ -135,7 +162,7 @@ class PostgresMessageWriter(MessageWriter):
     async def send(self, room_id: RoomId, draft: Draft) -> Sent:
         scope = self._scope
         candidate = scope.new_id()
-        code, is_repeat, message_id, position, revision = await self._statements.row(
+        code, is_repeat, message_id, position, revision, thread_id = await self._statements.row(
             _SEND,
             *scope.context,
             room_id,
@@ -151,14 +178,15 @@ class PostgresMessageWriter(MessageWriter):
             draft.robot_id,
             draft.robot_response_to,
             draft.is_robot_visible_to_guests,
+            draft.is_streamed,
             draft.file_ids or None,
         )
         if code is not None:
             raise refusal(code)
         if is_repeat:
             return Sent(await self._first(room_id, message_id), repeated=True)
-        self._statements.announce(_event(scope, room_id, message_id, EventKind.MESSAGE_SENT, revision))
-        return Sent(_stored(scope, room_id, draft, message_id, position))
+        self._statements.announce(message_event(scope, room_id, message_id, EventKind.MESSAGE_SENT, revision))
+        return Sent(_stored(scope, room_id, draft, message_id, position, thread_id))
 
     async def _first(self, room_id: RoomId, message_id: MessageId) -> Message:
         """What a repeated key was answered with: found whoever asks, for they have sent it."""
@@ -183,7 +211,7 @@ class PostgresMessageWriter(MessageWriter):
         is_edit = kind is EventKind.MESSAGE_EDITED
         row = await self._statements.row(_ALTER, *scope.context, room_id, message_id, is_edit, content, version)
         _unless_refused(row)
-        self._statements.announce(_event(scope, room_id, message_id, kind, row["event_revision"]))
+        self._statements.announce(message_event(scope, room_id, message_id, kind, row["event_revision"]))
         return message(row[1:], scope.actor.tenant_id, room_id)
 
 
@@ -191,7 +219,9 @@ class PostgresMessages(PostgresMessageReader, PostgresMessageWriter, Messages):
     pass
 
 
-def _stored(scope: Scope, room_id: RoomId, draft: Draft, message_id: MessageId, position: int) -> Message:
+def _stored(
+    scope: Scope, room_id: RoomId, draft: Draft, message_id: MessageId, position: int, thread_id: MessageId | None
+) -> Message:
     """The message just stored: what was sent, and what the database added."""
     return trusted(
         Message,
@@ -204,12 +234,12 @@ def _stored(scope: Scope, room_id: RoomId, draft: Draft, message_id: MessageId, 
             "message_type": draft.message_type,
             "content": draft.content,
             "metadata": draft.metadata,
-            "delivery_status": DeliveryStatus.DELIVERED,
+            "delivery_status": DeliveryStatus.STREAMING if draft.is_streamed else DeliveryStatus.DELIVERED,
             "robot_id": draft.robot_id,
             "robot_response_to": draft.robot_response_to,
             "is_robot_visible_to_guests": draft.is_robot_visible_to_guests,
             "reply_to_message_id": draft.reply_to_message_id,
-            "thread_id": draft.thread_id,
+            "thread_id": thread_id,
             "is_edited": False,
             "edited_at": None,
             "version": 1,
@@ -220,7 +250,7 @@ def _stored(scope: Scope, room_id: RoomId, draft: Draft, message_id: MessageId, 
     )
 
 
-def _event(scope: Scope, room_id: RoomId, message_id: MessageId, kind: EventKind, revision: int) -> RoomEvent:
+def message_event(scope: Scope, room_id: RoomId, message_id: MessageId, kind: EventKind, revision: int) -> RoomEvent:
     return trusted(
         RoomEvent,
         {

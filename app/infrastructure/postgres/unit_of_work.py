@@ -16,9 +16,11 @@ from app.domain.rooms import RoomNotFound
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
 from app.domain.values import Moment
 
+from .answers import PostgresAnswerWriter
 from .blocks import PostgresBlockReader, PostgresBlocks, PostgresBlockWriter
 from .codec import trusted
 from .credentials import PostgresCredentialReader, PostgresCredentials, PostgresCredentialWriter
+from .drafts import PostgresDraftReader, PostgresDrafts, PostgresDraftWriter
 from .errors import DRIVER_ERRORS, translated
 from .files import PostgresFileReader, PostgresFiles, PostgresFileWriter
 from .identity import PostgresTenantReader, PostgresTenants, PostgresUserReader, PostgresUsers, PostgresUserWriter
@@ -27,7 +29,9 @@ from .invitations import PostgresInvitationReader, PostgresInvitations
 from .messaging import PostgresMessageReader, PostgresMessages, PostgresMessageWriter
 from .reading import PostgresReading, PostgresReadingReader, PostgresReadingWriter
 from .rooms import PostgresRoomReader, PostgresRooms
+from .schedule import PostgresSchedule, PostgresScheduleReader, PostgresScheduleWriter
 from .statements import Row, Scope, SingleStatements, checked_out, release
+from .threads import PostgresThreadReader, PostgresThreads, PostgresThreadWriter
 
 _ROLLBACK_SECONDS = 2
 """How long a server may take to undo; one that takes longer undoes when it finds the connection gone."""
@@ -135,6 +139,10 @@ class PostgresUnitOfWork(UnitOfWork):
         self._files = PostgresFiles(guarded, scope)
         self._credentials = PostgresCredentials(guarded, scope)
         self._blocks = PostgresBlocks(guarded, scope)
+        self._threads = PostgresThreads(guarded, scope)
+        self._drafts = PostgresDrafts(guarded, scope)
+        self._schedule = PostgresSchedule(guarded, scope)
+        self._answers = PostgresAnswerWriter(guarded, scope)
         self._ending: asyncio.Task[None] | None = None
 
     @property
@@ -184,6 +192,22 @@ class PostgresUnitOfWork(UnitOfWork):
     @property
     def blocks(self) -> PostgresBlocks:
         return self._blocks
+
+    @property
+    def threads(self) -> PostgresThreads:
+        return self._threads
+
+    @property
+    def drafts(self) -> PostgresDrafts:
+        return self._drafts
+
+    @property
+    def schedule(self) -> PostgresSchedule:
+        return self._schedule
+
+    @property
+    def answers(self) -> PostgresAnswerWriter:
+        return self._answers
 
     def record(self, change: Change) -> None:
         self._guard.check()
@@ -338,6 +362,22 @@ class PostgresOnce(Once):
     def files(self) -> PostgresFileWriter:
         return PostgresFileWriter(self._statements, self._scope)
 
+    @property
+    def threads(self) -> PostgresThreadWriter:
+        return PostgresThreadWriter(self._statements, self._scope)
+
+    @property
+    def drafts(self) -> PostgresDraftWriter:
+        return PostgresDraftWriter(self._statements, self._scope)
+
+    @property
+    def schedule(self) -> PostgresScheduleWriter:
+        return PostgresScheduleWriter(self._statements, self._scope)
+
+    @property
+    def answers(self) -> PostgresAnswerWriter:
+        return PostgresAnswerWriter(self._statements, self._scope)
+
 
 class PostgresReader(Reader):
     """Reads, each a statement of its own."""
@@ -383,3 +423,15 @@ class PostgresReader(Reader):
     @property
     def files(self) -> PostgresFileReader:
         return PostgresFileReader(self._statements, self._scope)
+
+    @property
+    def threads(self) -> PostgresThreadReader:
+        return PostgresThreadReader(self._statements, self._scope)
+
+    @property
+    def drafts(self) -> PostgresDraftReader:
+        return PostgresDraftReader(self._statements, self._scope)
+
+    @property
+    def schedule(self) -> PostgresScheduleReader:
+        return PostgresScheduleReader(self._statements, self._scope)

@@ -170,6 +170,7 @@ class Own(Driver):
             None,
             None,
             False,
+            False,
         )
 
     async def page(self, user_id: UUID, room_id: UUID, before: UUID | None) -> object:

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from tests.migrations.plans import audit, blocks, files, identity, invitations, messaging, reading, rooms
+from tests.migrations.plans import (
+    answers,
+    audit,
+    blocks,
+    drafts,
+    files,
+    identity,
+    invitations,
+    messaging,
+    reading,
+    rooms,
+    schedule,
+    threads,
+)
 
 AREAS = (
     identity.AREA,
@@ -13,4 +26,8 @@ AREAS = (
     files.AREA,
     audit.AREA,
     blocks.AREA,
+    threads.AREA,
+    drafts.AREA,
+    schedule.AREA,
+    answers.AREA,
 )

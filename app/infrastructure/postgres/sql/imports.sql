@@ -85,6 +85,7 @@ BEGIN
       FROM unnest(v_new, message_ids) WITH ORDINALITY AS f (n, id, nth)
       JOIN unnest(p_users, p_contents, p_types, p_metadata, p_reply_keys, p_thread_keys, p_times)
            WITH ORDINALITY AS b (user_id, content, kind, metadata, reply_key, thread_key, at, n) USING (n);
+    PERFORM chat_threads_imported(p_tenant, p_room, message_ids);
     INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, user_id, actor_id, correlation_id, created_at)
     SELECT p_room, v_room.revision + s.nth, p_tenant, 'member.joined', NULL, s.id, p_actor, p_correlation, p_now
       FROM unnest(seated) WITH ORDINALITY AS s (id, nth)

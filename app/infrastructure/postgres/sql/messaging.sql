@@ -7,8 +7,10 @@
 
 CREATE FUNCTION chat_send(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
     p_room uuid, p_id uuid, p_id_millis bigint, p_key text, p_hash bytea, p_type text, p_content text, p_metadata text,
-    p_reply_to uuid, p_thread uuid, p_robot uuid, p_robot_response_to uuid, p_visible_to_guests boolean, p_files uuid[],
-    OUT refusal text, OUT is_repeat boolean, OUT message_id uuid, OUT message_position bigint, OUT event_revision bigint)
+    p_reply_to uuid, p_thread uuid, p_robot uuid, p_robot_response_to uuid, p_visible_to_guests boolean,
+    p_is_streamed boolean, p_files uuid[],
+    OUT refusal text, OUT is_repeat boolean, OUT message_id uuid, OUT message_position bigint, OUT event_revision bigint,
+    OUT message_thread_id uuid)
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_room record;
@@ -17,7 +19,9 @@ DECLARE
     v_target record;
     v_countable bigint := CASE WHEN p_type = 'system' THEN 0 ELSE 1 END;
     v_first_visible bigint := 0;
+    v_joined_at bigint := 0;
     v_is_guest boolean := false;
+    v_is_reply_target_there boolean := true;
     v_has_read_all boolean := false;
     v_now_millis bigint;
 BEGIN
@@ -65,24 +69,28 @@ BEGIN
             refusal := 'wrong_message_type'; RETURN;
         END IF;
         v_is_guest := v_seat.role = 'guest';
+        v_joined_at := v_seat.visible_from;
         IF NOT v_seat.can_see_history THEN v_first_visible := v_seat.visible_from; END IF;
     ELSIF p_type NOT IN ('system', 'robot') THEN
         refusal := 'wrong_message_type'; RETURN;
     END IF;
 
-    IF p_thread IS NOT NULL THEN
+    message_thread_id := p_thread;
+    IF p_reply_to IS NOT NULL THEN  -- judged below, after the thread it leads to
         SELECT m.thread_id INTO v_target FROM messages m
-         WHERE m.room_id = p_room AND m.id = p_thread AND m.deleted_at IS NULL AND m.position > v_first_visible
+         WHERE m.room_id = p_room AND m.id = p_reply_to AND m.deleted_at IS NULL AND m.position > v_first_visible
+           AND NOT (v_is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+        v_is_reply_target_there := FOUND;
+        message_thread_id := coalesce(v_target.thread_id, p_thread);
+    END IF;
+    IF message_thread_id IS NOT NULL THEN
+        SELECT m.thread_id INTO v_target FROM messages m
+         WHERE m.room_id = p_room AND m.id = message_thread_id AND m.deleted_at IS NULL AND m.position > v_first_visible
            AND NOT (v_is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
         IF NOT FOUND THEN refusal := 'thread_not_found'; RETURN; END IF;
         IF v_target.thread_id IS NOT NULL THEN refusal := 'not_a_thread'; RETURN; END IF;
     END IF;
-    IF p_reply_to IS NOT NULL THEN
-        PERFORM FROM messages m
-         WHERE m.room_id = p_room AND m.id = p_reply_to AND m.deleted_at IS NULL AND m.position > v_first_visible
-           AND NOT (v_is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
-        IF NOT FOUND THEN refusal := 'reply_target_not_found'; RETURN; END IF;
-    END IF;
+    IF NOT v_is_reply_target_there THEN refusal := 'reply_target_not_found'; RETURN; END IF;
     IF p_robot_response_to IS NOT NULL THEN
         PERFORM FROM messages m
          WHERE m.room_id = p_room AND m.id = p_robot_response_to AND m.deleted_at IS NULL
@@ -122,16 +130,22 @@ BEGIN
      WHERE r.id = p_room;
     INSERT INTO message_keys (tenant_id, room_id, user_id, client_key, message_id, body_hash, created_at)
     VALUES (p_tenant, p_room, p_actor, p_key, chat_send.message_id, p_hash, p_now);
-    INSERT INTO messages (id, room_id, tenant_id, position, user_id, message_type, content, metadata, robot_id,
+    INSERT INTO messages (id, room_id, tenant_id, position, user_id, message_type, content, metadata, delivery_status, robot_id,
                           robot_response_to, is_robot_visible_to_guests, reply_to_message_id, thread_id, created_at,
                           updated_at, countable)
     VALUES (chat_send.message_id, p_room, p_tenant, message_position, p_actor, p_type, p_content, p_metadata::jsonb,
-            p_robot, p_robot_response_to, p_visible_to_guests, p_reply_to, p_thread, p_now, p_now,
+            CASE WHEN p_is_streamed THEN 'streaming' ELSE 'delivered' END, p_robot, p_robot_response_to,
+            p_visible_to_guests, p_reply_to, message_thread_id, p_now, p_now,
             v_room.last_countable + v_countable);
     INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
     VALUES (p_room, event_revision, p_tenant, 'message.sent', chat_send.message_id, p_actor, p_correlation, p_now);
     IF p_files IS NOT NULL THEN
         PERFORM chat_attach_files(p_tenant, p_room, chat_send.message_id, p_files);
+    END IF;
+
+    IF message_thread_id IS NOT NULL THEN
+        PERFORM chat_thread_replied(p_tenant, p_actor, p_now, p_room, message_thread_id, chat_send.message_id,
+                                    message_position, v_is_guest, v_joined_at);
     END IF;
 
     IF p_actor IS NULL THEN
@@ -190,6 +204,7 @@ BEGIN
 
     IF p_is_edit THEN
         IF v_message.user_id IS DISTINCT FROM p_actor THEN altered.content := 'not_the_author'; RETURN; END IF;
+        IF v_message.delivery_status = 'streaming' THEN altered.content := 'still_streaming'; RETURN; END IF;
         IF p_expected_version <> v_message.version THEN altered.content := 'stale_version'; RETURN; END IF;
         IF p_content = '' AND NOT (v_message.message_type IN ('image', 'file') AND chat_has_files(p_room, p_message))
         THEN
@@ -206,6 +221,9 @@ BEGIN
         UPDATE messages m SET deleted_at = p_now, version = m.version + 1
          WHERE m.room_id = p_room AND m.id = p_message
         RETURNING m.* INTO v_message;
+        IF v_message.thread_id IS NOT NULL THEN
+            PERFORM chat_thread_reply_deleted(p_room, v_message.thread_id, p_message, v_message.user_id);
+        END IF;
     END IF;
 
     event_revision := v_room.revision + 1;
@@ -247,6 +265,43 @@ BEGIN
     END IF;
     v_row.content := coalesce(v.refusal, 'message_not_found');
     RETURN NEXT v_row;
+END $$;
+
+CREATE FUNCTION chat_versions(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid, p_below bigint, p_limit integer)
+RETURNS TABLE (refusal text, version bigint, content text, metadata text, written_at timestamptz, changed_by uuid,
+               changed_at timestamptz)
+LANGUAGE plpgsql VOLATILE AS $$
+-- What a message said before, newest first. A version may have left several old rows (an author erased, say): the last
+-- of them is the change that ended it.
+DECLARE
+    v record;
+    v_message record;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NULL THEN
+        SELECT m.version, m.deleted_at IS NOT NULL AS is_deleted INTO v_message FROM messages m
+         WHERE m.room_id = p_room AND m.id = p_message AND m.position > v.first_visible
+           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+        IF NOT FOUND THEN
+            v.refusal := 'message_not_found';
+        ELSIF v_message.is_deleted AND p_actor IS NOT NULL THEN
+            PERFORM FROM room_users s
+             WHERE s.room_id = p_room AND s.user_id = p_actor AND s.role IN ('owner', 'admin', 'moderator');
+            IF NOT FOUND THEN v.refusal := 'message_not_found'; END IF;
+        END IF;
+    END IF;
+    IF v.refusal IS NOT NULL THEN
+        refusal := v.refusal;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, x.version, x.content::text, x.metadata::text, coalesce(x.edited_at, x.created_at),
+               x.changed_by, x.changed_at
+          FROM (SELECT DISTINCT ON (h.version) h.* FROM messages_history h
+                 WHERE h.room_id = p_room AND h.id = p_message AND h.version < least(p_below, v_message.version)
+                 ORDER BY h.version DESC, h.changed_at DESC, h.history_id DESC) x
+         ORDER BY x.version DESC LIMIT p_limit;
 END $$;
 
 CREATE FUNCTION chat_history(p_tenant uuid, p_actor uuid, p_room uuid, p_anchor uuid, p_is_newer boolean,

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import base, blocks, events, files, identity, invitations, messaging, reading, rooms
+from . import base, blocks, drafts, events, files, identity, invitations, messaging, reading, rooms, schedule, threads
 
-AREAS: Final = (identity, blocks, rooms, invitations, messaging, reading, events, files)
+AREAS: Final = (
+    identity,
+    blocks,
+    rooms,
+    invitations,
+    messaging,
+    reading,
+    events,
+    threads,
+    drafts,
+    schedule,
+    files,
+)
 """Imported for the tables they add to `metadata`."""
 
 metadata: Final = base.metadata

@@ -27,7 +27,9 @@ messages = table(
     own("countable", BigInteger()),  # countable messages of the room up to and with this one
     PrimaryKeyConstraint("room_id", "id"),
     CheckConstraint(
-        "content <> '' OR message_type IN ('image', 'file') OR deleted_at IS NOT NULL", name="says_something"
+        "content <> '' OR message_type IN ('image', 'file') OR delivery_status IN ('streaming', 'failed')"
+        " OR deleted_at IS NOT NULL",
+        name="says_something",
     ),
     silent=("position", "reply_to_message_id", "thread_id", "countable"),
     kept=Kept(when="OLD.delivery_status <> 'streaming'"),  # an answer still being written has no past
@@ -61,6 +63,13 @@ Index(
     messages.c.id,
     postgresql_include=["user_id"],
     postgresql_where=text("message_type = 'robot' AND NOT is_robot_visible_to_guests AND deleted_at IS NULL"),
+)
+
+Index(  # what nobody writes on any more is found among the few that are being written
+    "ix_messages_streaming",
+    messages.c.tenant_id,
+    messages.c.id,
+    postgresql_where=text("delivery_status = 'streaming' AND deleted_at IS NULL"),
 )
 
 message_keys = Table(

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from app.domain.actors import Actor
+from app.domain.answers import Answer
 from app.domain.files import File
 from app.domain.identity import AccountStatus, AccountType
 from app.domain.ids import FileId, MessageId
@@ -200,6 +201,24 @@ async def hidden_target(s: Situation) -> None:
     s.message_id = await hidden_from_a_guest(s)
 
 
+async def _begin(s: Situation, robot: Actor) -> None:
+    await s.world.change_account(robot, account_type=AccountType.ROBOT)
+    s.message_id = (await s.world.once(robot).messages.send(s.home, Answer(content="so far"))).message.id
+
+
+async def being_written(s: Situation) -> None:
+    await _begin(s, s.actor)
+
+
+async def being_written_by_another(s: Situation) -> None:
+    await _begin(s, s.other)
+
+
+async def being_written_and_deleted(s: Situation) -> None:
+    await _begin(s, s.actor)
+    await s.world.once(s.actor).messages.delete(s.home, s.target)
+
+
 # ── the scenarios ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 _ROOM_EXISTS = {
@@ -312,6 +331,7 @@ EDIT: dict[str, dict[str, Spoil]] = {
     "the actor is not silenced": _SILENCED,
     "the message is there": _NO_MESSAGE,
     "the actor wrote it": {"another did": asking(others=True)},
+    "it is not being written": {"a robot's answer": being_written},
     "it is the version the actor saw": {"a later": asking(expected_version=2), "none": asking(expected_version=0)},
     "it still says something": {"nothing": asking(content="")},
 }
@@ -327,6 +347,8 @@ DELETE: dict[str, dict[str, Spoil]] = {
 
 TOGETHER: dict[frozenset[str], Spoil] = {
     frozenset({"the thread's first message is there", "the thread is no answer"}): draft(thread_id=lambda s: s.gone.id),
+    frozenset({"the message is there", "it is not being written"}): being_written_and_deleted,
+    frozenset({"the actor wrote it", "it is not being written"}): being_written_by_another,
     frozenset({"the type is the sender's to send", "the message a robot answers is there"}): draft(
         message_type=MessageType.ROBOT, robot_response_to=NO_MESSAGE
     ),
