@@ -45,8 +45,11 @@ from app.services.identity import IdentityService
 from app.services.imports.importer import ImportService
 from app.services.invitations import InvitationService
 from app.services.members import MemberService
+from app.services.mentions import MentionService
 from app.services.messaging import MessagingService
 from app.services.moderation import ModerationService
+from app.services.pins import PinService
+from app.services.reactions import ReactionService
 from app.services.reading import ReadingService
 from app.services.rooms import RoomService
 from app.services.schedule import ScheduleService
@@ -159,6 +162,9 @@ class Container(containers.DeclarativeContainer):
     drafts = providers.Singleton(DraftService, store=store, message_max_length=config.provided.message_max_length)
     schedule = providers.Singleton(ScheduleService, store=store, message_max_length=config.provided.message_max_length)
     answers = providers.Singleton(AnswerService, store=store, message_max_length=config.provided.message_max_length)
+    reactions = providers.Singleton(ReactionService, store=store)
+    mentions = providers.Singleton(MentionService, store=store)
+    pins = providers.Singleton(PinService, store=store)
     imports = providers.Singleton(ImportService, store=store, ids=ids, clock=clock)
 
 
@@ -179,6 +185,9 @@ class Chat:
     drafts: DraftService
     schedule: ScheduleService
     answers: AnswerService
+    reactions: ReactionService
+    mentions: MentionService
+    pins: PinService
     imports: ImportService
     files: FileService
     events: Bus
@@ -217,6 +226,9 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
                 drafts=parts.drafts(),
                 schedule=parts.schedule(),
                 answers=parts.answers(),
+                reactions=parts.reactions(),
+                mentions=parts.mentions(),
+                pins=parts.pins(),
                 imports=parts.imports(),
                 files=parts.files(),
                 events=parts.bus(),

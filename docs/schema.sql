@@ -76,6 +76,20 @@ CREATE TABLE files_history (
 );
 CREATE INDEX ix_files_history_row ON files_history (id, history_id);
 
+CREATE TABLE mentions (
+    room_id UUID NOT NULL,
+    message_id UUID NOT NULL,
+    user_id UUID,
+    kind TEXT NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    reached UUID[],
+    CONSTRAINT uq_mentions UNIQUE NULLS NOT DISTINCT (room_id, message_id, user_id, kind),
+    CONSTRAINT ck_mentions_of_somebody CHECK ((kind = 'user') = (user_id IS NOT NULL)),
+    CONSTRAINT ck_mentions_reached CHECK ((kind = 'here') = (reached IS NOT NULL)),
+    CONSTRAINT ck_mentions_kind CHECK (kind IN ('user', 'here', 'all'))
+) PARTITION BY RANGE (message_id);
+CREATE INDEX ix_mentions_reader ON mentions (user_id, room_id, message_id);
+
 CREATE TABLE message_files (
     room_id UUID NOT NULL,
     message_id UUID NOT NULL,
@@ -166,6 +180,32 @@ CREATE TABLE messages_history (
 );
 CREATE INDEX ix_messages_history_row ON messages_history (room_id, id, history_id);
 
+CREATE TABLE pins (
+    room_id UUID NOT NULL,
+    message_id UUID NOT NULL,
+    pinned_by UUID,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    revision BIGINT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_pins PRIMARY KEY (room_id, message_id),
+    CONSTRAINT ck_pins_revision CHECK (revision >= 1)
+) PARTITION BY RANGE (message_id);
+CREATE INDEX ix_pins_user ON pins (pinned_by);
+
+CREATE TABLE reactions (
+    room_id UUID NOT NULL,
+    message_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    emoji VARCHAR(50) NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    revision BIGINT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_reactions PRIMARY KEY (room_id, message_id, user_id, emoji),
+    CONSTRAINT ck_reactions_revision CHECK (revision >= 1)
+) PARTITION BY RANGE (message_id);
+CREATE INDEX ix_reactions_emoji ON reactions (room_id, message_id, emoji, revision) INCLUDE (user_id);
+CREATE INDEX ix_reactions_user ON reactions (user_id);
+
 CREATE TABLE room_users_history (
     history_id UUID DEFAULT chat_uuidv7() NOT NULL,
     changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -235,6 +275,7 @@ CREATE TABLE rooms_history (
     name_key TEXT,
     direct_key VARCHAR(52),
     last_countable BIGINT,
+    last_mention_id UUID,
     CONSTRAINT pk_rooms_history PRIMARY KEY (history_id),
     CONSTRAINT ck_rooms_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
 );
@@ -377,6 +418,7 @@ CREATE TABLE rooms (
     name_key TEXT,
     direct_key VARCHAR(52),
     last_countable BIGINT DEFAULT 0 NOT NULL,
+    last_mention_id UUID,
     CONSTRAINT pk_rooms PRIMARY KEY (id),
     CONSTRAINT uq_rooms_tenant_id_id UNIQUE (tenant_id, id),
     CONSTRAINT fk_rooms_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id),
@@ -553,7 +595,7 @@ CREATE TABLE room_events (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_room_events PRIMARY KEY (room_id, revision),
     CONSTRAINT fk_room_events_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.archived', 'room.reopened', 'room.closed', 'room.deleted', 'member.invited', 'member.joined', 'member.left', 'member.removed', 'member.banned', 'member.unbanned', 'member.changed', 'invitation.closed', 'message.sent', 'message.edited', 'message.deleted', 'file.renamed', 'file.deleted', 'message.finished')),
+    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.archived', 'room.reopened', 'room.closed', 'room.deleted', 'member.invited', 'member.joined', 'member.left', 'member.removed', 'member.banned', 'member.unbanned', 'member.changed', 'invitation.closed', 'message.sent', 'message.edited', 'message.deleted', 'file.renamed', 'file.deleted', 'message.finished', 'message.pinned', 'message.unpinned', 'reaction.added', 'reaction.removed')),
     CONSTRAINT ck_room_events_revision CHECK (revision >= 1)
 );
 
@@ -685,12 +727,21 @@ LANGUAGE sql IMMUTABLE AS $$
         (1, 'messages', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
         (2, 'messages', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (user_id)'),
         (3, 'messages', 'robot', 'FOREIGN KEY (tenant_id, robot_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (robot_id)'),
-        (4, 'message_files', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
-        (5, 'message_files', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (6, 'message_files', 'file', 'FOREIGN KEY (tenant_id, file_id) REFERENCES files (tenant_id, id) ON DELETE CASCADE'),
-        (7, 'message_read_receipts', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
-        (8, 'message_read_receipts', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (9, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
+        (4, 'mentions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (5, 'mentions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (6, 'mentions', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
+        (7, 'message_files', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (8, 'message_files', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (9, 'message_files', 'file', 'FOREIGN KEY (tenant_id, file_id) REFERENCES files (tenant_id, id) ON DELETE CASCADE'),
+        (10, 'message_read_receipts', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (11, 'message_read_receipts', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (12, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
+        (13, 'pins', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (14, 'pins', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (15, 'pins', 'user', 'FOREIGN KEY (tenant_id, pinned_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (pinned_by)'),
+        (16, 'reactions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (17, 'reactions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (18, 'reactions', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
 $$;
 
 -- Who acts, for which tenant, when: set inside the transaction of each call and gone with it. What reads it: the
@@ -1216,6 +1267,7 @@ SELECT s.room_id, s.user_id, r.tenant_id,
                   AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM s.user_id)
             - CASE WHEN s.role = 'guest' THEN chat_hidden_from_guest(s.room_id, place.after_id, s.user_id) ELSE 0 END
        END AS unread,
+       place.after_id, s.visible_from_id, r.last_mention_id,
        r.name::text AS r_name, r.description::text AS r_description, r.room_type AS r_room_type, r.status AS r_status,
        r.is_private AS r_is_private, r.guest_access_allowed AS r_guest_access_allowed,
        r.max_participants AS r_max_participants, r.created_by AS r_created_by, r.parent_room_id AS r_parent_room_id,
@@ -1246,13 +1298,21 @@ SELECT s.room_id, s.user_id, r.tenant_id,
 
 -- The same by SPEC's sentence, message by message: what the counters are proved against.
 CREATE VIEW member_unread_recount WITH (security_invoker = true) AS
-SELECT u.room_id, u.user_id,
-       (SELECT count(*) FROM messages m
+SELECT u.room_id, u.user_id, counted.unread, counted.mentions
+  FROM room_users u CROSS JOIN LATERAL (
+       SELECT count(*) AS unread,
+              count(*) FILTER (WHERE EXISTS (
+                  SELECT FROM mentions x
+                   WHERE x.room_id = m.room_id AND x.message_id = m.id
+                     AND (x.user_id = u.user_id
+                          OR (x.user_id IS NULL AND m.position > u.visible_from
+                              AND (x.kind = 'all' OR u.user_id = ANY (x.reached)))))) AS mentions
+         FROM messages m
          WHERE m.room_id = u.room_id AND m.position > u.last_read_position
            AND m.deleted_at IS NULL AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM u.user_id
            AND (u.can_see_history OR m.position > u.visible_from)
-           AND NOT (u.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)) AS unread
-  FROM room_users u;
+           AND NOT (u.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+       ) counted;
 
 -- Who may look into which room, and what is hidden from them there: messages up to `floor_id`, and robots' from guests.
 -- With what tells how far apart its messages are.
@@ -1793,6 +1853,168 @@ BEGIN
     RETURN v_revisions;
 END $$;
 
+-- Mentions (app/domain/mentions). One row a person named, and one for `here` and for `all`, which are nobody's: a send
+-- writes as many rows as it makes calls, however many people sit in the room.
+
+CREATE FUNCTION chat_mention(p_tenant uuid, p_room uuid, p_message uuid, p_users uuid[], p_names text[],
+                             p_calls text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+-- Who of the named sits in the held room; whom `here` reaches is who of those sitting there is online now. What a
+-- message has called before stays as it was.
+BEGIN
+    INSERT INTO mentions (room_id, message_id, user_id, kind, tenant_id)
+    SELECT p_room, p_message, s.user_id, 'user', p_tenant
+      FROM (SELECT n.id FROM unnest(p_users) AS n (id)
+            UNION
+            SELECT u.id FROM users u
+             WHERE u.tenant_id = p_tenant AND u.username_key = ANY (p_names) AND u.deleted_at IS NULL) named
+      JOIN room_users s ON s.room_id = p_room AND s.user_id = named.id AND s.status IN ('active', 'muted')
+    ON CONFLICT DO NOTHING;
+    IF NOT FOUND AND p_calls = '{}' THEN RETURN; END IF;
+    UPDATE rooms r SET last_mention_id = p_message
+     WHERE r.id = p_room AND (r.last_mention_id IS NULL OR r.last_mention_id < p_message);
+    INSERT INTO mentions (room_id, message_id, kind, tenant_id, reached)
+    SELECT p_room, p_message, c.kind, p_tenant,
+           CASE WHEN c.kind = 'here' THEN ARRAY(
+               SELECT s.user_id FROM room_users s JOIN user_status t ON t.user_id = s.user_id
+                WHERE s.room_id = p_room AND s.status IN ('active', 'muted') AND t.status = 'online'
+                ORDER BY s.user_id)
+           END
+      FROM unnest(p_calls) AS c (kind)
+    ON CONFLICT DO NOTHING;
+END $$;
+
+CREATE FUNCTION chat_mention_anew(p_tenant uuid, p_room uuid, p_message uuid, p_users uuid[], p_names text[],
+                                  p_calls text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+-- Whom an edited message calls now: who is no longer called goes, who is called still stays, seated or not.
+BEGIN
+    DELETE FROM mentions x
+     WHERE x.room_id = p_room AND x.message_id = p_message
+       AND CASE WHEN x.kind <> 'user' THEN x.kind <> ALL (p_calls)
+                ELSE x.user_id <> ALL (p_users)
+                     AND NOT EXISTS (SELECT FROM users u
+                                      WHERE u.id = x.user_id AND u.username_key = ANY (p_names)
+                                        AND u.deleted_at IS NULL)
+           END;
+    PERFORM chat_mention(p_tenant, p_room, p_message, p_users, p_names, p_calls);
+END $$;
+
+CREATE FUNCTION chat_calls_of(p_user uuid) RETURNS TABLE (room_id uuid, mentions bigint)
+LANGUAGE plpgsql STABLE ROWS 10 AS $$
+-- How much of what is unread calls the member, by name or everybody since they took their seat; rooms without any are
+-- left out. Most are passed over by one look at when anybody was called there last, so that the walk over the months is
+-- made ready only for who has something to find, and then once for all their rooms.
+DECLARE
+    v_rooms uuid[];
+    v_after uuid[];
+    v_seated uuid[];
+    v_guest boolean[];
+BEGIN
+    SELECT array_agg(w.room_id), array_agg(w.after_id), array_agg(w.visible_from_id), array_agg(w.s_role = 'guest')
+      INTO v_rooms, v_after, v_seated, v_guest
+      FROM member_rooms w
+     WHERE w.user_id = p_user AND w.s_status IN ('active', 'muted') AND w.last_mention_id > w.after_id;
+    IF v_rooms IS NULL THEN RETURN; END IF;
+    RETURN QUERY
+        SELECT w.id, count(*)
+          FROM unnest(v_rooms, v_after, v_seated, v_guest) AS w (id, after_id, seated_id, is_guest)
+          CROSS JOIN LATERAL (
+              SELECT x.message_id FROM mentions x
+               WHERE x.user_id = p_user AND x.room_id = w.id AND x.message_id > w.after_id
+              UNION
+              SELECT x.message_id FROM mentions x
+               WHERE x.user_id IS NULL AND x.room_id = w.id AND x.message_id > w.after_id
+                 AND (x.message_id > w.seated_id OR w.seated_id IS NULL)
+                 AND (x.kind = 'all' OR p_user = ANY (x.reached))
+          ) called
+          -- One by one by the key: a join might read all the room's messages instead.
+          CROSS JOIN LATERAL (
+              SELECT FROM messages m
+               WHERE m.room_id = w.id AND m.id = called.message_id AND m.deleted_at IS NULL
+                 AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM p_user
+                 AND NOT (w.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+               LIMIT 1
+          ) live
+         GROUP BY w.id;
+END $$;
+
+CREATE FUNCTION chat_mentions(p_tenant uuid, p_actor uuid, p_room uuid, p_messages uuid[])
+RETURNS TABLE (refusal text, message_id uuid, users uuid[], here uuid[], is_all boolean)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v record;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NOT NULL THEN
+        refusal := v.refusal;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, m.id, called.users, called.here, called.is_all
+          -- One by one by the key: a join might read all the room's messages instead.
+          FROM unnest(p_messages) AS wanted (id) CROSS JOIN LATERAL (
+              SELECT t.id FROM messages t
+               WHERE t.room_id = p_room AND t.id = wanted.id AND t.position > v.first_visible AND t.deleted_at IS NULL
+                 AND NOT (v.is_guest AND t.message_type = 'robot' AND NOT t.is_robot_visible_to_guests)
+               LIMIT 1) m
+          CROSS JOIN LATERAL (
+              SELECT array_agg(x.user_id ORDER BY x.user_id) FILTER (WHERE x.kind = 'user') AS users,
+                     (SELECT y.reached FROM mentions y
+                       WHERE y.room_id = p_room AND y.message_id = m.id AND y.user_id IS NULL AND y.kind = 'here') AS here,
+                     bool_or(x.kind = 'all') AS is_all
+                FROM mentions x WHERE x.room_id = p_room AND x.message_id = m.id
+          ) called
+         WHERE called.is_all IS NOT NULL  -- there is a row at all
+         ORDER BY m.id;
+END $$;
+
+CREATE FUNCTION chat_mentions_of_me(p_tenant uuid, p_actor uuid, p_before uuid, p_limit integer)
+RETURNS TABLE (kinds text[], room_id uuid, id uuid, "position" bigint, user_id uuid, content text,
+               created_at timestamptz, rest chat_message_rest)
+LANGUAGE plpgsql VOLATILE AS $$
+-- The newest of every room first by the index of the member's own and of everybody's mentions there, then the newest of
+-- these: work by rooms and page, not by how many mentions there are.
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT mine.kinds, mine.room_id, (found.m).id, (found.m).position, (found.m).user_id, chat_content_of(found.m),
+               (found.m).created_at, chat_rest_of(found.m)
+          FROM (
+              SELECT newest.room_id, newest.message_id,
+                     array_agg(newest.kind ORDER BY newest.kind DESC) AS kinds  -- user, here, all
+                FROM room_users s JOIN rooms r ON r.id = s.room_id CROSS JOIN LATERAL (
+                  (SELECT x.room_id, x.message_id, x.kind FROM mentions x CROSS JOIN LATERAL (
+                       SELECT FROM messages t
+                        WHERE t.room_id = x.room_id AND t.id = x.message_id AND t.deleted_at IS NULL
+                          AND t.message_type <> 'system' AND t.user_id IS DISTINCT FROM p_actor
+                          AND (s.can_see_history OR t.position > s.visible_from)
+                          AND NOT (s.role = 'guest' AND t.message_type = 'robot' AND NOT t.is_robot_visible_to_guests)
+                        LIMIT 1) live
+                    WHERE x.user_id = p_actor AND x.room_id = s.room_id AND x.message_id < p_before
+                    ORDER BY x.message_id DESC LIMIT p_limit)
+                  UNION ALL
+                  (SELECT x.room_id, x.message_id, x.kind FROM mentions x CROSS JOIN LATERAL (
+                       SELECT FROM messages t
+                        WHERE t.room_id = x.room_id AND t.id = x.message_id AND t.deleted_at IS NULL
+                          AND t.message_type <> 'system' AND t.user_id IS DISTINCT FROM p_actor
+                          AND t.position > s.visible_from
+                          AND NOT (s.role = 'guest' AND t.message_type = 'robot' AND NOT t.is_robot_visible_to_guests)
+                        LIMIT 1) live
+                    WHERE x.user_id IS NULL AND x.room_id = s.room_id AND x.message_id < p_before
+                      AND (x.kind = 'all' OR p_actor = ANY (x.reached))
+                    ORDER BY x.message_id DESC LIMIT 2 * p_limit)  -- a message may call here and all
+                ) newest
+               WHERE s.user_id = p_actor AND s.status IN ('active', 'muted') AND r.tenant_id = p_tenant
+                 AND r.deleted_at IS NULL AND r.last_mention_id IS NOT NULL
+               GROUP BY newest.room_id, newest.message_id ORDER BY newest.message_id DESC LIMIT p_limit
+          ) mine
+          CROSS JOIN LATERAL (
+              SELECT m FROM messages m WHERE m.room_id = mine.room_id AND m.id = mine.message_id LIMIT 1) found
+         ORDER BY mine.message_id DESC;
+END $$;
+
 -- Messages (app/domain/messaging.py). The rules of SEND_RULES, EDIT_RULES and DELETE_RULES are stated here in the same
 -- order; the contract suite breaks each of them on every adapter.
 --
@@ -1804,6 +2026,7 @@ CREATE FUNCTION chat_send(p_tenant uuid, p_actor uuid, p_correlation text, p_now
     p_room uuid, p_id uuid, p_id_millis bigint, p_key text, p_hash bytea, p_type text, p_content text, p_metadata text,
     p_reply_to uuid, p_thread uuid, p_robot uuid, p_robot_response_to uuid, p_visible_to_guests boolean,
     p_is_streamed boolean, p_files uuid[],
+    p_mentioned uuid[] DEFAULT NULL, p_names text[] DEFAULT NULL, p_calls text[] DEFAULT NULL,
     OUT refusal text, OUT is_repeat boolean, OUT message_id uuid, OUT message_position bigint, OUT event_revision bigint,
     OUT message_thread_id uuid)
 LANGUAGE plpgsql VOLATILE AS $$
@@ -1863,6 +2086,7 @@ BEGIN
         IF p_type = 'system' OR (p_type = 'robot' AND v_seat.account_type <> 'robot') THEN
             refusal := 'wrong_message_type'; RETURN;
         END IF;
+        IF p_calls <> '{}' AND v_seat.role = 'guest' THEN refusal := 'not_allowed'; RETURN; END IF;
         v_is_guest := v_seat.role = 'guest';
         v_joined_at := v_seat.visible_from;
         IF NOT v_seat.can_see_history THEN v_first_visible := v_seat.visible_from; END IF;
@@ -1937,6 +2161,9 @@ BEGIN
     IF p_files IS NOT NULL THEN
         PERFORM chat_attach_files(p_tenant, p_room, chat_send.message_id, p_files);
     END IF;
+    IF p_calls IS NOT NULL THEN
+        PERFORM chat_mention(p_tenant, p_room, chat_send.message_id, p_mentioned, p_names, p_calls);
+    END IF;
 
     IF message_thread_id IS NOT NULL THEN
         PERFORM chat_thread_replied(p_tenant, p_actor, p_now, p_room, message_thread_id, chat_send.message_id,
@@ -1958,6 +2185,7 @@ END $$;
 
 CREATE FUNCTION chat_alter(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
     p_room uuid, p_message uuid, p_is_edit boolean, p_content text, p_expected_version bigint,
+    p_mentioned uuid[] DEFAULT NULL, p_names text[] DEFAULT NULL, p_calls text[] DEFAULT NULL,
     OUT altered chat_message, OUT event_revision bigint)
 LANGUAGE plpgsql VOLATILE AS $$
 -- Edit and delete: the same rules but for who may and what is written.
@@ -1966,6 +2194,7 @@ DECLARE
     v_seat record;
     v_message messages;
     v_is_moderator boolean := p_actor IS NULL;
+    v_is_guest boolean := false;  -- an observer edits nothing
 BEGIN
     PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
 
@@ -1989,6 +2218,7 @@ BEGIN
             altered.content := 'silenced'; RETURN;
         END IF;
         v_is_moderator := v_seat.role IN ('owner', 'admin', 'moderator');
+        v_is_guest := v_seat.role = 'guest';
         IF (NOT v_seat.can_see_history AND v_message.position <= v_seat.visible_from)
            OR (v_seat.role = 'guest' AND v_message.message_type = 'robot' AND NOT v_message.is_robot_visible_to_guests)
         THEN
@@ -2004,6 +2234,10 @@ BEGIN
         IF p_content = '' AND NOT (v_message.message_type IN ('image', 'file') AND chat_has_files(p_room, p_message))
         THEN
             altered.content := 'empty_content'; RETURN;
+        END IF;
+        IF p_calls <> '{}' AND v_is_guest THEN altered.content := 'not_allowed'; RETURN; END IF;
+        IF p_calls IS NOT NULL THEN
+            PERFORM chat_mention_anew(p_tenant, p_room, p_message, p_mentioned, p_names, p_calls);
         END IF;
         UPDATE messages m
            SET content = p_content, is_edited = true, edited_at = p_now, version = m.version + 1
@@ -2667,23 +2901,24 @@ END $$;
 -- Read marks and unread counts (app/domain/reading.py).
 
 CREATE FUNCTION chat_unread(p_tenant uuid, p_actor uuid)
-RETURNS TABLE (room_id uuid, unread bigint)
+RETURNS TABLE (room_id uuid, unread bigint, mentions bigint)
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT w.room_id, w.unread FROM member_rooms w
+        SELECT w.room_id, w.unread, coalesce(c.mentions, 0)
+          FROM member_rooms w LEFT JOIN chat_calls_of(p_actor) c ON c.room_id = w.room_id
          WHERE w.user_id = p_actor AND w.s_status IN ('active', 'muted') AND w.tenant_id = p_tenant
          ORDER BY w.room_id;
 END $$;
 
 CREATE FUNCTION chat_unread_recount(p_tenant uuid, p_actor uuid)
-RETURNS TABLE (room_id uuid, unread bigint)
+RETURNS TABLE (room_id uuid, unread bigint, mentions bigint)
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT mu.room_id, mu.unread
+        SELECT mu.room_id, mu.unread, mu.mentions
           FROM room_users s JOIN rooms r ON r.id = s.room_id
           JOIN member_unread_recount mu ON mu.room_id = s.room_id AND mu.user_id = s.user_id
          WHERE s.user_id = p_actor AND s.status IN ('active', 'muted') AND r.tenant_id = p_tenant
@@ -2693,7 +2928,7 @@ END $$;
 
 CREATE FUNCTION chat_my_rooms(p_tenant uuid, p_actor uuid, p_archived boolean DEFAULT true)
 RETURNS TABLE (
-    unread bigint,
+    unread bigint, mentions bigint,
     -- the room, as in app/domain/rooms.py
     r_id uuid, r_name text, r_description text, r_room_type text, r_status text, r_is_private boolean,
     r_guest_access_allowed boolean, r_max_participants integer, r_created_by uuid, r_parent_room_id uuid,
@@ -2712,7 +2947,7 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT w.unread,
+        SELECT w.unread, coalesce(c.mentions, 0),
                w.room_id, w.r_name, w.r_description, w.r_room_type, w.r_status, w.r_is_private,
                w.r_guest_access_allowed, w.r_max_participants, w.r_created_by, w.r_parent_room_id, w.r_escalation_level,
                w.r_issue_id, w.r_issue_description, w.r_external_id, w.r_settings, w.r_last_position,
@@ -2727,6 +2962,7 @@ BEGIN
                              x.edited_at, x.version, x.created_at, x.updated_at, x.deleted_at)
                END
           FROM member_rooms w
+          LEFT JOIN chat_calls_of(p_actor) c ON c.room_id = w.room_id
           LEFT JOIN LATERAL (
               SELECT * FROM messages m
                WHERE m.room_id = w.room_id AND m.id <= w.r_last_message_id AND m.deleted_at IS NULL
@@ -3520,6 +3756,279 @@ BEGIN
     RETURN FOUND;
 END $$;
 
+-- What reactions and pins share (app/domain/messaging/attaching.py): holding the room, judging, writing the log.
+
+CREATE FUNCTION chat_hold_message(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, p_silenced_may boolean, p_roles text[], OUT refusal text, OUT next_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+-- BEFORE_ATTACHING and the rules after it, in their order; p_roles null lets every role. Locks as a send does.
+DECLARE
+    v_room record;
+    v_seat record;
+    v_first_visible bigint := 0;
+    v_is_guest boolean := false;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT r.status, r.revision INTO v_room
+      FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
+    IF v_room.status <> 'active' THEN refusal := 'room_not_active'; RETURN; END IF;
+    next_revision := v_room.revision + 1;
+
+    IF p_actor IS NOT NULL THEN
+        SELECT m.role, m.status, m.can_send_messages, m.muted_until, m.can_see_history, m.visible_from,
+               u.deleted_at IS NOT NULL OR u.account_status IN ('suspended', 'deactivated') AS is_barred
+          INTO v_seat
+          FROM room_users m JOIN users u ON u.id = m.user_id
+         WHERE m.room_id = p_room AND m.user_id = p_actor FOR NO KEY UPDATE OF m;
+        IF NOT FOUND OR v_seat.status NOT IN ('active', 'muted') THEN refusal := 'not_a_member'; RETURN; END IF;
+        IF v_seat.is_barred THEN refusal := 'account_inactive'; RETURN; END IF;
+        IF NOT p_silenced_may
+           AND ((v_seat.status = 'muted' AND (v_seat.muted_until IS NULL OR v_seat.muted_until > p_now))
+                OR NOT v_seat.can_send_messages OR v_seat.role = 'observer') THEN
+            refusal := 'silenced'; RETURN;
+        END IF;
+        IF v_seat.role <> ALL (p_roles) THEN refusal := 'not_allowed'; RETURN; END IF;
+        v_is_guest := v_seat.role = 'guest';
+        IF NOT v_seat.can_see_history THEN v_first_visible := v_seat.visible_from; END IF;
+    END IF;
+
+    PERFORM FROM messages m
+     WHERE m.room_id = p_room AND m.id = p_message AND m.deleted_at IS NULL AND m.position > v_first_visible
+       AND NOT (v_is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+    IF NOT FOUND THEN refusal := 'message_not_found'; END IF;
+END $$;
+
+CREATE FUNCTION chat_log_of_message(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, p_kind text, p_revision bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+-- The next event of a room that is held.
+BEGIN
+    UPDATE rooms r SET revision = p_revision WHERE r.id = p_room;
+    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
+    VALUES (p_room, p_revision, p_tenant, p_kind, p_message, p_actor, p_correlation, p_now);
+END $$;
+
+-- Reactions (app/domain/reactions.py). Their order is the room's revision at which each was given.
+
+CREATE FUNCTION chat_react(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, p_emoji text,
+    OUT refusal text, OUT is_repeat boolean, OUT given_at timestamptz, OUT given_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+-- REACT_RULES.
+DECLARE
+    v_held record;
+    v_there record;
+BEGIN
+    SELECT * INTO v_held
+      FROM chat_hold_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, false, NULL);
+    refusal := v_held.refusal;
+    IF refusal IS NOT NULL THEN RETURN; END IF;
+
+    SELECT x.created_at, x.revision INTO v_there FROM reactions x
+     WHERE x.room_id = p_room AND x.message_id = p_message AND x.user_id = p_actor AND x.emoji = p_emoji;
+    is_repeat := FOUND;
+    IF is_repeat THEN
+        given_at := v_there.created_at;
+        given_revision := v_there.revision;
+        RETURN;
+    END IF;
+    PERFORM FROM reactions x WHERE x.room_id = p_room AND x.message_id = p_message AND x.emoji = p_emoji LIMIT 1;
+    IF NOT FOUND AND chat_emoji_on(p_room, p_message) >= 50 THEN refusal := 'too_many_emoji'; RETURN; END IF;
+
+    given_at := p_now;
+    given_revision := v_held.next_revision;
+    INSERT INTO reactions (room_id, message_id, user_id, emoji, tenant_id, revision, created_at)
+    VALUES (p_room, p_message, p_actor, p_emoji, p_tenant, given_revision, p_now);
+    PERFORM chat_log_of_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, 'reaction.added',
+                                given_revision);
+END $$;
+
+CREATE FUNCTION chat_emoji_on(p_room uuid, p_message uuid) RETURNS bigint
+LANGUAGE plpgsql STABLE AS $$
+-- How many different emoji a message has: from each to the next by the index, however many people gave it, because the
+-- room is held meanwhile.
+BEGIN
+    RETURN (
+        WITH RECURSIVE each (emoji) AS (
+            (SELECT x.emoji FROM reactions x WHERE x.room_id = p_room AND x.message_id = p_message
+              ORDER BY x.emoji LIMIT 1)
+            UNION ALL
+            SELECT (SELECT x.emoji FROM reactions x
+                     WHERE x.room_id = p_room AND x.message_id = p_message AND x.emoji > each.emoji
+                     ORDER BY x.emoji LIMIT 1)
+              FROM each WHERE each.emoji IS NOT NULL
+        )
+        SELECT count(each.emoji) FROM each);
+END $$;
+
+CREATE FUNCTION chat_unreact(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, p_emoji text, OUT refusal text, OUT event_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+-- UNREACT_RULES. Without a revision nothing was there to take back.
+DECLARE
+    v_held record;
+BEGIN
+    SELECT * INTO v_held
+      FROM chat_hold_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, true, NULL);
+    refusal := v_held.refusal;
+    IF refusal IS NOT NULL THEN RETURN; END IF;
+    DELETE FROM reactions x
+     WHERE x.room_id = p_room AND x.message_id = p_message AND x.user_id = p_actor AND x.emoji = p_emoji;
+    IF FOUND THEN
+        event_revision := v_held.next_revision;
+        PERFORM chat_log_of_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, 'reaction.removed',
+                                    event_revision);
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_reactions(p_tenant uuid, p_actor uuid, p_room uuid, p_messages uuid[], p_first integer)
+RETURNS TABLE (refusal text, message_id uuid, emoji text, number bigint, is_mine boolean, first_users uuid[])
+LANGUAGE plpgsql VOLATILE AS $$
+-- Of each message its emoji, in the order of the earliest reaction with each; counted, never a tally beside them.
+DECLARE
+    v record;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NOT NULL THEN
+        refusal := v.refusal;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, m.id, found.emoji, found.number, found.is_mine, found.first_users
+          -- One by one by the key: a join might read all the room's messages instead.
+          FROM unnest(p_messages) AS wanted (id) CROSS JOIN LATERAL (
+              SELECT t.id FROM messages t
+               WHERE t.room_id = p_room AND t.id = wanted.id AND t.position > v.first_visible AND t.deleted_at IS NULL
+                 AND NOT (v.is_guest AND t.message_type = 'robot' AND NOT t.is_robot_visible_to_guests)
+               LIMIT 1) m
+          CROSS JOIN LATERAL (
+              SELECT x.emoji::text, count(*) AS number, coalesce(bool_or(x.user_id = p_actor), false) AS is_mine,
+                     (array_agg(x.user_id ORDER BY x.revision))[1 : p_first] AS first_users,
+                     min(x.revision) AS first_revision
+                FROM reactions x WHERE x.room_id = p_room AND x.message_id = m.id
+               GROUP BY x.emoji
+          ) found
+         ORDER BY m.id, found.first_revision;
+END $$;
+
+CREATE FUNCTION chat_reactions_with(p_tenant uuid, p_actor uuid, p_room uuid, p_message uuid, p_emoji text,
+                                    p_after bigint, p_limit integer)
+RETURNS TABLE (refusal text, user_id uuid, revision bigint, created_at timestamptz)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v record;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NULL THEN
+        PERFORM FROM messages m
+         WHERE m.room_id = p_room AND m.id = p_message AND m.position > v.first_visible AND m.deleted_at IS NULL
+           AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+        IF NOT FOUND THEN v.refusal := 'message_not_found'; END IF;
+    END IF;
+    IF v.refusal IS NOT NULL THEN
+        refusal := v.refusal;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, x.user_id, x.revision, x.created_at FROM reactions x
+         WHERE x.room_id = p_room AND x.message_id = p_message AND x.emoji = p_emoji AND x.revision > p_after
+         ORDER BY x.revision LIMIT p_limit;
+END $$;
+
+-- Pins (app/domain/pins.py). A deleted message keeps its row, in case it comes back, and is no pinned one meanwhile.
+
+CREATE FUNCTION chat_pin(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid,
+    OUT refusal text, OUT is_repeat boolean, OUT given_by uuid, OUT given_at timestamptz, OUT given_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+-- PIN_RULES.
+DECLARE
+    v_held record;
+    v_there record;
+BEGIN
+    SELECT * INTO v_held
+      FROM chat_hold_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, false,
+                             ARRAY['owner', 'admin', 'moderator', 'member']);
+    refusal := v_held.refusal;
+    IF refusal IS NOT NULL THEN RETURN; END IF;
+
+    SELECT x.pinned_by, x.created_at, x.revision INTO v_there FROM pins x
+     WHERE x.room_id = p_room AND x.message_id = p_message;
+    is_repeat := FOUND;
+    IF is_repeat THEN
+        given_by := v_there.pinned_by;
+        given_at := v_there.created_at;
+        given_revision := v_there.revision;
+        RETURN;
+    END IF;
+    IF (SELECT count(*) FROM pins x CROSS JOIN LATERAL (
+            SELECT FROM messages m
+             WHERE m.room_id = x.room_id AND m.id = x.message_id AND m.deleted_at IS NULL LIMIT 1) live
+         WHERE x.room_id = p_room) >= 100 THEN
+        refusal := 'too_many_pins'; RETURN;
+    END IF;
+
+    given_by := p_actor;
+    given_at := p_now;
+    given_revision := v_held.next_revision;
+    INSERT INTO pins (room_id, message_id, pinned_by, tenant_id, revision, created_at)
+    VALUES (p_room, p_message, p_actor, p_tenant, given_revision, p_now);
+    PERFORM chat_log_of_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, 'message.pinned',
+                                given_revision);
+END $$;
+
+CREATE FUNCTION chat_unpin(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, OUT refusal text, OUT event_revision bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+-- UNPIN_RULES. Without a revision it was not pinned.
+DECLARE
+    v_held record;
+BEGIN
+    SELECT * INTO v_held
+      FROM chat_hold_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, false,
+                             ARRAY['owner', 'admin', 'moderator', 'member']);
+    refusal := v_held.refusal;
+    IF refusal IS NOT NULL THEN RETURN; END IF;
+    DELETE FROM pins x WHERE x.room_id = p_room AND x.message_id = p_message;
+    IF FOUND THEN
+        event_revision := v_held.next_revision;
+        PERFORM chat_log_of_message(p_tenant, p_actor, p_correlation, p_now, p_room, p_message, 'message.unpinned',
+                                    event_revision);
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_pins(p_tenant uuid, p_actor uuid, p_room uuid, p_before bigint, p_limit integer)
+RETURNS TABLE (refusal text, pinned_by uuid, revision bigint, pinned_at timestamptz,
+               id uuid, "position" bigint, user_id uuid, content text, created_at timestamptz, rest chat_message_rest)
+LANGUAGE plpgsql VOLATILE AS $$
+-- The latest first. A room has few: they are all looked at and sorted.
+DECLARE
+    v record;
+BEGIN
+    SELECT * INTO v FROM chat_view_of(p_tenant, p_actor, p_room);
+    IF v.refusal IS NOT NULL THEN
+        refusal := v.refusal;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT NULL::text, x.pinned_by, x.revision, x.created_at,
+               (found.m).id, (found.m).position, (found.m).user_id, chat_content_of(found.m), (found.m).created_at,
+               chat_rest_of(found.m)
+          -- One by one by the key: a join might read all the room's messages instead.
+          FROM pins x CROSS JOIN LATERAL (
+              SELECT m FROM messages m
+               WHERE m.room_id = x.room_id AND m.id = x.message_id AND m.deleted_at IS NULL
+                 AND m.position > v.first_visible
+                 AND NOT (v.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+               LIMIT 1) found
+         WHERE x.room_id = p_room AND x.revision < p_before
+         ORDER BY x.revision DESC LIMIT p_limit;
+END $$;
+
 -- Messages written elsewhere (app/domain/imports.py).
 
 CREATE FUNCTION chat_take_in(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
@@ -3760,13 +4269,13 @@ BEGIN
         id, tenant_id, name, description, room_type, status, is_private, guest_access_allowed, max_participants,
         created_by, parent_room_id, escalation_level, issue_id, issue_description, external_id, settings,
         last_position, last_message_id, revision, version, created_at, updated_at, deleted_at, name_key, direct_key,
-        last_countable)
+        last_countable, last_mention_id)
     VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
         OLD.id, OLD.tenant_id, OLD.name, OLD.description, OLD.room_type, OLD.status, OLD.is_private,
         OLD.guest_access_allowed, OLD.max_participants, OLD.created_by, OLD.parent_room_id, OLD.escalation_level,
         OLD.issue_id, OLD.issue_description, OLD.external_id, OLD.settings, OLD.last_position, OLD.last_message_id,
         OLD.revision, OLD.version, OLD.created_at, OLD.updated_at, OLD.deleted_at, OLD.name_key, OLD.direct_key,
-        OLD.last_countable);
+        OLD.last_countable, OLD.last_mention_id);
     RETURN NULL;
 END $$;
 CREATE TRIGGER history AFTER DELETE OR UPDATE OF name, description, room_type, status, is_private, guest_access_allowed, max_participants, created_by,

@@ -22,9 +22,12 @@ DROP TABLE
     tenants,
     rooms_history,
     room_users_history,
+    reactions,
+    pins,
     messages_history,
     messages,
     message_read_receipts,
     message_files,
+    mentions,
     files_history
 CASCADE;

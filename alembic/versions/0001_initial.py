@@ -23,6 +23,7 @@ _FUNCTIONS = (
     "children",
     "invitations",
     "events",
+    "mentions",
     "messaging",
     "files",
     "reading",
@@ -30,6 +31,9 @@ _FUNCTIONS = (
     "answers",
     "drafts",
     "schedule",
+    "attaching",
+    "reactions",
+    "pins",
     "imports",
     "months",
 )

@@ -64,13 +64,13 @@ BEGIN
         id, tenant_id, name, description, room_type, status, is_private, guest_access_allowed, max_participants,
         created_by, parent_room_id, escalation_level, issue_id, issue_description, external_id, settings,
         last_position, last_message_id, revision, version, created_at, updated_at, deleted_at, name_key, direct_key,
-        last_countable)
+        last_countable, last_mention_id)
     VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
         OLD.id, OLD.tenant_id, OLD.name, OLD.description, OLD.room_type, OLD.status, OLD.is_private,
         OLD.guest_access_allowed, OLD.max_participants, OLD.created_by, OLD.parent_room_id, OLD.escalation_level,
         OLD.issue_id, OLD.issue_description, OLD.external_id, OLD.settings, OLD.last_position, OLD.last_message_id,
         OLD.revision, OLD.version, OLD.created_at, OLD.updated_at, OLD.deleted_at, OLD.name_key, OLD.direct_key,
-        OLD.last_countable);
+        OLD.last_countable, OLD.last_mention_id);
     RETURN NULL;
 END $$;
 CREATE TRIGGER history AFTER DELETE OR UPDATE OF name, description, room_type, status, is_private, guest_access_allowed, max_participants, created_by,

@@ -44,6 +44,10 @@ class EventKind(StrEnum):
     FILE_DELETED = "file.deleted"
     MESSAGE_FINISHED = "message.finished"
     """A streamed answer has ended, delivered or failed."""
+    MESSAGE_PINNED = "message.pinned"
+    MESSAGE_UNPINNED = "message.unpinned"
+    REACTION_ADDED = "reaction.added"
+    REACTION_REMOVED = "reaction.removed"
 
 
 class Change(Value):

@@ -59,6 +59,13 @@ def checked_limit(limit: int) -> int:
     return limit
 
 
+def checked_ids(values: Sequence[T], name: str = "message_ids") -> tuple[T, ...]:
+    """Each of the ids once, or `Invalid` when there are more than `MAX_LIMIT`."""
+    if len(values) > MAX_LIMIT:
+        raise Invalid.field(name, f"must be at most {MAX_LIMIT}")
+    return tuple(dict.fromkeys(values))
+
+
 def sealed(listing: str, key: bytes) -> Cursor:
     """A cursor for a place (`key`) in a listing. The digest tells damage; what may be seen is checked at each read."""
     digest = blake2s(listing.encode() + b"\0" + key, digest_size=6, person=b"cursor").digest()
@@ -82,6 +89,18 @@ def id_at(place: bytes) -> UUID:
     if len(place) != 16:
         raise InvalidCursor.field("cursor", "is damaged or belongs to another list")
     return UUID(bytes=place)
+
+
+def number_at(place: bytes) -> int:
+    """The number that is a place in a list ordered by one; `InvalidCursor` for a place that is none."""
+    if len(place) != 8 or place[0] > 127:
+        raise InvalidCursor.field("cursor", "is damaged or belongs to another list")
+    return int.from_bytes(place)
+
+
+def numbered(number: int) -> bytes:
+    """The place of a number in a list ordered by one."""
+    return number.to_bytes(8)
 
 
 def turn(listing: str, before: Cursor | None, after: Cursor | None, first: Way) -> tuple[Way, UUID | None]:
@@ -129,3 +148,12 @@ def middle(older: Sequence[T], newer: Sequence[T], limit: int, place: Callable[[
         older=sealed(listing, place(items[0])) if len(older) > len(before) else None,
         newer=sealed(listing, place(items[-1])) if len(newer) > len(after) else None,
     )
+
+
+def latest_first(found: Sequence[T], limit: int, place: Callable[[T], bytes], listing: str) -> Page[T]:
+    """A page of a list whose own order is newest first and which is read on to its end only: `older` continues.
+
+    From up to `limit` + 1 items; the one too many tells whether the list goes on.
+    """
+    items = tuple(found[:limit])
+    return Page(items, older=sealed(listing, place(items[-1])) if len(found) > limit else None)

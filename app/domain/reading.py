@@ -1,7 +1,8 @@
 """Who has read what, and what is left to read (SPEC 2.7, 3.5).
 
 Unread of a member in a room = live messages with position above the read position, written by others, not `system`,
-visible to the member (`messaging.may_see`), replies included. It is always derived, never a tally of its own.
+visible to the member (`messaging.may_see`), replies included. Mentions count the same way: unread that calls the
+member (`mentions.kinds_for`). Both are always derived, never a tally of its own.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from .ids import DEFAULT_TENANT, MessageId, RoomId, TenantId, UserId
+from .mentions import Mentioned, kinds_for
 from .messaging import Message, MessageType
 from .messaging.rules import may_see
 from .rooms import Room
@@ -45,6 +47,8 @@ class Unread:
 
     room_id: RoomId
     count: int
+    mentions: int = 0
+    """How many of them call the member."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class RoomSummary:
     membership: Membership
     unread: int
     last_message: Message | None
+    mentions: int = 0
+    """How many of the unread call the member."""
 
 
 # ── rules ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -69,6 +75,11 @@ def counts_as_unread(message: Message, membership: Membership) -> bool:
         and message.message_type is not MessageType.SYSTEM
         and may_see(message, membership)
     )
+
+
+def counts_as_mention(message: Message, membership: Membership, mentioned: Mentioned) -> bool:
+    """Of what is unread, the messages that call the member."""
+    return counts_as_unread(message, membership) and bool(kinds_for(mentioned, message.position, membership))
 
 
 # ── ports ─────────────────────────────────────────────────────────────────────────────────────────────────────────

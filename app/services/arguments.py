@@ -57,6 +57,13 @@ def scheduled_id(value: ScheduledId | str, name: str = "scheduled_id") -> Schedu
     return ScheduledId(_identified(value, name))
 
 
+def message_ids(values: Iterable[MessageId | str], name: str = "message_ids") -> tuple[MessageId, ...]:
+    """Several messages; a single text is refused, it would be read letter by letter."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise Invalid.field(name, "must be a list")
+    return tuple(message_id(value, name) for value in values)
+
+
 def _identified(value: UUID | str, name: str) -> UUID:
     if isinstance(value, UUID):
         return value

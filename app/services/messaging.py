@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from app.domain.actors import Actor
+from app.domain.errors import Invalid
 from app.domain.files.blobs import BlobStore
 from app.domain.ids import MessageId, RoomId
+from app.domain.mentions import naming
 from app.domain.messaging import (
     CONTENT_MAX,
+    FORWARDED_FROM,
     Draft,
     Message,
+    MessageNotFound,
     MessageType,
     MessageVersion,
     Sent,
     Thread,
 )
+from app.domain.messaging.forwarding import forwarded
+from app.domain.messaging.mentions import Mentions
 from app.domain.pages import DEFAULT_LIMIT, Page
 from app.domain.unit_of_work import Store
 
@@ -41,13 +47,16 @@ class MessagingService:
         self._drop_files_from = drop_files_from
 
     @retrying
-    async def send(self, actor: Actor, room_id: RoomId | str, draft: Draft) -> Sent:
+    async def send(self, actor: Actor, room_id: RoomId | str, draft: Draft, *, find_mentions: bool = False) -> Sent:
         """Sends a message. The same draft again returns the first message, so a lost answer is simply repeated.
 
-        Raises the refusals of `messaging.SEND_RULES`, `MonthMissing`, `Invalid` for a message too long.
+        `find_mentions` also mentions whoever the content names as `@username` and who sits in the room, in the same
+        statement. Raises the refusals of `messaging.SEND_RULES`, `MonthMissing`, `Invalid` for a message too long.
         """
         wanted = arguments.room_id(room_id)
-        arguments.content(draft.content, self._longest)
+        self._check(draft)
+        if find_mentions:
+            draft = naming(draft)
         return await self._store.once(actor).messages.send(wanted, draft)
 
     @retrying
@@ -57,8 +66,36 @@ class MessagingService:
         Raises as `send`, and repeats as it does.
         """
         wanted, target_id = arguments.room_id(room_id), arguments.message_id(to_message_id, "to_message_id")
-        arguments.content(draft.content, self._longest)
+        self._check(draft)
         return await self._store.once(actor).messages.send(wanted, draft.changed(reply_to_message_id=target_id))
+
+    @retrying
+    async def forward(
+        self,
+        actor: Actor,
+        room_id: RoomId | str,
+        message_id: MessageId | str,
+        to_room_id: RoomId | str,
+        *,
+        client_key: str | None = None,
+    ) -> Sent:
+        """Sends a copy of a message the person sees into another room, or the same, in one unit of work.
+
+        The copy calls nobody and stands in no thread; its metadata say in `forwarded_from` where it came from. A
+        client that makes its own keys hands one in: a repeat returns the first copy, also after the original was
+        edited or deleted. Raises `RoomNotFound`, `NotAMember` and `MessageNotFound` of the original, the refusals of
+        `messaging.SEND_RULES` in the other room, `Invalid` (also for the application).
+        """
+        arguments.person(actor)
+        source_room, source_id = arguments.room_id(room_id), arguments.message_id(message_id)
+        target_room = arguments.room_id(to_room_id, "to_room_id")
+        async with self._store.unit_of_work(actor) as uow:
+            source = await uow.messages.find(source_room, source_id, include_deleted=True)
+            sent = await uow.messages.send(target_room, forwarded(source, client_key))
+            if source.deleted_at is not None and not sent.repeated:
+                raise MessageNotFound(message_id=str(source_id))
+            await uow.commit()
+        return sent
 
     @retrying
     async def edit(
@@ -69,8 +106,9 @@ class MessagingService:
         content: str,
         *,
         expected_version: int | None = None,
+        mentions: Mentions | None = None,
     ) -> Message:
-        """Replaces what one's own message says; None edits whatever version stands.
+        """Replaces what one's own message says; None edits whatever version stands, and leaves whom it calls as it is.
 
         Raises the refusals of `messaging.EDIT_RULES`, `Invalid`.
         """
@@ -79,6 +117,7 @@ class MessagingService:
             arguments.message_id(message_id),
             arguments.content(content, self._longest),
             expected_version=arguments.version(expected_version),
+            mentions=mentions,
         )
 
     @retrying
@@ -181,3 +220,9 @@ class MessagingService:
             after=arguments.cursor(after),
             limit=limit,
         )
+
+    def _check(self, draft: Draft) -> None:
+        """What a person hands in to be sent: not too long, and not dressed up as forwarded."""
+        arguments.content(draft.content, self._longest)
+        if FORWARDED_FROM in draft.metadata:
+            raise Invalid.field(f"metadata.{FORWARDED_FROM}", "is said by forwarding alone")

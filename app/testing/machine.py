@@ -25,7 +25,22 @@ from app.domain.rooms.members import Role
 from app.domain.unit_of_work import Reader, UnitOfWork
 
 from . import builders
-from .acts import blocks, credentials, drafts, files, identity, imports, invitations, messaging, reading, rooms, threads
+from .acts import (
+    blocks,
+    credentials,
+    drafts,
+    files,
+    identity,
+    imports,
+    invitations,
+    mentions,
+    messaging,
+    pins,
+    reactions,
+    reading,
+    rooms,
+    threads,
+)
 from .harness import START, Harness
 from .sides import Outcome, Side
 from .steps import BACK, ROOM, WHERE, WHO, Aim, Look, unblocked
@@ -42,6 +57,9 @@ LOOKS: dict[str, Look] = {
     **files.LOOKS,
     **threads.LOOKS,
     **drafts.LOOKS,
+    **reactions.LOOKS,
+    **mentions.LOOKS,
+    **pins.LOOKS,
 }
 LAST_LOOKS = ("unread", "recount", "get_user_rooms", "profile", "settings", "find_by_id")
 
@@ -54,6 +72,9 @@ class StoreMachine(
     blocks.Blocks,
     messaging.Messaging,
     reading.Reading,
+    reactions.Reactions,
+    mentions.Mentions,
+    pins.Pins,
     imports.Imports,
     files.Files,
     threads.Threads,
@@ -166,7 +187,14 @@ class StoreMachine(
                 self._end(number, commit=False)
         assert self.pending is None, "still waiting for nobody"
         for who, person in enumerate(self.people[:5]):
-            for look in (*LAST_LOOKS, "my drafts", "my scheduled messages", "threads unread", "threads recounted"):
+            for look in (
+                *LAST_LOOKS,
+                "my mentions",
+                "my drafts",
+                "my scheduled messages",
+                "threads unread",
+                "threads recounted",
+            ):
                 aim = Aim(NO_ROOM, 0, self._user(who), 1, "", self.tenant.slug)
                 self._look(None, who, look, aim)
             self._do(None, who, reading.unread_is_exact, alone="reader")
@@ -176,6 +204,7 @@ class StoreMachine(
             self._do(None, 5, messaging.room_is_sound(room_id, MAX_LIMIT), alone="reader")
             for who in range(len(self.people) - 1):
                 self._do(None, who, messaging.seen_by(room_id), alone="reader")
+                self._do(None, who, mentions.called_in(room_id), alone="reader")
 
     async def _abandon(self) -> None:
         """Lets go of connections and locks, which the next example may need, whatever this one came to."""

@@ -14,9 +14,12 @@ from app.domain.files import File
 from app.domain.files.blobs import blob_key
 from app.domain.identity import Account, Tenant, UserNotFound
 from app.domain.ids import FileId, MessageId, RoomId, UserId
+from app.domain.mentions import Mentioned
 from app.domain.messaging import Message
 from app.domain.pages import MAX_LIMIT
-from app.domain.reading import counts_as_unread
+from app.domain.pins import PinnedMessage
+from app.domain.reactions import MessageReactions
+from app.domain.reading import Unread, counts_as_mention, counts_as_unread
 from app.domain.rooms import Room
 from app.domain.rooms.members import Membership, MembershipStatus, Role, seated
 from app.domain.threads import ThreadSummary, counts_as_unread_reply, summary_of
@@ -47,6 +50,9 @@ class Snapshot:
     memberships: tuple[Membership | None, ...]
     events: tuple[RoomEvent, ...]
     announced: tuple[RoomEvent, ...]
+    reactions: tuple[MessageReactions, ...] = ()
+    pins: tuple[PinnedMessage, ...] = ()
+    mentions: tuple[Mentioned, ...] = ()
 
 
 class World:
@@ -221,7 +227,11 @@ class World:
             return Snapshot(None, (), (), events, announced)
         messages = tuple(await self.history(room_id, include_deleted=True))
         memberships = tuple([await self.membership(room_id, person) for person in self.people])
-        return Snapshot(room, messages, memberships, events, announced)
+        ids = [m.id for m in messages[-MAX_LIMIT:]]
+        reactions = await self.reader().reactions.find_by_messages(room_id, ids)
+        mentions = await self.reader().mentions.find_by_messages(room_id, ids)
+        pins = (await self.reader().pins.find_by_room(room_id, limit=MAX_LIMIT)).items
+        return Snapshot(room, messages, memberships, events, announced, reactions, pins, mentions)
 
     async def prove(self, room_id: RoomId) -> None:
         """What holds of every room after any history: no gap in positions or revisions, ids rise, unread is exact."""
@@ -272,11 +282,15 @@ class World:
         assert counted == await reading.recount()
         assert [u.room_id for u in counted] == sorted(u.room_id for u in counted)
         summaries = {s.room.id: s for s in await reading.get_user_rooms()}
-        assert {u.room_id: u.count for u in counted} == {i: s.unread for i, s in summaries.items()}
+        assert counted == tuple(Unread(i, s.unread, s.mentions) for i, s in sorted(summaries.items()))
         for unread in counted:
             membership = summaries[unread.room_id].membership
             messages = await self.history(unread.room_id, include_deleted=True)
             assert unread.count == sum(counts_as_unread(m, membership) for m in messages)
+            ids = [m.id for m in messages[-MAX_LIMIT:]]  # no script calls anybody in more messages than that
+            mentioned = {m.message_id: m for m in await self.reader().mentions.find_by_messages(unread.room_id, ids)}
+            calls = (m.id in mentioned and counts_as_mention(m, membership, mentioned[m.id]) for m in messages)
+            assert unread.mentions == sum(calls)
         return {u.room_id: u.count for u in counted}
 
 

@@ -23,6 +23,7 @@ from app.domain.ids import FileId, MessageId, RoomId, ScheduledId
 from app.domain.imports import ImportedMessage
 from app.domain.invitations import Invitation, token_hash
 from app.domain.messaging import Message, MessageType
+from app.domain.messaging.mentions import Mentions
 from app.domain.rooms import Room, RoomType
 from app.domain.rooms.members import Membership, Role
 from app.domain.schedule import ScheduledMessage
@@ -32,6 +33,7 @@ from app.testing.world import World, user_of
 
 KEY = "the same key again"
 LIMIT = 100
+EMOJI = "\N{THUMBS UP SIGN}"
 
 
 class Ledger:
@@ -82,6 +84,8 @@ class Scene:
         self.attic: RoomId
         self.hall_messages: list[Message]
         """By the application, so that everybody may be a reader of them."""
+        self.called_messages: list[Message]
+        """Robots' words in the attic that call Ben."""
         self.attic_messages: list[Message]
         """By Ben: `size` of them, the first with `size` answers after these."""
         self.invitation: Invitation
@@ -138,6 +142,7 @@ class Scene:
             await world.once(made.ann).blocks.block(user_of(other))
         for reader in (made.ann, *made.others[1:]):
             await world.once(reader).reading.mark_read(made.hall, made.hall_messages[0].id)
+        await made._marked()
         return made
 
     async def _written_on(self) -> None:
@@ -162,6 +167,28 @@ class Scene:
             begun = [await uow.messages.send(self.attic, Answer(content="so")) for _ in range(9)]
             self.streamed = [each.message.id for each in begun]
             await uow.commit()
+
+    async def _marked(self) -> None:
+        """Ann pins every message of the hall and reacts to it; so do the others of the hall to the first.
+
+        A robot calls Ben in the attic as often.
+        """
+        world, first = self.world, self.hall_messages[0]
+        async with world.unit(self.ann) as uow:
+            for message in self.hall_messages:
+                await uow.reactions.react(self.hall, message.id, EMOJI)
+                await uow.pins.pin(self.hall, message.id)
+            await uow.commit()
+        for other in self.others[1:]:
+            await world.once(other).reactions.react(self.hall, first.id, EMOJI)
+        calling = Mentions(users=(user_of(self.ben),))
+        self.called_messages = await self._sent(
+            world.system, [self.attic] * self.size, message_type=MessageType.ROBOT, mentions=calling
+        )
+
+    def everybody(self) -> Mentions:
+        """Mentions of all the others, who sit in the attic too, in every way."""
+        return Mentions(users=tuple(user_of(other) for other in self.others), here=True, all=True)
 
     async def _rooms(self, name: str, owner: Actor) -> list[RoomId]:
         """`size` rooms, the first with `size` members."""
@@ -205,9 +232,9 @@ class Scene:
 
     async def _sent(self, actor: Actor, rooms: list[RoomId], **fields: Any) -> list[Message]:
         """A message into each of the rooms, all in one unit."""
-        kind = MessageType.SYSTEM if actor is self.world.system else MessageType.TEXT
+        fields.setdefault("message_type", MessageType.SYSTEM if actor is self.world.system else MessageType.TEXT)
         async with self.world.unit(actor) as uow:
-            drafts = [builders.draft(message_type=kind, **fields) for _ in rooms]
+            drafts = [builders.draft(**fields) for _ in rooms]
             sent = [await uow.messages.send(room, draft) for room, draft in zip(rooms, drafts, strict=True)]
             await uow.commit()
         return [each.message for each in sent]

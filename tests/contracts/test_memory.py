@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.testing.contracts.answers import AnswersContract, StaleAnswersContract
+from app.testing.contracts.attaching import AttachTablesContract
 from app.testing.contracts.base import all_contracts
 from app.testing.contracts.blocks import BlocksContract
 from app.testing.contracts.credentials import CredentialsContract, TokensContract
@@ -17,6 +18,7 @@ from app.testing.contracts.foreign import ForeignRowsContract
 from app.testing.contracts.identity import TenantsContract, UsersContract
 from app.testing.contracts.imports import ImportsContract, MissingMonthContract, MonthsContract
 from app.testing.contracts.invitations import InvitationsContract
+from app.testing.contracts.mentions import MentionCountsContract, MentionsContract
 from app.testing.contracts.messaging.alter import AlterContract
 from app.testing.contracts.messaging.around import AroundContract, ThreadContract
 from app.testing.contracts.messaging.history import HistoryContract
@@ -25,6 +27,8 @@ from app.testing.contracts.messaging.send import SendContract
 from app.testing.contracts.messaging.tables import DecisionTablesContract
 from app.testing.contracts.messaging.versions import VersionsContract
 from app.testing.contracts.pages import BrowseContract, MembersContract
+from app.testing.contracts.pins import PinsContract
+from app.testing.contracts.reactions import ReactionsContract
 from app.testing.contracts.reading import ReadingContract, ReceiptsContract
 from app.testing.contracts.rooms import RoomsContract
 from app.testing.contracts.schedule import ClaimsContract, ScheduleContract
@@ -149,6 +153,21 @@ class TestReceipts(ReceiptsContract): ...
 
 
 class TestUnread(UnreadContract): ...
+
+
+class TestReactions(ReactionsContract): ...
+
+
+class TestMentions(MentionsContract): ...
+
+
+class TestMentionCounts(MentionCountsContract): ...
+
+
+class TestPins(PinsContract): ...
+
+
+class TestAttachTables(AttachTablesContract): ...
 
 
 class TestImports(ImportsContract): ...

@@ -32,25 +32,13 @@ from app.testing.harness import START
 from app.testing.world import NO_ROOM, user_of
 from tests.conftest import DatabaseServer
 from tests.contracts.postgres_harness import migrate, postgres_harness
-from tests.contracts.statement_scene import KEY, LIMIT, Ledger, Scene
+from tests.contracts.statement_scene import EMOJI, KEY, LIMIT, Ledger, Scene
 
 pytestmark = pytest.mark.postgres
 
 AREAS = (
-    "identity",
-    "rooms.ports",
-    "invitations",
-    "messaging.ports",
-    "reading",
-    "imports",
-    "identity.ports",
-    "credentials",
-    "blocks",
-    "files.ports",
-    "threads",
-    "drafts",
-    "schedule",
-    "answers",
+    *("identity.ports", "credentials", "blocks", "rooms.ports", "invitations", "messaging.ports", "threads", "drafts"),
+    *("schedule", "answers", "reactions", "mentions", "pins", "reading", "imports", "files.ports"),
 )
 FEW, MANY = 1, 100
 ELSEWHERE = ImportedFile(name="cat.gif", mime_type="image/gif", url="/cat.gif")
@@ -229,6 +217,24 @@ READS = [
     Verb("ReadingReader.get_user_rooms", lambda to, s: to.reading.get_user_rooms(), shows_size=True),
     Verb("ReadingReader.unread", lambda to, s: to.reading.unread(), shows_size=True),
     Verb("ReadingReader.recount", lambda to, s: to.reading.recount(), shows_size=True),
+    Verb(
+        "ReactionReader.find_by_messages",
+        lambda to, s: to.reactions.find_by_messages(s.hall, [m.id for m in s.hall_messages]),
+        shows_size=True,
+    ),
+    Verb(
+        "ReactionReader.find_by_emoji",
+        lambda to, s: to.reactions.find_by_emoji(s.hall, s.hall_messages[0].id, EMOJI, limit=LIMIT),
+        shows_size=True,
+    ),
+    Verb("MentionReader.mine", lambda to, s: to.mentions.mine(limit=LIMIT), by="ben", shows_size=True),
+    Verb(
+        "MentionReader.find_by_messages",
+        lambda to, s: to.mentions.find_by_messages(s.attic, [m.id for m in s.called_messages]),
+        by="ben",
+        shows_size=True,
+    ),
+    Verb("PinReader.find_by_room", lambda to, s: to.pins.find_by_room(s.hall, limit=LIMIT), shows_size=True),
     Verb("ReadingReader.readers", lambda to, s: to.reading.readers(s.hall, s.hall_messages[0].id), shows_size=True),
 ]
 
@@ -285,6 +291,18 @@ HOT_WRITES = [
         shows_size=True,
         before=Scene.free_files,
     ),
+    Verb(
+        "MessageWriter.send",
+        lambda to, s: to.messages.send(s.attic, builders.draft(mentions=s.everybody())),
+        like="to everybody",
+        by="ben",
+    ),
+    Verb(
+        "MessageWriter.edit",
+        lambda to, s: to.messages.edit(s.attic, s.attic_messages[0].id, "better", mentions=s.everybody()),
+        like="to everybody",
+        by="ben",
+    ),
     Verb("MessageWriter.edit", lambda to, s: to.messages.edit(s.attic, s.attic_messages[0].id, "better"), by="ben"),
     Verb("MessageWriter.delete", lambda to, s: to.messages.delete(s.attic, s.doomed.pop()), by="ben"),
     Verb(
@@ -312,6 +330,18 @@ HOT_WRITES = [
     Verb("AnswerWriter.finish", lambda to, s: to.answers.finish(s.attic, s.streamed.pop()), by="nobody"),
     Verb("AnswerWriter.fail", lambda to, s: to.answers.fail(s.attic, s.streamed.pop(), FAILURE), by="nobody"),
     Verb("AnswerWriter.fail_stale", lambda to, s: to.answers.fail_stale(START, LIMIT), by="nobody"),
+    Verb(
+        "ReactionWriter.react",
+        lambda to, s: to.reactions.react(s.attic, s.attic_messages[0].id, EMOJI),
+        by="ben",
+    ),
+    Verb(
+        "ReactionWriter.unreact",
+        lambda to, s: to.reactions.unreact(s.attic, s.attic_messages[0].id, EMOJI),
+        by="ben",
+    ),
+    Verb("PinWriter.pin", lambda to, s: to.pins.pin(s.attic, s.attic_messages[0].id), by="ben"),
+    Verb("PinWriter.unpin", lambda to, s: to.pins.unpin(s.attic, s.attic_messages[0].id), by="ben"),
     Verb(
         "ReadingWriter.mark_read",
         lambda to, s: to.reading.mark_read(s.attic, s.attic_messages[-1].id),

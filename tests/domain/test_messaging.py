@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import files, messaging
+from app.domain.access import NotAllowed
 from app.domain.blocks import Blocked
 from app.domain.documents import EMPTY
 from app.domain.errors import ChatError, Invalid
@@ -18,6 +19,7 @@ from app.domain.identity import AccountInactive, AccountType, UserNotFound
 from app.domain.ids import FileId, MessageId, RoomId, UserId
 from app.domain.imports import ImportedMessage
 from app.domain.messaging import Draft, Message, MessageType, rules
+from app.domain.messaging.mentions import Mentions
 from app.domain.messaging.rules import AlterFacts, SendFacts, judge, may_see
 from app.domain.reading import counts_as_unread
 from app.domain.rooms import RoomNotActive, RoomNotFound, RoomStatus, StaleVersion
@@ -155,6 +157,10 @@ def test_every_draft_has_a_key_of_its_own() -> None:
         {"robot_response_to": M1},
         {"is_robot_visible_to_guests": True},
         {"file_ids": (FILE,)},
+        {"mentions": Mentions(users=(BOB,))},
+        {"mentions": Mentions(names=("bob",))},
+        {"mentions": Mentions(here=True)},
+        {"mentions": Mentions(all=True)},
     ],
 )
 def test_the_body_hash_tells_every_field_apart(fields: dict[str, Any]) -> None:
@@ -178,7 +184,7 @@ def test_fields_do_not_run_into_one_another(content: str, target: MessageId) -> 
 def test_every_field_of_a_draft_is_in_the_test_above() -> None:
     assert set(Draft.model_fields) == {
         "content", "message_type", "metadata", "reply_to_message_id", "thread_id", "robot_id", "robot_response_to",
-        "is_robot_visible_to_guests", "file_ids", "client_key",
+        "is_robot_visible_to_guests", "mentions", "file_ids", "client_key",
     }  # fmt: skip
 
 
@@ -254,6 +260,7 @@ BROKEN_SENDS: tuple[tuple[dict[str, Any], type[ChatError]], ...] = (
     ({"membership": a_membership(can_send_messages=False)}, messaging.Silenced),
     ({"is_blocked": True}, Blocked),
     ({"draft": Draft(content="hi", message_type=MessageType.SYSTEM)}, messaging.WrongMessageType),
+    ({"draft": Draft(content="hi", mentions=Mentions(all=True)), "membership": a_membership(role="guest")}, NotAllowed),
     ({"draft": IN_THREAD}, messaging.ThreadNotFound),
     ({"draft": IN_THREAD, "thread": a_message(thread_id=M2), "reply_to": a_message()}, messaging.NotAThread),
     ({"draft": IN_THREAD, "thread": a_message()}, messaging.ReplyTargetNotFound),
@@ -342,6 +349,7 @@ BROKEN_EDITS: tuple[tuple[dict[str, Any], type[ChatError]], ...] = (
     ({"message": a_message(version=2, delivery_status="streaming")}, messaging.StillStreaming),
     ({"expected_version": 1}, StaleVersion),
     ({"content": ""}, messaging.EmptyContent),
+    ({"mentions": Mentions(here=True), "membership": a_membership(role="guest")}, NotAllowed),
 )
 
 

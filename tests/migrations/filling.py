@@ -36,6 +36,9 @@ TABLES = (
     "invitations",
     "messages",
     "message_read_receipts",
+    "reactions",
+    "mentions",
+    "pins",
     "message_keys",
     "room_events",
     "files",
@@ -73,7 +76,8 @@ async def open_store(url: str, schema: str | None = None, size: int = 5) -> Asyn
 
 
 async def fill(store: PostgresStore) -> None:
-    """Two tenants, people, a group and a direct room, messages sent, edited and deleted, marks and receipts."""
+    """Two tenants, people, a group and a direct room, messages sent, edited and deleted, marks and receipts,
+    mentions, reactions and a pin."""
     system, other = Actor.system(), builders.tenant()
     now = datetime.now(UTC)
     async with store.unit_of_work(Actor.system(other.id)) as uow:
@@ -97,7 +101,10 @@ async def fill(store: PostgresStore) -> None:
         await uow.commit()
     first = (await _as(store, owner).send(group.id, builders.draft("first", metadata={"mood": "good"}))).message
     answer = await _as(store, member).send(
-        group.id, builders.draft("answer", reply_to_message_id=first.id, thread_id=first.id)
+        group.id,
+        builders.draft(
+            "answer", reply_to_message_id=first.id, thread_id=first.id, mentions={"users": [owner], "here": True}
+        ),
     )
     await store.once(system).messages.send(group.id, builders.draft("note", message_type=MessageType.SYSTEM))
     files = store.once(Actor(user_id=owner)).files
@@ -118,6 +125,9 @@ async def fill(store: PostgresStore) -> None:
     )
     await store.once(Actor(user_id=guest)).reading.mark_read(group.id, first.id)
     await store.once(Actor(user_id=member)).reading.mark_all_read()
+    for person in (member, guest):
+        await store.once(Actor(user_id=person)).reactions.react(group.id, first.id, "\N{THUMBS UP SIGN}")
+    await store.once(Actor(user_id=owner)).pins.pin(group.id, first.id)
     await store.once(Actor(user_id=member)).users.update_online_status(OnlineStatus.ONLINE)
 
 

@@ -21,7 +21,10 @@ from app.domain.files import File, MessageFile
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
 from app.domain.ids import DEFAULT_TENANT, moment_of
 from app.domain.invitations import Invitation
+from app.domain.mentions import Mention
 from app.domain.messaging import Message
+from app.domain.pins import Pin
+from app.domain.reactions import Reaction
 from app.domain.reading import ReadReceipt
 from app.domain.rooms import Room
 from app.domain.rooms.members import Membership
@@ -48,6 +51,9 @@ MODELS = {
     "thread_follows": ThreadFollow,
     "drafts": SavedDraft,
     "scheduled_messages": ScheduledMessage,
+    "reactions": Reaction,
+    "mentions": Mention,
+    "pins": Pin,
     "room_events": RoomEvent,
     "files": File,
     "message_files": MessageFile,
@@ -114,6 +120,10 @@ INSERT INTO thread_follows (room_id, thread_id, user_id) SELECT m.room_id, m.id,
 INSERT INTO drafts (user_id, room_id, content) SELECT u.id, r.id, 'so' FROM users u, rooms r;
 INSERT INTO scheduled_messages (room_id, user_id, client_key, content, due_at, ready_at, body_hash)
     SELECT r.id, u.id, 'key', 'later', now(), now(), '' FROM users u, rooms r;
+INSERT INTO reactions (room_id, message_id, user_id, emoji, revision)
+    SELECT m.room_id, m.id, u.id, ':yes:', 1 FROM messages m, users u;
+INSERT INTO mentions (room_id, message_id, kind) SELECT room_id, id, 'all' FROM messages;
+INSERT INTO pins (room_id, message_id, revision) SELECT room_id, id, 1 FROM messages;
 INSERT INTO room_events (room_id, kind, tenant_id, revision, correlation_id)
     SELECT id, 'room.created', tenant_id, 1, 'least' FROM rooms;
 INSERT INTO files (room_id, name, mime_type, size) SELECT id, 'a.txt', 'text/plain', 0 FROM rooms;
@@ -250,6 +260,10 @@ async def test_an_enum_column_takes_the_models_values_and_no_other(
             "ck_files_attached",
         ),
         ("UPDATE message_files SET position = 0", "ck_message_files_position"),
+        ("UPDATE reactions SET revision = 0", "ck_reactions_revision"),
+        ("UPDATE mentions SET user_id = (SELECT id FROM users)", "ck_mentions_of_somebody"),
+        ("UPDATE mentions SET reached = '{}'", "ck_mentions_reached"),
+        ("UPDATE pins SET revision = 0", "ck_pins_revision"),
     ],
 )
 async def test_a_row_that_breaks_a_rule_is_refused_by_name(
@@ -306,7 +320,16 @@ SILENT = {
     "user_settings": {"user_id", "tenant_id"},
     "user_status": {"user_id", "tenant_id"},
     "one_time_tokens": {"id", "tenant_id"},
-    "rooms": {"id", "tenant_id", "last_position", "last_message_id", "last_countable", "revision", "direct_key"},
+    "rooms": {
+        "id",
+        "tenant_id",
+        "last_position",
+        "last_message_id",
+        "last_countable",
+        "last_mention_id",
+        "revision",
+        "direct_key",
+    },
     "room_users": {
         *("room_id", "user_id", "tenant_id", "last_read_position", "last_read_message_id", "last_read_at"),
         *("delivered_position", "visible_from", "visible_from_id", "own_sent", "read_countable", "read_own"),

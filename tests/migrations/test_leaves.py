@@ -15,6 +15,8 @@ pytestmark = [pytest.mark.postgres, pytest.mark.spec("2.6")]
 
 _MONTHS = (date(1999, 12, 1), date(2000, 2, 29))
 
+_TO_MESSAGE = "FOREIGN KEY (room_id, message_id) REFERENCES messages(room_id, id) ON DELETE CASCADE"
+_TO_USER = "FOREIGN KEY (tenant_id, user_id) REFERENCES users(tenant_id, id) ON DELETE CASCADE"
 _TO_ROOM = "FOREIGN KEY (tenant_id, room_id) REFERENCES rooms(tenant_id, id) ON DELETE CASCADE"
 
 # By leaf, what stands on it beside its columns: constraints and triggers by name, indexes by what they index.
@@ -64,6 +66,38 @@ TEMPLATE = {
         "constraint message_read_receipts_pkey": "PRIMARY KEY (room_id, message_id, user_id)",
         "index (room_id, message_id, user_id)": "UNIQUE",
         "index (user_id, room_id, message_id)": "",
+    },
+    "reactions": {
+        "constraint fk_reactions_message": _TO_MESSAGE,
+        "constraint fk_reactions_room": _TO_ROOM,
+        "constraint fk_reactions_user": _TO_USER,
+        "constraint reactions_pkey": "PRIMARY KEY (room_id, message_id, user_id, emoji)",
+        "check ck_reactions_revision": "",
+        "index (room_id, message_id, user_id, emoji)": "UNIQUE",
+        "index (room_id, message_id, emoji, revision) INCLUDE (user_id)": "",
+        "index (user_id)": "",
+    },
+    "mentions": {
+        "constraint fk_mentions_message": _TO_MESSAGE,
+        "constraint fk_mentions_room": _TO_ROOM,
+        "constraint fk_mentions_user": _TO_USER,
+        "constraint mentions_room_id_message_id_user_id_kind_key": "UNIQUE NULLS NOT DISTINCT"
+        " (room_id, message_id, user_id, kind)",
+        "check ck_mentions_kind": "",
+        "check ck_mentions_of_somebody": "",
+        "check ck_mentions_reached": "",
+        "index (room_id, message_id, user_id, kind) NULLS NOT DISTINCT": "UNIQUE",
+        "index (user_id, room_id, message_id)": "",
+    },
+    "pins": {
+        "constraint fk_pins_message": _TO_MESSAGE,
+        "constraint fk_pins_room": _TO_ROOM,
+        "constraint fk_pins_user": "FOREIGN KEY (tenant_id, pinned_by) REFERENCES users(tenant_id, id)"
+        " ON DELETE SET NULL (pinned_by)",
+        "constraint pins_pkey": "PRIMARY KEY (room_id, message_id)",
+        "check ck_pins_revision": "",
+        "index (room_id, message_id)": "UNIQUE",
+        "index (pinned_by)": "",
     },
 }
 
@@ -143,7 +177,7 @@ async def test_every_index_of_a_leaf_belongs_to_one_of_its_parent(filled_connect
 
 
 async def test_a_leaf_holds_its_month_and_months_meet(filled_connection: Connection) -> None:
-    """No default partition, no gap and no overlap between the months there are; both tables on the same bounds."""
+    """No default partition, no gap and no overlap between the months there are; all tables on the same bounds."""
     bounds: dict[str, list[tuple[str, str, str]]] = {}
     for parent, leaves in (await _leaves(filled_connection)).items():
         for leaf in leaves:
@@ -158,7 +192,7 @@ async def test_a_leaf_holds_its_month_and_months_meet(filled_connection: Connect
                 leaf[-7:].replace("_", "-") + "-01",
             )
             assert low == first
-    assert bounds["messages"] == bounds["message_read_receipts"] == bounds["message_files"]
+    assert all(of_table == bounds["messages"] for of_table in bounds.values())
     months = bounds["messages"]
     assert all(before[2] == after[1] for before, after in pairwise(months))
 
@@ -203,6 +237,12 @@ async def test_every_foreign_key_to_users_and_rooms_has_the_tenant_in_front(fill
         ("messages", "robot_id"),
         ("message_read_receipts", "room_id"),
         ("message_read_receipts", "user_id"),
+        ("reactions", "room_id"),
+        ("reactions", "user_id"),
+        ("mentions", "room_id"),
+        ("mentions", "user_id"),
+        ("pins", "room_id"),
+        ("pins", "pinned_by"),
         ("message_keys", "room_id"),
         ("message_keys", "user_id"),
         ("room_events", "room_id"),
@@ -260,6 +300,7 @@ async def test_delete_rules(filled_connection: Connection) -> None:
         ("messages", "user_id"),
         ("messages", "robot_id"),
         ("files", "owner_id"),
+        ("pins", "pinned_by"),
     }
     assert {rule for place, rule in rules.items() if place not in set_null} == {"c"}
 
@@ -269,13 +310,30 @@ async def test_a_hard_delete_of_a_user_leaves_what_they_wrote(filled_connection:
     author = await filled_connection.fetchval("SELECT user_id FROM messages WHERE user_id IS NOT NULL LIMIT 1")
     await filled_connection.execute("DELETE FROM users WHERE id = $1", author)
     assert await filled_connection.fetchval("SELECT count(*) FROM messages") == rows
-    for table in ("room_users", "user_settings", "user_status", "message_read_receipts", "messages"):
+    for table in (
+        "room_users",
+        "user_settings",
+        "user_status",
+        "message_read_receipts",
+        "reactions",
+        "mentions",
+        "messages",
+    ):
         assert await filled_connection.fetchval(f"SELECT count(*) FROM {table} WHERE user_id = $1", author) == 0
     assert await filled_connection.fetchval("SELECT count(*) FROM messages WHERE tenant_id IS NULL") == 0
 
 
 async def test_a_hard_delete_of_a_room_takes_its_children_along(filled_connection: Connection) -> None:
     await filled_connection.execute("DELETE FROM rooms")
-    for table in ("room_users", "messages", "message_read_receipts", "message_keys", "room_events"):
+    for table in (
+        "room_users",
+        "messages",
+        "message_read_receipts",
+        "reactions",
+        "mentions",
+        "pins",
+        "message_keys",
+        "room_events",
+    ):
         assert await filled_connection.fetchval(f"SELECT count(*) FROM {table}") == 0, table
     assert await filled_connection.fetchval("SELECT count(*) FROM users") > 0

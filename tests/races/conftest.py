@@ -70,7 +70,8 @@ class Arena:
         wrong = await self.watcher.fetch(
             "SELECT c.user_id, c.unread, r.unread AS recounted FROM member_rooms c"
             " JOIN member_unread_recount r USING (room_id, user_id) JOIN room_users s USING (room_id, user_id)"
-            " WHERE room_id = $1 AND s.status IN ('active', 'muted') AND c.unread <> r.unread",
+            " WHERE room_id = $1 AND s.status IN ('active', 'muted')"
+            " AND c.unread <> r.unread",
             room_id,
         )
         assert wrong == []

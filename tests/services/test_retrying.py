@@ -26,8 +26,11 @@ from app.infrastructure.local.ids import TimeOrderedIds
 from app.services.identity import IdentityService
 from app.services.invitations import InvitationService
 from app.services.members import MemberService
+from app.services.mentions import MentionService
 from app.services.messaging import MessagingService
 from app.services.moderation import ModerationService
+from app.services.pins import PinService
+from app.services.reactions import ReactionService
 from app.services.reading import ReadingService
 from app.services.retrying import retrying
 from app.services.rooms import RoomService
@@ -183,7 +186,11 @@ WRITES: dict[type, dict[str, tuple[Any, ...]]] = {
         "reply": (ROOM, OTHER, Draft(content="hi")),
         "edit": (ROOM, OTHER, "hi"),
         "delete": (ROOM, OTHER),
+        "forward": (ROOM, OTHER, ROOM),
     },
+    ReactionService: {"react": (ROOM, OTHER, ":yes:"), "unreact": (ROOM, OTHER, ":yes:")},
+    MentionService: {},
+    PinService: {"pin": (ROOM, OTHER), "unpin": (ROOM, OTHER)},
     ReadingService: {"mark_read": (ROOM, OTHER), "mark_unread": (ROOM, OTHER), "mark_all_read": ()},
 }
 READS = {
@@ -195,6 +202,9 @@ READS = {
     ModerationService: {"bans"},
     InvitationService: {"find_by_room", "find_mine"},
     MessagingService: {"get", "history", "around", "thread"},
+    ReactionService: {"of_messages", "with_emoji"},
+    MentionService: {"mine", "of_messages"},
+    PinService: {"of_room"},
     ReadingService: {"unread", "recount", "readers"},
 }  # fmt: skip
 

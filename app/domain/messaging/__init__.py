@@ -20,9 +20,14 @@ from app.domain.pages import InvalidCursor, Page
 from app.domain.text import NAMEABLE, STORABLE
 from app.domain.values import Moment, Value
 
+from .mentions import Mentions
+
 CONTENT_MAX = 100_000
 
 CLIENT_KEY_MAX = 128
+
+FORWARDED_FROM = "forwarded_from"
+"""The key in a copy's metadata under which it says what it is a copy of: room, message and author, by id."""
 
 
 # ── types ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -117,6 +122,7 @@ class Draft(Value):
     robot_response_to: MessageId | None = None
     is_robot_visible_to_guests: bool = False
     file_ids: tuple[FileId, ...] = Field(default=(), max_length=FILES_PER_MESSAGE)
+    mentions: Mentions | None = None
     client_key: ClientKey = Field(default_factory=lambda: uuid4().hex)
 
     @model_validator(mode="after")
@@ -133,7 +139,12 @@ class Draft(Value):
 
     @property
     def body_hash(self) -> bytes:
-        """32 bytes that differ when anything but the key differs: tells a repeat from a key used twice."""
+        """32 bytes that differ when anything but the key differs: tells a repeat from a key used twice.
+
+        The body of a forwarded message is which message it forwards, whatever that says by now.
+        """
+        if self.metadata is not EMPTY and FORWARDED_FROM in self.metadata:
+            return hashlib.sha256(Document({FORWARDED_FROM: self.metadata[FORWARDED_FROM]}).text.encode()).digest()
         body: list[Any] = [self.content, self.message_type.value, self.metadata.text]
         body += [str(v) for v in (self.reply_to_message_id, self.thread_id, self.robot_id, self.robot_response_to)]
         body.append(self.is_robot_visible_to_guests)
@@ -141,13 +152,19 @@ class Draft(Value):
             body.append(DeliveryStatus.STREAMING.value)
         if self.file_ids:
             body.append([str(file_id) for file_id in self.file_ids])
+        if self.mentions is not None and not self.mentions.is_empty:
+            body.append(self.mentions.model_dump(mode="json"))
         return hashlib.sha256(json.dumps(body, ensure_ascii=True).encode()).digest()
 
 
 class Edit(Value):
-    """What a message is to say instead. Nothing only where its type is in `MAY_BE_EMPTY` and it has files."""
+    """What a message is to say instead. Nothing only where its type is in `MAY_BE_EMPTY` and it has files.
+
+    `mentions` None leaves whom it calls as it is; of those it called before, who is called still stays as they were.
+    """
 
     content: Content
+    mentions: Mentions | None = None
 
 
 @dataclass(frozen=True, slots=True)

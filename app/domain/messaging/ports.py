@@ -8,6 +8,7 @@ from app.domain.ids import MessageId, RoomId
 from app.domain.pages import Cursor, Page
 
 from . import Draft, Message, MessageType, MessageVersion, Sent, Thread
+from .mentions import Mentions
 
 
 class MessageReader(Protocol):
@@ -75,7 +76,8 @@ class MessageWriter(Protocol):
 
     async def send(self, room_id: RoomId, draft: Draft) -> Sent:
         """Judges by `SEND_RULES`, numbers, stores, records `MESSAGE_SENT`, and marks the sender's own message read if
-        nothing before it was unread. A repeat of a key returns the first message (a tombstone if it was deleted).
+        nothing before it was unread. Of the people the draft mentions, those who sit in the room are stored, others are
+        ignored. A repeat of a key returns the first message (a tombstone if it was deleted).
 
         A reply joins the thread of the message it replies to (`thread_of`). In a thread it counts in the thread's
         summary, its sender follows the thread, and with the first one the author of the thread's first message.
@@ -85,9 +87,16 @@ class MessageWriter(Protocol):
         ...
 
     async def edit(
-        self, room_id: RoomId, message_id: MessageId, content: str, *, expected_version: int | None = None
+        self,
+        room_id: RoomId,
+        message_id: MessageId,
+        content: str,
+        *,
+        expected_version: int | None = None,
+        mentions: Mentions | None = None,
     ) -> Message:
-        """Judges by `EDIT_RULES`, replaces the content, records `MESSAGE_EDITED`; None edits whatever version is there.
+        """Judges by `EDIT_RULES`, replaces the content, records `MESSAGE_EDITED`; None edits whatever version is there,
+        and leaves whom the message calls as it is.
 
         Raises `Invalid` for content no `Edit` may have.
         """

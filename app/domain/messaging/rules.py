@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from app.domain.access import Permission, allows
+from app.domain.access import NotAllowed, Permission, allows
 from app.domain.blocks import Blocked
 from app.domain.errors import ChatError
 from app.domain.files import File, FileAlreadyAttached, FileNotFound, FileNotReady
@@ -39,6 +39,7 @@ from . import (
     WrongMessageType,
     thread_of,
 )
+from .mentions import Mentions
 
 F = TypeVar("F")
 
@@ -96,6 +97,7 @@ class AlterFacts:
     expected_version: int | None = None
     content: str = ""
     has_files: bool = False
+    mentions: Mentions | None = None
 
 
 def may_see(message: Message, membership: Membership | None) -> bool:
@@ -149,6 +151,12 @@ def _may_write_type(facts: SendFacts) -> bool:
             return not facts.by_application
 
 
+def _may_mention(mentions: Mentions | None, by_application: bool, membership: Membership | None) -> bool:
+    if mentions is None or not mentions.calls_everybody or by_application:
+        return True
+    return membership is not None and allows(membership, Permission.MENTION_ALL)
+
+
 def _may_delete(facts: AlterFacts) -> bool:
     if facts.by_application or facts.message is None or facts.membership is None:
         return facts.by_application
@@ -165,6 +173,11 @@ SEND_RULES: tuple[Rule[SendFacts], ...] = (
     Rule("the sender is not silenced", lambda f: _heard(f.by_application, f.membership, f.now), Silenced),
     Rule("nobody in a direct room has blocked the other", lambda f: not f.is_blocked, Blocked),
     Rule("the type is the sender's to send", _may_write_type, WrongMessageType),
+    Rule(
+        "everybody is the sender's to call",
+        lambda f: _may_mention(f.draft.mentions, f.by_application, f.membership),
+        NotAllowed,
+    ),
     Rule(
         "the thread's first message is there",
         lambda f: thread_to_join(f.draft, f.reply_to, f.membership) is None or _found(f.thread, f.membership),
@@ -217,6 +230,11 @@ EDIT_RULES: tuple[Rule[AlterFacts], ...] = (
         "it still says something",
         lambda f: bool(f.content) or (f.message is not None and f.message.message_type in MAY_BE_EMPTY and f.has_files),
         EmptyContent,
+    ),
+    Rule(
+        "everybody is the author's to call",
+        lambda f: _may_mention(f.mentions, f.by_application, f.membership),
+        NotAllowed,
     ),
 )
 

@@ -25,6 +25,7 @@ from app.domain.messaging import (
     version_at,
     versions_listing,
 )
+from app.domain.messaging.mentions import Mentions
 from app.domain.messaging.ports import MessageReader, Messages, MessageWriter
 from app.domain.messaging.rules import (
     DELETE_RULES,
@@ -48,6 +49,7 @@ from .files import attach, has_files, held_files
 from .history import History, shown, unread_messages
 from .identity import known_account
 from .kept import OldRow
+from .mentions import put_mentions
 from .rooms import locked_room, locked_seat, require_room, require_seat
 from .tables import (
     CLIENT_KEYS,
@@ -267,20 +269,31 @@ class MemoryMessageWriter(MessageWriter):
             judge(SEND_RULES, facts)
             if draft.file_ids:  # waited for only where nothing else refuses
                 judge(SEND_RULES, replace(facts, files=await held_files(tx, room_id, draft.file_ids)))
-            return Sent(
-                await _send(tx, cast(Room, room), membership, draft, thread_id, body_hash)
-            )  # the first rule has held
+            # The first rule has held, so the room is there.
+            message = await _send(tx, cast(Room, room), membership, draft, thread_id, body_hash)
+            if draft.mentions is not None:
+                put_mentions(tx, message, draft.mentions)
+            return Sent(message)
 
     async def edit(
-        self, room_id: RoomId, message_id: MessageId, content: str, *, expected_version: int | None = None
+        self,
+        room_id: RoomId,
+        message_id: MessageId,
+        content: str,
+        *,
+        expected_version: int | None = None,
+        mentions: Mentions | None = None,
     ) -> Message:
         async with self._writes.writing() as tx:
-            said = Edit(content=content).content  # before any rule, as text PostgreSQL cannot even be asked about
-            room, message = await judged(tx, room_id, message_id, EDIT_RULES, expected_version, said)
+            # Before any rule, as text PostgreSQL cannot even be asked about.
+            said = Edit(content=content, mentions=mentions).content
+            room, message = await judged(tx, room_id, message_id, EDIT_RULES, expected_version, said, mentions)
             edited = message.changed(
                 content=said, is_edited=True, edited_at=tx.now, version=message.version + 1, updated_at=tx.now
             )
             tx.view.put(MESSAGES, (room_id, message_id), edited)
+            if mentions is not None:
+                put_mentions(tx, message, mentions)
             tx.log(room, EventKind.MESSAGE_EDITED, message_id)
             return edited
 
@@ -329,6 +342,7 @@ def facts_of(
     message: Message | None,
     expected_version: int | None = None,
     content: str = "",
+    mentions: Mentions | None = None,
 ) -> AlterFacts:
     """What an act on a message is judged by."""
     account = None if tx.actor.user_id is None else known_account(tx.view, tx.actor.tenant_id, tx.actor.user_id)
@@ -343,6 +357,7 @@ def facts_of(
         expected_version=expected_version,
         content=content,
         has_files=message is not None and has_files(tx.view, message.room_id, message.id),
+        mentions=mentions,
     )
 
 
@@ -353,11 +368,12 @@ async def judged(
     rules: Sequence[Rule[AlterFacts]],
     expected_version: int | None = None,
     content: str = "",
+    mentions: Mentions | None = None,
 ) -> tuple[Room, Message]:
     """The locked room and its message, once every rule has held."""
     room = await locked_room(tx, room_id)
     membership = await locked_actor_seat(tx, room)
-    facts = facts_of(tx, room, membership, named(tx, room_id, message_id), expected_version, content)
+    facts = facts_of(tx, room, membership, named(tx, room_id, message_id), expected_version, content, mentions)
     judge(rules, facts)
     await tx.lock(MESSAGES, (room_id, message_id))  # an answer is written on without the room's lock
     return cast(Room, room), cast(Message, named(tx, room_id, message_id))  # the rules have held: both are there

@@ -16,6 +16,7 @@ from app.domain.reading import (
     ReadReceipt,
     RoomSummary,
     Unread,
+    counts_as_mention,
 )
 from app.domain.rooms import Room, RoomStatus
 from app.domain.rooms.members import Membership
@@ -25,6 +26,7 @@ from .identity import require_person
 from .messaging import put_mark
 from .rooms import live_room, locked_seat, require_room, require_seat
 from .tables import (
+    MENTIONED,
     MESSAGES,
     RECEIPT_PLACES,
     RECEIPTS,
@@ -45,7 +47,7 @@ class MemoryReadingReader(ReadingReader):
     async def get_user_rooms(self, *, include_archived: bool = True) -> tuple[RoomSummary, ...]:
         async with self._reads.reading() as view:
             summaries = [
-                RoomSummary(room, seat, _count(view, seat), newest_visible(view, seat))
+                _summary(view, room, seat)
                 for room, seat in self._seats(view)
                 if include_archived or room.status is not RoomStatus.ARCHIVED
             ]
@@ -71,7 +73,7 @@ class MemoryReadingReader(ReadingReader):
 
     async def _counts(self) -> tuple[Unread, ...]:
         async with self._reads.reading() as view:
-            return tuple(Unread(room.id, _count(view, seat)) for room, seat in self._seats(view))
+            return tuple(_counted(view, seat) for room, seat in self._seats(view))
 
     def _seats(self, view: View) -> Iterator[tuple[Room, Membership]]:
         return _seats(view, self._reads.actor.tenant_id, require_person(self._reads.actor))
@@ -130,8 +132,18 @@ def _seats(view: View, tenant_id: TenantId, user_id: UserId) -> Iterator[tuple[R
             yield room, seat
 
 
-def _count(view: View, seat: Membership) -> int:
-    return sum(1 for _ in unread_messages(view, seat))
+def _counted(view: View, seat: Membership) -> Unread:
+    unread = list(unread_messages(view, seat))
+    mentions = 0
+    for message in unread:
+        mentioned = view.get(MENTIONED, (seat.room_id, message.id))
+        mentions += mentioned is not None and counts_as_mention(message, seat, mentioned)
+    return Unread(seat.room_id, len(unread), mentions)
+
+
+def _summary(view: View, room: Room, seat: Membership) -> RoomSummary:
+    unread = _counted(view, seat)
+    return RoomSummary(room, seat, unread.count, newest_visible(view, seat), unread.mentions)
 
 
 def _visible(view: View, seat: Membership, message_id: MessageId) -> Message:

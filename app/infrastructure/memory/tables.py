@@ -23,7 +23,10 @@ from app.domain.files.blobs import BlobKey
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
 from app.domain.ids import FileId, InvitationId, MessageId, RoomId, ScheduledId, TenantId, UserId
 from app.domain.invitations import Invitation
+from app.domain.mentions import Mentioned
 from app.domain.messaging import DeliveryStatus, Message
+from app.domain.pins import Pin
+from app.domain.reactions import Reaction
 from app.domain.reading import ReadReceipt
 from app.domain.rooms import Room
 from app.domain.rooms.members import Membership
@@ -139,6 +142,12 @@ EXPIRING_FILES: Index[TenantId, tuple[Moment, FileId]] = Index("files no message
 BLOB_FILES: Index[BlobKey, FileId] = Index("live files with the same bytes")
 
 OLD_ROWS: Table[tuple[Table[Any, Any], Any], tuple[OldRow[Any], ...]] = Table("old rows, by table and key")
+REACTIONS: Table[tuple[RoomId, MessageId, UserId, str], Reaction] = Table("reactions")
+MESSAGE_REACTIONS: Index[tuple[RoomId, MessageId], tuple[int, UserId, str]] = Index("reactions in the order given")
+MENTIONED: Table[tuple[RoomId, MessageId], Mentioned] = Table("whom a message calls")
+CALLING: Index[RoomId, MessageId] = Index("messages of a room that call anybody")
+PINS: Table[tuple[RoomId, MessageId], Pin] = Table("pins")
+ROOM_PINS: Index[RoomId, tuple[int, MessageId]] = Index("pins in the order made")
 
 
 # ── how it is seen ────────────────────────────────────────────────────────────────────────────────────────────────

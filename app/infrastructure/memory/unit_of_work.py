@@ -29,7 +29,10 @@ from .identity import (
 )
 from .imports import MemoryImports
 from .invitations import MemoryInvitationReader, MemoryInvitations
+from .mentions import MemoryMentionReader
 from .messaging import MemoryMessageReader, MemoryMessages, MemoryMessageWriter
+from .pins import MemoryPinReader, MemoryPins, MemoryPinWriter
+from .reactions import MemoryReactionReader, MemoryReactions, MemoryReactionWriter
 from .reading import MemoryReading, MemoryReadingReader, MemoryReadingWriter
 from .rooms import MemoryRoomReader, MemoryRooms
 from .schedule import MemorySchedule, MemoryScheduleReader, MemoryScheduleWriter
@@ -169,6 +172,9 @@ class MemoryUnitOfWork(UnitOfWork):
         self._invitations = MemoryInvitations(statements, statements)
         self._messages = MemoryMessages(statements, statements)
         self._reading = MemoryReading(statements, statements)
+        self._reactions = MemoryReactions(statements, statements)
+        self._mentions = MemoryMentionReader(statements)
+        self._pins = MemoryPins(statements, statements)
         self._imports = MemoryImports(statements)
         self._files = MemoryFiles(statements, statements)
         self._credentials = MemoryCredentials(statements, statements)
@@ -209,6 +215,18 @@ class MemoryUnitOfWork(UnitOfWork):
     @property
     def reading(self) -> MemoryReading:
         return self._reading
+
+    @property
+    def reactions(self) -> MemoryReactions:
+        return self._reactions
+
+    @property
+    def mentions(self) -> MemoryMentionReader:
+        return self._mentions
+
+    @property
+    def pins(self) -> MemoryPins:
+        return self._pins
 
     @property
     def imports(self) -> MemoryImports:
@@ -295,6 +313,8 @@ class MemoryOnce(Once):
         self._drafts = MemoryDraftWriter(statements)
         self._schedule = MemoryScheduleWriter(statements)
         self._answers = MemoryAnswerWriter(statements)
+        self._reactions = MemoryReactionWriter(statements)
+        self._pins = MemoryPinWriter(statements)
 
     @property
     def users(self) -> MemoryUserWriter:
@@ -336,6 +356,14 @@ class MemoryOnce(Once):
     def answers(self) -> MemoryAnswerWriter:
         return self._answers
 
+    @property
+    def reactions(self) -> MemoryReactionWriter:
+        return self._reactions
+
+    @property
+    def pins(self) -> MemoryPinWriter:
+        return self._pins
+
 
 class CommittedReads(Reads):
     """Reads of what has been committed."""
@@ -376,6 +404,9 @@ class MemoryReader(Reader):
         self._threads = MemoryThreadReader(reads)
         self._drafts = MemoryDraftReader(reads)
         self._schedule = MemoryScheduleReader(reads)
+        self._reactions = MemoryReactionReader(reads)
+        self._mentions = MemoryMentionReader(reads)
+        self._pins = MemoryPinReader(reads)
 
     @property
     def tenants(self) -> MemoryTenantReader:
@@ -424,3 +455,15 @@ class MemoryReader(Reader):
     @property
     def schedule(self) -> MemoryScheduleReader:
         return self._schedule
+
+    @property
+    def reactions(self) -> MemoryReactionReader:
+        return self._reactions
+
+    @property
+    def mentions(self) -> MemoryMentionReader:
+        return self._mentions
+
+    @property
+    def pins(self) -> MemoryPinReader:
+        return self._pins

@@ -13,7 +13,7 @@ from app.domain.pages import checked_limit
 
 from .codec import select
 from .errors import refusal
-from .messaging import message_event
+from .logged import event_of_message
 from .packed import CELLS, message
 from .statements import Scope, Statements
 
@@ -50,7 +50,7 @@ class PostgresAnswerWriter(AnswerWriter):
         if row["id"] is None:  # of a refusal everything else is null, so its code travels where the content would
             raise refusal(row["content"])
         if row["event_revision"] is not None:
-            event = message_event(scope, room_id, message_id, EventKind.MESSAGE_FINISHED, row["event_revision"])
+            event = event_of_message(scope, room_id, message_id, EventKind.MESSAGE_FINISHED, row["event_revision"])
             self._statements.announce(event)
         return message(row[1:], scope.actor.tenant_id, room_id)
 
@@ -61,6 +61,6 @@ class PostgresAnswerWriter(AnswerWriter):
         since = checked_since(older_than)
         found = await self._statements.rows(_FAIL_STALE, *scope.context, since, STALE, checked_limit(limit))
         for room_id, message_id, revision in found:
-            event = message_event(scope, room_id, message_id, EventKind.MESSAGE_FINISHED, revision)
+            event = event_of_message(scope, room_id, message_id, EventKind.MESSAGE_FINISHED, revision)
             self._statements.announce(event)
         return tuple(message_id for _, message_id, _ in found)

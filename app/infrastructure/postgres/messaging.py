@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from app.domain.events import EventKind, RoomEvent
+from app.domain.events import EventKind
 from app.domain.ids import MessageId, RoomId
 from app.domain.messaging import (
     DeliveryStatus,
@@ -22,11 +22,14 @@ from app.domain.messaging import (
     version_at,
     versions_listing,
 )
+from app.domain.messaging.mentions import Mentions
 from app.domain.messaging.ports import MessageReader, Messages, MessageWriter
 from app.domain.pages import Cursor, Page, Way, checked_limit, cut, middle, opened, turn
 
 from .codec import builder, columns, select, trusted
 from .errors import refusal
+from .logged import event_of_message
+from .mentions import called
 from .packed import CELLS, message, messages
 from .statements import Row, Scope, Statements
 
@@ -40,6 +43,7 @@ _SEND = select(
     "chat_send($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
     "refusal, is_repeat, message_id, message_position, event_revision, message_thread_id",
 )
+_SEND_AND_CALL = _SEND.replace("$19)", "$19, $20, $21, $22)")
 _ALTER = select(
     "chat_alter($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     f"event_revision, {', '.join(f'(altered).{cell}' for cell in CELLS.split(', '))}",
@@ -52,6 +56,7 @@ _VERSIONS = select(
 )
 _NO_VERSION = 2**63 - 1
 """Above every version there is."""
+_ALTER_AND_CALL = _ALTER.replace("$9)", "$9, $10, $11, $12)")
 
 _LOWEST = UUID(int=0)
 _HIGHEST = UUID(int=2**128 - 1)
@@ -162,8 +167,9 @@ class PostgresMessageWriter(MessageWriter):
     async def send(self, room_id: RoomId, draft: Draft) -> Sent:
         scope = self._scope
         candidate = scope.new_id()
+        calls = () if draft.mentions is None or draft.mentions.is_empty else called(draft.mentions)
         code, is_repeat, message_id, position, revision, thread_id = await self._statements.row(
-            _SEND,
+            _SEND_AND_CALL if calls else _SEND,
             *scope.context,
             room_id,
             candidate,
@@ -180,12 +186,13 @@ class PostgresMessageWriter(MessageWriter):
             draft.is_robot_visible_to_guests,
             draft.is_streamed,
             draft.file_ids or None,
+            *calls,
         )
         if code is not None:
             raise refusal(code)
         if is_repeat:
             return Sent(await self._first(room_id, message_id), repeated=True)
-        self._statements.announce(message_event(scope, room_id, message_id, EventKind.MESSAGE_SENT, revision))
+        self._statements.announce(event_of_message(scope, room_id, message_id, EventKind.MESSAGE_SENT, revision))
         return Sent(_stored(scope, room_id, draft, message_id, position, thread_id))
 
     async def _first(self, room_id: RoomId, message_id: MessageId) -> Message:
@@ -196,22 +203,38 @@ class PostgresMessageWriter(MessageWriter):
         return message(found[0], self._scope.actor.tenant_id, room_id)
 
     async def edit(
-        self, room_id: RoomId, message_id: MessageId, content: str, *, expected_version: int | None = None
+        self,
+        room_id: RoomId,
+        message_id: MessageId,
+        content: str,
+        *,
+        expected_version: int | None = None,
+        mentions: Mentions | None = None,
     ) -> Message:
-        edit = Edit(content=content)
-        return await self._alter(room_id, message_id, EventKind.MESSAGE_EDITED, edit.content, expected_version)
+        edit = Edit(content=content, mentions=mentions)
+        return await self._alter(room_id, message_id, EventKind.MESSAGE_EDITED, edit, expected_version)
 
     async def delete(self, room_id: RoomId, message_id: MessageId) -> Message:
         return await self._alter(room_id, message_id, EventKind.MESSAGE_DELETED, None, None)
 
     async def _alter(
-        self, room_id: RoomId, message_id: MessageId, kind: EventKind, content: str | None, version: int | None
+        self, room_id: RoomId, message_id: MessageId, kind: EventKind, edit: Edit | None, version: int | None
     ) -> Message:
         scope = self._scope
-        is_edit = kind is EventKind.MESSAGE_EDITED
-        row = await self._statements.row(_ALTER, *scope.context, room_id, message_id, is_edit, content, version)
+        content = None if edit is None else edit.content
+        calls = () if edit is None or edit.mentions is None else called(edit.mentions)
+        row = await self._statements.row(
+            _ALTER_AND_CALL if calls else _ALTER,
+            *scope.context,
+            room_id,
+            message_id,
+            edit is not None,
+            content,
+            version,
+            *calls,
+        )
         _unless_refused(row)
-        self._statements.announce(message_event(scope, room_id, message_id, kind, row["event_revision"]))
+        self._statements.announce(event_of_message(scope, room_id, message_id, kind, row["event_revision"]))
         return message(row[1:], scope.actor.tenant_id, room_id)
 
 
@@ -246,22 +269,5 @@ def _stored(
             "created_at": scope.now,
             "updated_at": scope.now,
             "deleted_at": None,
-        },
-    )
-
-
-def message_event(scope: Scope, room_id: RoomId, message_id: MessageId, kind: EventKind, revision: int) -> RoomEvent:
-    return trusted(
-        RoomEvent,
-        {
-            "room_id": room_id,
-            "kind": kind,
-            "message_id": message_id,
-            "user_id": None,
-            "tenant_id": scope.actor.tenant_id,
-            "revision": revision,
-            "actor_id": scope.actor.user_id,
-            "correlation_id": scope.actor.correlation_id,
-            "created_at": scope.now,
         },
     )

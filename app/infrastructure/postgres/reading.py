@@ -26,12 +26,12 @@ _room = builder(Room, without=_ROOM_KNOWN)
 _membership = builder(Membership, without=_SEAT_KNOWN)
 _ROOM = columns(Room, _ROOM_KNOWN)
 _SEAT = columns(Membership, _SEAT_KNOWN)
-_FIRST_OF_SEAT = 1 + len(_ROOM)
+_FIRST_OF_SEAT = 2 + len(_ROOM)
 _FIRST_OF_MESSAGE = _FIRST_OF_SEAT + len(_SEAT)
 
 _MY_ROOMS = select(
     "chat_my_rooms($1, $2, $3)",
-    ", ".join(["unread", *(f"r_{name}" for name in _ROOM), *(f"s_{name}" for name in _SEAT), CELLS]),
+    ", ".join(["unread", "mentions", *(f"r_{name}" for name in _ROOM), *(f"s_{name}" for name in _SEAT), CELLS]),
 )
 _MARK = select("chat_mark($1, $2, $3, $4, $5, $6, $7)", "refusal, mark_position, mark_message_id, mark_read_at")
 _MARK_ALL = select("chat_mark_all_read($1, $2, $3, $4)", "marked_room_id, mark_position, mark_message_id, mark_read_at")
@@ -47,7 +47,7 @@ class PostgresReadingReader(ReadingReader):
         tenant_id = self._scope.actor.tenant_id
         summaries = []
         for row in await self._statements.rows(_MY_ROOMS, tenant_id, person, include_archived):
-            room = _room(row[1:_FIRST_OF_SEAT], tenant_id=tenant_id, deleted_at=None)
+            room = _room(row[2:_FIRST_OF_SEAT], tenant_id=tenant_id, deleted_at=None)
             seat = _membership(
                 row[_FIRST_OF_SEAT:_FIRST_OF_MESSAGE],
                 tenant_id=tenant_id,
@@ -57,19 +57,19 @@ class PostgresReadingReader(ReadingReader):
             )
             newest = row[_FIRST_OF_MESSAGE:]
             last = None if newest[0] is None else message(newest, tenant_id, room.id)
-            summaries.append(RoomSummary(room, seat, row[0], last))
+            summaries.append(RoomSummary(room, seat, row[0], last, row[1]))
         return tuple(summaries)
 
     async def unread(self) -> tuple[Unread, ...]:
-        return await self._counts(select("chat_unread($1, $2)", "room_id, unread"))
+        return await self._counts(select("chat_unread($1, $2)", "room_id, unread, mentions"))
 
     async def recount(self) -> tuple[Unread, ...]:
-        return await self._counts(select("chat_unread_recount($1, $2)", "room_id, unread"))
+        return await self._counts(select("chat_unread_recount($1, $2)", "room_id, unread, mentions"))
 
     async def _counts(self, sql: str) -> tuple[Unread, ...]:
         person = self._scope.person()
         found = await self._statements.rows(sql, self._scope.actor.tenant_id, person)
-        return tuple(Unread(room_id, count) for room_id, count in found)
+        return tuple(Unread(room_id, count, mentions) for room_id, count, mentions in found)
 
     async def readers(self, room_id: RoomId, message_id: MessageId) -> tuple[ReadReceipt, ...]:
         person, tenant_id = self._scope.person(), self._scope.actor.tenant_id

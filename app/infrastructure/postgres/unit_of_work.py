@@ -26,7 +26,10 @@ from .files import PostgresFileReader, PostgresFiles, PostgresFileWriter
 from .identity import PostgresTenantReader, PostgresTenants, PostgresUserReader, PostgresUsers, PostgresUserWriter
 from .imports import PostgresImports
 from .invitations import PostgresInvitationReader, PostgresInvitations
+from .mentions import PostgresMentionReader
 from .messaging import PostgresMessageReader, PostgresMessages, PostgresMessageWriter
+from .pins import PostgresPinReader, PostgresPins, PostgresPinWriter
+from .reactions import PostgresReactionReader, PostgresReactions, PostgresReactionWriter
 from .reading import PostgresReading, PostgresReadingReader, PostgresReadingWriter
 from .rooms import PostgresRoomReader, PostgresRooms
 from .schedule import PostgresSchedule, PostgresScheduleReader, PostgresScheduleWriter
@@ -135,6 +138,9 @@ class PostgresUnitOfWork(UnitOfWork):
         self._invitations = PostgresInvitations(guarded, scope)
         self._messages = PostgresMessages(guarded, scope)
         self._reading = PostgresReading(guarded, scope)
+        self._reactions = PostgresReactions(guarded, scope)
+        self._mentions = PostgresMentionReader(guarded, scope)
+        self._pins = PostgresPins(guarded, scope)
         self._imports = PostgresImports(guarded, scope)
         self._files = PostgresFiles(guarded, scope)
         self._credentials = PostgresCredentials(guarded, scope)
@@ -176,6 +182,18 @@ class PostgresUnitOfWork(UnitOfWork):
     @property
     def reading(self) -> PostgresReading:
         return self._reading
+
+    @property
+    def reactions(self) -> PostgresReactions:
+        return self._reactions
+
+    @property
+    def mentions(self) -> PostgresMentionReader:
+        return self._mentions
+
+    @property
+    def pins(self) -> PostgresPins:
+        return self._pins
 
     @property
     def imports(self) -> PostgresImports:
@@ -378,6 +396,14 @@ class PostgresOnce(Once):
     def answers(self) -> PostgresAnswerWriter:
         return PostgresAnswerWriter(self._statements, self._scope)
 
+    @property
+    def reactions(self) -> PostgresReactionWriter:
+        return PostgresReactionWriter(self._statements, self._scope)
+
+    @property
+    def pins(self) -> PostgresPinWriter:
+        return PostgresPinWriter(self._statements, self._scope)
+
 
 class PostgresReader(Reader):
     """Reads, each a statement of its own."""
@@ -435,3 +461,15 @@ class PostgresReader(Reader):
     @property
     def schedule(self) -> PostgresScheduleReader:
         return PostgresScheduleReader(self._statements, self._scope)
+
+    @property
+    def reactions(self) -> PostgresReactionReader:
+        return PostgresReactionReader(self._statements, self._scope)
+
+    @property
+    def mentions(self) -> PostgresMentionReader:
+        return PostgresMentionReader(self._statements, self._scope)
+
+    @property
+    def pins(self) -> PostgresPinReader:
+        return PostgresPinReader(self._statements, self._scope)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from app.domain.ids import RoomId
-from app.domain.reading import ReadMark, counts_as_unread
+from app.domain.reading import ReadMark, Unread, counts_as_mention, counts_as_unread
 from app.domain.unit_of_work import Once, Reader
 from app.testing.sides import Act, Side
 from app.testing.steps import BACK, ROOM, WHERE, WHO, Look, Steps, unblocked
@@ -39,13 +39,17 @@ async def unread_is_exact(side: Side, reader: Reader) -> None:
         page = await reader.messages.find_by_room(summary.room.id, limit=200)
         assert page.older is None, "a history longer than a page: make the machine's shorter"
         exact = sum(counts_as_unread(message, summary.membership) for message in page.items)
-        assert counted[summary.room.id] == summary.unread == exact
+        assert counted[summary.room.id].count == summary.unread == exact
+        called = await reader.mentions.find_by_messages(summary.room.id, [message.id for message in page.items])
+        seen = {message.id: message for message in page.items}
+        exact = sum(counts_as_mention(seen[m.message_id], summary.membership, m) for m in called)
+        assert counted[summary.room.id].mentions == summary.mentions == exact
 
 
-async def reading_counts(reader: Reader) -> dict[RoomId, int]:
+async def reading_counts(reader: Reader) -> dict[RoomId, Unread]:
     counted = await reader.reading.unread()
     assert counted == await reader.reading.recount()
-    return {unread.room_id: unread.count for unread in counted}
+    return {unread.room_id: unread for unread in counted}
 
 
 class Reading(Steps):

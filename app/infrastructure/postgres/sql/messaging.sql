@@ -9,6 +9,7 @@ CREATE FUNCTION chat_send(p_tenant uuid, p_actor uuid, p_correlation text, p_now
     p_room uuid, p_id uuid, p_id_millis bigint, p_key text, p_hash bytea, p_type text, p_content text, p_metadata text,
     p_reply_to uuid, p_thread uuid, p_robot uuid, p_robot_response_to uuid, p_visible_to_guests boolean,
     p_is_streamed boolean, p_files uuid[],
+    p_mentioned uuid[] DEFAULT NULL, p_names text[] DEFAULT NULL, p_calls text[] DEFAULT NULL,
     OUT refusal text, OUT is_repeat boolean, OUT message_id uuid, OUT message_position bigint, OUT event_revision bigint,
     OUT message_thread_id uuid)
 LANGUAGE plpgsql VOLATILE AS $$
@@ -68,6 +69,7 @@ BEGIN
         IF p_type = 'system' OR (p_type = 'robot' AND v_seat.account_type <> 'robot') THEN
             refusal := 'wrong_message_type'; RETURN;
         END IF;
+        IF p_calls <> '{}' AND v_seat.role = 'guest' THEN refusal := 'not_allowed'; RETURN; END IF;
         v_is_guest := v_seat.role = 'guest';
         v_joined_at := v_seat.visible_from;
         IF NOT v_seat.can_see_history THEN v_first_visible := v_seat.visible_from; END IF;
@@ -142,6 +144,9 @@ BEGIN
     IF p_files IS NOT NULL THEN
         PERFORM chat_attach_files(p_tenant, p_room, chat_send.message_id, p_files);
     END IF;
+    IF p_calls IS NOT NULL THEN
+        PERFORM chat_mention(p_tenant, p_room, chat_send.message_id, p_mentioned, p_names, p_calls);
+    END IF;
 
     IF message_thread_id IS NOT NULL THEN
         PERFORM chat_thread_replied(p_tenant, p_actor, p_now, p_room, message_thread_id, chat_send.message_id,
@@ -163,6 +168,7 @@ END $$;
 
 CREATE FUNCTION chat_alter(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
     p_room uuid, p_message uuid, p_is_edit boolean, p_content text, p_expected_version bigint,
+    p_mentioned uuid[] DEFAULT NULL, p_names text[] DEFAULT NULL, p_calls text[] DEFAULT NULL,
     OUT altered chat_message, OUT event_revision bigint)
 LANGUAGE plpgsql VOLATILE AS $$
 -- Edit and delete: the same rules but for who may and what is written.
@@ -171,6 +177,7 @@ DECLARE
     v_seat record;
     v_message messages;
     v_is_moderator boolean := p_actor IS NULL;
+    v_is_guest boolean := false;  -- an observer edits nothing
 BEGIN
     PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
 
@@ -194,6 +201,7 @@ BEGIN
             altered.content := 'silenced'; RETURN;
         END IF;
         v_is_moderator := v_seat.role IN ('owner', 'admin', 'moderator');
+        v_is_guest := v_seat.role = 'guest';
         IF (NOT v_seat.can_see_history AND v_message.position <= v_seat.visible_from)
            OR (v_seat.role = 'guest' AND v_message.message_type = 'robot' AND NOT v_message.is_robot_visible_to_guests)
         THEN
@@ -209,6 +217,10 @@ BEGIN
         IF p_content = '' AND NOT (v_message.message_type IN ('image', 'file') AND chat_has_files(p_room, p_message))
         THEN
             altered.content := 'empty_content'; RETURN;
+        END IF;
+        IF p_calls <> '{}' AND v_is_guest THEN altered.content := 'not_allowed'; RETURN; END IF;
+        IF p_calls IS NOT NULL THEN
+            PERFORM chat_mention_anew(p_tenant, p_room, p_message, p_mentioned, p_names, p_calls);
         END IF;
         UPDATE messages m
            SET content = p_content, is_edited = true, edited_at = p_now, version = m.version + 1

@@ -1,23 +1,24 @@
 -- Read marks and unread counts (app/domain/reading.py).
 
 CREATE FUNCTION chat_unread(p_tenant uuid, p_actor uuid)
-RETURNS TABLE (room_id uuid, unread bigint)
+RETURNS TABLE (room_id uuid, unread bigint, mentions bigint)
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT w.room_id, w.unread FROM member_rooms w
+        SELECT w.room_id, w.unread, coalesce(c.mentions, 0)
+          FROM member_rooms w LEFT JOIN chat_calls_of(p_actor) c ON c.room_id = w.room_id
          WHERE w.user_id = p_actor AND w.s_status IN ('active', 'muted') AND w.tenant_id = p_tenant
          ORDER BY w.room_id;
 END $$;
 
 CREATE FUNCTION chat_unread_recount(p_tenant uuid, p_actor uuid)
-RETURNS TABLE (room_id uuid, unread bigint)
+RETURNS TABLE (room_id uuid, unread bigint, mentions bigint)
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT mu.room_id, mu.unread
+        SELECT mu.room_id, mu.unread, mu.mentions
           FROM room_users s JOIN rooms r ON r.id = s.room_id
           JOIN member_unread_recount mu ON mu.room_id = s.room_id AND mu.user_id = s.user_id
          WHERE s.user_id = p_actor AND s.status IN ('active', 'muted') AND r.tenant_id = p_tenant
@@ -27,7 +28,7 @@ END $$;
 
 CREATE FUNCTION chat_my_rooms(p_tenant uuid, p_actor uuid, p_archived boolean DEFAULT true)
 RETURNS TABLE (
-    unread bigint,
+    unread bigint, mentions bigint,
     -- the room, as in app/domain/rooms.py
     r_id uuid, r_name text, r_description text, r_room_type text, r_status text, r_is_private boolean,
     r_guest_access_allowed boolean, r_max_participants integer, r_created_by uuid, r_parent_room_id uuid,
@@ -46,7 +47,7 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT w.unread,
+        SELECT w.unread, coalesce(c.mentions, 0),
                w.room_id, w.r_name, w.r_description, w.r_room_type, w.r_status, w.r_is_private,
                w.r_guest_access_allowed, w.r_max_participants, w.r_created_by, w.r_parent_room_id, w.r_escalation_level,
                w.r_issue_id, w.r_issue_description, w.r_external_id, w.r_settings, w.r_last_position,
@@ -61,6 +62,7 @@ BEGIN
                              x.edited_at, x.version, x.created_at, x.updated_at, x.deleted_at)
                END
           FROM member_rooms w
+          LEFT JOIN chat_calls_of(p_actor) c ON c.room_id = w.room_id
           LEFT JOIN LATERAL (
               SELECT * FROM messages m
                WHERE m.room_id = w.room_id AND m.id <= w.r_last_message_id AND m.deleted_at IS NULL

@@ -63,6 +63,7 @@ SELECT s.room_id, s.user_id, r.tenant_id,
                   AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM s.user_id)
             - CASE WHEN s.role = 'guest' THEN chat_hidden_from_guest(s.room_id, place.after_id, s.user_id) ELSE 0 END
        END AS unread,
+       place.after_id, s.visible_from_id, r.last_mention_id,
        r.name::text AS r_name, r.description::text AS r_description, r.room_type AS r_room_type, r.status AS r_status,
        r.is_private AS r_is_private, r.guest_access_allowed AS r_guest_access_allowed,
        r.max_participants AS r_max_participants, r.created_by AS r_created_by, r.parent_room_id AS r_parent_room_id,
@@ -93,13 +94,21 @@ SELECT s.room_id, s.user_id, r.tenant_id,
 
 -- The same by SPEC's sentence, message by message: what the counters are proved against.
 CREATE VIEW member_unread_recount WITH (security_invoker = true) AS
-SELECT u.room_id, u.user_id,
-       (SELECT count(*) FROM messages m
+SELECT u.room_id, u.user_id, counted.unread, counted.mentions
+  FROM room_users u CROSS JOIN LATERAL (
+       SELECT count(*) AS unread,
+              count(*) FILTER (WHERE EXISTS (
+                  SELECT FROM mentions x
+                   WHERE x.room_id = m.room_id AND x.message_id = m.id
+                     AND (x.user_id = u.user_id
+                          OR (x.user_id IS NULL AND m.position > u.visible_from
+                              AND (x.kind = 'all' OR u.user_id = ANY (x.reached)))))) AS mentions
+         FROM messages m
          WHERE m.room_id = u.room_id AND m.position > u.last_read_position
            AND m.deleted_at IS NULL AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM u.user_id
            AND (u.can_see_history OR m.position > u.visible_from)
-           AND NOT (u.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)) AS unread
-  FROM room_users u;
+           AND NOT (u.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
+       ) counted;
 
 -- Who may look into which room, and what is hidden from them there: messages up to `floor_id`, and robots' from guests.
 -- With what tells how far apart its messages are.

@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import base, blocks, drafts, events, files, identity, invitations, messaging, reading, rooms, schedule, threads
+from . import (
+    base,
+    blocks,
+    drafts,
+    events,
+    files,
+    identity,
+    invitations,
+    mentions,
+    messaging,
+    pins,
+    reactions,
+    reading,
+    rooms,
+    schedule,
+    threads,
+)
 
 AREAS: Final = (
     identity,
@@ -18,6 +34,9 @@ AREAS: Final = (
     drafts,
     schedule,
     files,
+    reactions,
+    mentions,
+    pins,
 )
 """Imported for the tables they add to `metadata`."""
 

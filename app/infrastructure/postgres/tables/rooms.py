@@ -29,6 +29,7 @@ rooms = table(
     own("name_key", Text(), nullable=True),  # names are browsed in the form they are compared in
     own("direct_key", String(52), nullable=True),  # the pair of a direct room: one room a pair
     own("last_countable", BigInteger(), default="0"),  # messages that can be unread, so far: all but `system`
+    own("last_mention_id", Uuid(), nullable=True),  # no message after it calls anybody: most rooms are not looked into
     PrimaryKeyConstraint("id"),
     UniqueConstraint("tenant_id", "id"),
     ForeignKeyConstraint(["tenant_id"], ["tenants.id"]),
@@ -36,7 +37,7 @@ rooms = table(
     to_room("parent_room_id", "SET NULL (parent_room_id)"),
     CheckConstraint("name IS NOT NULL OR room_type = 'direct'", name="named"),
     CheckConstraint("(room_type = 'direct') = (direct_key IS NOT NULL)", name="direct_key"),
-    silent=("last_position", "last_message_id", "last_countable", "revision", "direct_key"),
+    silent=("last_position", "last_message_id", "last_countable", "last_mention_id", "revision", "direct_key"),
     kept=Kept(),
 )
 Index("uq_rooms_direct_key", rooms.c.tenant_id, rooms.c.direct_key, unique=True, postgresql_where=LIVE)

@@ -15,6 +15,7 @@ from app.domain.files import File
 from app.domain.identity import AccountStatus, AccountType
 from app.domain.ids import FileId, MessageId
 from app.domain.messaging import ClientKey, Message, MessageType
+from app.domain.messaging.mentions import Mentions
 from app.domain.rooms import RoomStatus, RoomType
 from app.domain.rooms.members import MembershipStatus, Role
 from app.domain.unit_of_work import Once
@@ -34,6 +35,7 @@ class Situation:
         self.draft: dict[str, Any] = {"content": "allowed"}
         self.expected_version: int | None = None
         self.content = "edited"
+        self.mentions: Mentions | None = None
         self.others = False
         self.deleted = False
         self.message_id: MessageId | None = None
@@ -71,7 +73,11 @@ class Situation:
 
     async def edit(self, verbs: Once) -> Any:
         return await verbs.messages.edit(
-            self.room_id, self.target, self.content, expected_version=self.expected_version
+            self.room_id,
+            self.target,
+            self.content,
+            expected_version=self.expected_version,
+            mentions=self.mentions,
         )
 
     async def delete(self, verbs: Once) -> Any:
@@ -189,6 +195,16 @@ def files(*made: Callable[[Situation], Awaitable[File]] | FileId) -> Spoil:
     return spoil
 
 
+def guest_calls(mentions: Mentions) -> Spoil:
+    """A guest calls everybody, in what they send and in what they edit."""
+
+    async def spoil(s: Situation) -> None:
+        await seat(role=Role.GUEST)(s)
+        s.mentions = s.draft["mentions"] = mentions
+
+    return spoil
+
+
 async def hidden_thread(s: Situation) -> None:
     s.draft["thread_id"] = await hidden_from_a_guest(s)
 
@@ -285,6 +301,10 @@ SEND: dict[str, dict[str, Spoil]] = {
         "robot message of a person": draft(message_type=MessageType.ROBOT),
         "text of the application": application_says_something,
     },
+    "everybody is the sender's to call": {
+        "all": guest_calls(Mentions(all=True)),
+        "here": guest_calls(Mentions(here=True)),
+    },
     "the thread's first message is there": {
         "unknown": draft(thread_id=NO_MESSAGE),
         "deleted": draft(thread_id=lambda s: s.messages[True, True].id),
@@ -334,6 +354,10 @@ EDIT: dict[str, dict[str, Spoil]] = {
     "it is not being written": {"a robot's answer": being_written},
     "it is the version the actor saw": {"a later": asking(expected_version=2), "none": asking(expected_version=0)},
     "it still says something": {"nothing": asking(content="")},
+    "everybody is the author's to call": {
+        "all": guest_calls(Mentions(all=True)),
+        "here": guest_calls(Mentions(here=True)),
+    },
 }
 
 DELETE: dict[str, dict[str, Spoil]] = {
