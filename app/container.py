@@ -20,25 +20,31 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from dependency_injector import containers, providers
 
 from app.domain.events import Announcer, Bus
+from app.domain.files import FileLimits
+from app.domain.files.blobs import BlobStore
 from app.domain.ids import Ids
 from app.domain.imports import Months
 from app.domain.support.escalations import SLA
 from app.domain.unit_of_work import Clock, Store
+from app.infrastructure.local.blobs import FolderBlobs
 from app.infrastructure.local.bus import InProcessBus
 from app.infrastructure.local.clock import SystemClock
 from app.infrastructure.local.ids import TimeOrderedIds
 from app.infrastructure.local.passwords import ThreadedPasswords
+from app.infrastructure.memory.blobs import MemoryBlobs
 from app.infrastructure.memory.store import MemoryStore
 from app.services.access import AccessService
 from app.services.answers import AnswerService
 from app.services.blocks import BlockService
 from app.services.credentials import CredentialService
 from app.services.drafts import DraftService
+from app.services.files import FileService
 from app.services.identity import IdentityService
 from app.services.imports.importer import ImportService
 from app.services.invitations import InvitationService
@@ -56,6 +62,7 @@ from app.services.supervision import SupervisionService
 from app.services.support import SupportService
 from app.services.threads import ThreadService
 from app.settings import Settings
+from app.settings.urls import blob_folder
 
 Exits = AsyncExitStack[bool | None]
 
@@ -105,6 +112,30 @@ def _postgres(settings: Settings, exits: Exits, clock: Clock, ids: Ids, announce
     return store
 
 
+def _blobs(settings: Settings, exits: Exits, clock: Clock) -> BlobStore:
+    blobs: BlobStore
+    if settings.blob_store == "memory:":
+        blobs = MemoryBlobs(clock)
+    elif (folder := blob_folder(settings.blob_store)) is not None:
+        blobs = FolderBlobs(folder)
+    else:
+        from app.infrastructure.local.objects import ObjectBlobs  # noqa: PLC0415 - imported when chosen: an extra
+
+        blobs = ObjectBlobs.at(settings.blob_store)
+    exits.push_async_callback(blobs.aclose)
+    return blobs
+
+
+def _files(settings: Settings, store: Store, blobs: BlobStore, ids: Ids, clock: Clock) -> FileService:
+    limits = FileLimits(max_bytes=settings.file_max_bytes, types=tuple(settings.file_types.split(",")))
+    return FileService(store, blobs, ids, clock, limits, timedelta(hours=settings.unattached_file_hours))
+
+
+def _messages(settings: Settings, store: Store, blobs: BlobStore) -> MessagingService:
+    drop_from = blobs if settings.files_of_deleted_messages == "drop" else None
+    return MessagingService(store, settings.message_max_length, drop_from)
+
+
 class Container(containers.DeclarativeContainer):
     """Every part by name. `container.<part>.override(<value>)` exchanges it for the applications opened after."""
 
@@ -130,7 +161,9 @@ class Container(containers.DeclarativeContainer):
     members = providers.Singleton(MemberService, store=store)
     moderation = providers.Singleton(ModerationService, store=store)
     invitations = providers.Singleton(InvitationService, store=store, ids=ids, clock=clock)
-    messages = providers.Singleton(MessagingService, store=store, message_max_length=config.provided.message_max_length)
+    blobs = providers.Singleton(_blobs, config, exits, clock)
+    messages = providers.Singleton(_messages, config, store=store, blobs=blobs)
+    files = providers.Singleton(_files, config, store=store, blobs=blobs, ids=ids, clock=clock)
     reading = providers.Singleton(ReadingService, store=store)
     search = providers.Singleton(SearchService, store=store, clock=clock)
     threads = providers.Singleton(ThreadService, store=store)
@@ -172,6 +205,7 @@ class Chat:
     supervision: SupervisionService
     support: SupportService
     imports: ImportService
+    files: FileService
     events: Bus
     """`async with chat.events.subscribe(room_id) as events: async for event in events: ...`"""
     store: Store
@@ -216,6 +250,7 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
                 supervision=parts.supervision(),
                 support=parts.support(),
                 imports=parts.imports(),
+                files=parts.files(),
                 events=parts.bus(),
                 store=parts.store(),
             )

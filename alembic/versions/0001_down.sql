@@ -12,6 +12,7 @@ DROP TABLE
     room_conclusions,
     message_keys,
     invitations,
+    files,
     escalations,
     drafts,
     user_status,
@@ -40,7 +41,9 @@ DROP TABLE
     messages,
     message_search,
     message_read_receipts,
+    message_files,
     mentions,
+    files_history,
     escalations_history,
     access_permission_domains,
     access_log

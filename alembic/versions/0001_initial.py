@@ -26,6 +26,7 @@ _FUNCTIONS = (
     "events",
     "mentions",
     "messaging",
+    "files",
     "reading",
     "threads",
     "answers",

@@ -54,6 +54,35 @@ CREATE TABLE escalations_history (
 );
 CREATE INDEX ix_escalations_history_row ON escalations_history (id, history_id);
 
+CREATE TABLE files_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    id UUID,
+    tenant_id UUID,
+    room_id UUID,
+    owner_id UUID,
+    message_id UUID,
+    name VARCHAR(255),
+    mime_type VARCHAR(100),
+    size BIGINT,
+    url VARCHAR(2048),
+    storage_key VARCHAR(68),
+    checksum VARCHAR(64),
+    thumbnail_url VARCHAR(2048),
+    preview_available BOOLEAN,
+    status TEXT,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_files_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_files_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_files_history_row ON files_history (id, history_id);
+
 CREATE TABLE mentions (
     room_id UUID NOT NULL,
     message_id UUID NOT NULL,
@@ -67,6 +96,17 @@ CREATE TABLE mentions (
     CONSTRAINT ck_mentions_kind CHECK (kind IN ('user', 'here', 'all'))
 ) PARTITION BY RANGE (message_id);
 CREATE INDEX ix_mentions_reader ON mentions (user_id, room_id, message_id);
+
+CREATE TABLE message_files (
+    room_id UUID NOT NULL,
+    message_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    position INTEGER NOT NULL,
+    file_id UUID NOT NULL,
+    CONSTRAINT pk_message_files PRIMARY KEY (room_id, message_id, position),
+    CONSTRAINT ck_message_files_position CHECK (position >= 1 AND position <= 20)
+) PARTITION BY RANGE (message_id);
+CREATE INDEX ix_message_files_file ON message_files (file_id);
 
 CREATE TABLE message_read_receipts (
     room_id UUID NOT NULL,
@@ -677,6 +717,40 @@ CREATE INDEX ix_escalations_waiting ON escalations (tenant_id, priority, due_at,
 CREATE UNIQUE INDEX uq_escalations_open ON escalations (source_room_id) WHERE status IN ('created', 'assigned', 'in_progress');
 CREATE UNIQUE INDEX uq_escalations_target_room ON escalations (target_room_id) WHERE target_room_id IS NOT NULL;
 
+CREATE TABLE files (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    room_id UUID NOT NULL,
+    owner_id UUID,
+    message_id UUID,
+    name VARCHAR(255) NOT NULL,
+    mime_type VARCHAR(100) NOT NULL,
+    size BIGINT NOT NULL,
+    url VARCHAR(2048),
+    storage_key VARCHAR(68),
+    checksum VARCHAR(64),
+    thumbnail_url VARCHAR(2048),
+    preview_available BOOLEAN DEFAULT false NOT NULL,
+    status TEXT DEFAULT 'pending' NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_files PRIMARY KEY (id),
+    CONSTRAINT uq_files_tenant_id_id UNIQUE (tenant_id, id),
+    CONSTRAINT fk_files_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id),
+    CONSTRAINT fk_files_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_files_tenant_id_owner_id FOREIGN KEY(tenant_id, owner_id) REFERENCES users (tenant_id, id) ON DELETE SET NULL (owner_id),
+    CONSTRAINT ck_files_has_bytes CHECK (status <> 'ready' OR storage_key IS NOT NULL OR url IS NOT NULL),
+    CONSTRAINT ck_files_attached CHECK (message_id IS NULL OR (status = 'ready' AND expires_at IS NULL)),
+    CONSTRAINT ck_files_size CHECK (size >= 0 AND size <= 9223372036854775807),
+    CONSTRAINT ck_files_status CHECK (status IN ('pending', 'ready'))
+);
+CREATE INDEX ix_files_expiry ON files (tenant_id, expires_at, id) WHERE expires_at IS NOT NULL;
+CREATE INDEX ix_files_owner ON files (owner_id, id);
+CREATE INDEX ix_files_room ON files (room_id, id);
+CREATE INDEX ix_files_storage ON files (storage_key) WHERE storage_key IS NOT NULL AND deleted_at IS NULL;
+
 CREATE TABLE invitations (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
     tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
@@ -760,7 +834,7 @@ CREATE TABLE room_events (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_room_events PRIMARY KEY (room_id, revision),
     CONSTRAINT fk_room_events_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.archived', 'room.reopened', 'room.closed', 'room.deleted', 'member.invited', 'member.joined', 'member.left', 'member.removed', 'member.banned', 'member.unbanned', 'member.changed', 'invitation.closed', 'message.sent', 'message.edited', 'message.deleted', 'message.finished', 'message.pinned', 'message.unpinned', 'reaction.added', 'reaction.removed', 'robot.completed', 'robot.failed', 'escalation.created', 'escalation.claimed', 'escalation.assigned', 'escalation.transferred', 'escalation.started', 'escalation.resolved', 'escalation.cancelled', 'escalation.reopened', 'conversation.concluded', 'conversation.reopened')),
+    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.archived', 'room.reopened', 'room.closed', 'room.deleted', 'member.invited', 'member.joined', 'member.left', 'member.removed', 'member.banned', 'member.unbanned', 'member.changed', 'invitation.closed', 'message.sent', 'message.edited', 'message.deleted', 'file.renamed', 'file.deleted', 'message.finished', 'message.pinned', 'message.unpinned', 'reaction.added', 'reaction.removed', 'robot.completed', 'robot.failed', 'escalation.created', 'escalation.claimed', 'escalation.assigned', 'escalation.transferred', 'escalation.started', 'escalation.resolved', 'escalation.cancelled', 'escalation.reopened', 'conversation.concluded', 'conversation.reopened')),
     CONSTRAINT ck_room_events_revision CHECK (revision >= 1)
 );
 CREATE INDEX ix_room_events_created ON room_events USING brin (created_at) WITH (pages_per_range = 16, autosummarize = on);
@@ -927,18 +1001,21 @@ LANGUAGE sql IMMUTABLE AS $$
         (4, 'mentions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
         (5, 'mentions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
         (6, 'mentions', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
-        (7, 'message_read_receipts', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
-        (8, 'message_read_receipts', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (9, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
-        (10, 'message_search', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
-        (11, 'message_search', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (12, 'pins', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
-        (13, 'pins', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (14, 'pins', 'user', 'FOREIGN KEY (tenant_id, pinned_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (pinned_by)'),
-        (15, 'reactions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
-        (16, 'reactions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (17, 'reactions', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
-        (18, 'robot_interactions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
-        (19, 'robot_interactions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
-        (20, 'robot_interactions', 'robot', 'FOREIGN KEY (tenant_id, robot_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
+        (7, 'message_files', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (8, 'message_files', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (9, 'message_files', 'file', 'FOREIGN KEY (tenant_id, file_id) REFERENCES files (tenant_id, id) ON DELETE CASCADE'),
+        (10, 'message_read_receipts', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (11, 'message_read_receipts', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (12, 'message_read_receipts', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
+        (13, 'message_search', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (14, 'message_search', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (15, 'pins', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (16, 'pins', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (17, 'pins', 'user', 'FOREIGN KEY (tenant_id, pinned_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (pinned_by)'),
+        (18, 'reactions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (19, 'reactions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (20, 'reactions', 'user', 'FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE'),
+        (21, 'robot_interactions', 'message', 'FOREIGN KEY (room_id, message_id) REFERENCES <messages> (room_id, id) ON DELETE CASCADE'),
+        (22, 'robot_interactions', 'room', 'FOREIGN KEY (tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE'),
+        (23, 'robot_interactions', 'robot', 'FOREIGN KEY (tenant_id, robot_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE')
 $$;

@@ -173,6 +173,25 @@ CREATE TRIGGER history AFTER DELETE OR UPDATE OF source_room_id, target_room_id,
         assigned_at, due_at, status, resolution_notes, resolved_at, version
     ON escalations FOR EACH ROW EXECUTE FUNCTION chat_keep_escalations();
 
+CREATE TRIGGER touch BEFORE UPDATE OF owner_id, name, mime_type, size, url, thumbnail_url, preview_available, deleted_at
+    ON files FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_files() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
+    INSERT INTO files_history (changed_at, operation_type, changed_by, correlation_id,
+        id, tenant_id, room_id, owner_id, message_id, name, mime_type, size, url, storage_key, checksum,
+        thumbnail_url, preview_available, status, expires_at, created_at, updated_at, deleted_at)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.id, OLD.tenant_id, OLD.room_id, OLD.owner_id, OLD.message_id, OLD.name, OLD.mime_type, OLD.size,
+        OLD.url, OLD.storage_key, OLD.checksum, OLD.thumbnail_url, OLD.preview_available, OLD.status,
+        OLD.expires_at, OLD.created_at, OLD.updated_at, OLD.deleted_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF owner_id, name, mime_type, size, url, thumbnail_url, preview_available, deleted_at
+    ON files FOR EACH ROW EXECUTE FUNCTION chat_keep_files();
+
 CREATE TRIGGER touch BEFORE UPDATE OF role, max_uses, uses, expires_at, status, revoked_at
     ON invitations FOR EACH ROW EXECUTE FUNCTION chat_touch();
 

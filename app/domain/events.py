@@ -40,6 +40,8 @@ class EventKind(StrEnum):
     MESSAGE_SENT = "message.sent"
     MESSAGE_EDITED = "message.edited"
     MESSAGE_DELETED = "message.deleted"
+    FILE_RENAMED = "file.renamed"
+    FILE_DELETED = "file.deleted"
     MESSAGE_FINISHED = "message.finished"
     """A streamed answer has ended, delivered or failed."""
     MESSAGE_PINNED = "message.pinned"

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import Protocol, Self
+
+from pydantic import model_validator
+from sqlmodel import Field
 
 from .documents import EMPTY, Document
+from .files import FILES_PER_MESSAGE, ImportedFile
 from .ids import MessageId, RoomId, UserId
-from .messaging import ClientKey, Content, MessageType
+from .messaging import MAY_BE_EMPTY, ClientKey, Content, MessageType
 from .values import Moment, Value
 
 
@@ -27,7 +31,15 @@ class ImportedMessage(Value):
     metadata: Document = EMPTY  # type: ignore[assignment,misc]  # the field wins over the class's own, see values.py
     reply_to_key: ClientKey | None = None
     thread_key: ClientKey | None = None
+    files: tuple[ImportedFile, ...] = Field(default=(), max_length=FILES_PER_MESSAGE)
+    """What its source attached to it, known by address: it counts as a file though its bytes are not here."""
     created_at: Moment
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.content and not (self.message_type in MAY_BE_EMPTY and self.files):
+            raise ValueError("content: must not be empty, but for an image or file with its files")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from app.domain.ids import (
     AccessRoleId,
     ConclusionId,
     EscalationId,
+    FileId,
     InteractionId,
     InvitationId,
     MessageId,
@@ -65,6 +66,10 @@ def several(read: Callable[[Any, str], T], values: Iterable[Any], name: str) -> 
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise Invalid.field(name, "must be a list")
     return tuple(read(value, name) for value in values)
+
+
+def file_id(value: FileId | str, name: str = "file_id") -> FileId:
+    return FileId(_identified(value, name))
 
 
 def scheduled_id(value: ScheduledId | str, name: str = "scheduled_id") -> ScheduledId:
@@ -114,6 +119,12 @@ def application(actor: Actor) -> None:
     """Raises `Invalid` when a person acts where only the application can."""
     if actor.user_id is not None:
         raise Invalid.field("actor", "must be the application")
+
+
+def whole_number(value: int, name: str, most: int, *, least: int = 0) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise Invalid.field(name, f"must be a whole number from {least} to {most}")
+    return value
 
 
 def moment(value: datetime | None, name: str) -> datetime | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from app.domain.actors import Actor
 from app.domain.errors import Invalid
+from app.domain.files.blobs import BlobStore
 from app.domain.ids import MessageId, RoomId
 from app.domain.mentions import naming
 from app.domain.messaging import (
@@ -25,6 +26,7 @@ from app.domain.pages import DEFAULT_LIMIT, Page
 from app.domain.unit_of_work import Store
 
 from . import arguments
+from .files import drop
 from .retrying import retrying
 
 
@@ -35,10 +37,14 @@ class MessagingService:
     application raises `RoomNotFound`, and `NotAMember` for a person who does not sit in the room.
     """
 
-    def __init__(self, store: Store, message_max_length: int = CONTENT_MAX) -> None:
-        """`message_max_length` is the most characters a message may have, at most `CONTENT_MAX`."""
+    def __init__(
+        self, store: Store, message_max_length: int = CONTENT_MAX, drop_files_from: BlobStore | None = None
+    ) -> None:
+        """`message_max_length` is the most characters a message may have, at most `CONTENT_MAX`. `drop_files_from` is
+        where the files of a deleted message are taken from; None keeps them, hidden with their message."""
         self._store = store
         self._longest = message_max_length
+        self._drop_files_from = drop_files_from
 
     @retrying
     async def send(self, actor: Actor, room_id: RoomId | str, draft: Draft, *, find_mentions: bool = False) -> Sent:
@@ -117,9 +123,15 @@ class MessagingService:
     @retrying
     async def delete(self, actor: Actor, room_id: RoomId | str, message_id: MessageId | str) -> Message:
         """Marks a message deleted and returns its tombstone. Raises the refusals of `messaging.DELETE_RULES`."""
-        return await self._store.once(actor).messages.delete(
-            arguments.room_id(room_id), arguments.message_id(message_id)
-        )
+        wanted, wanted_message = arguments.room_id(room_id), arguments.message_id(message_id)
+        if self._drop_files_from is None:
+            return await self._store.once(actor).messages.delete(wanted, wanted_message)
+        async with self._store.unit_of_work(actor) as uow:
+            tombstone = await uow.messages.delete(wanted, wanted_message)
+            swept = await uow.files.drop_by_message(wanted, wanted_message)
+            await uow.commit()
+        await drop(self._drop_files_from, swept.dropped)
+        return tombstone
 
     async def get(
         self,

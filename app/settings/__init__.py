@@ -150,6 +150,27 @@ class Settings(BaseSettings):
         description="Whether an open application keeps the search index up to date, within a second of a send or an"
         " edit. Any number may; one at least must, or `chatcore search index` be run. Of no effect on `memory`.",
     )
+    blob_store: str = Field(
+        default_factory=lambda earlier: "memory:" if earlier.get("adapters") == "memory" else "file:.chatcore/files",
+        description="Where the bytes of files lie: `memory:`, a folder (`file:///srv/chat`, `file:relative/folder`), or"
+        " an object store with the extra `objects` (`s3://bucket/prefix`, `gs://`, `az://`), whose keys and region come"
+        " from the environment as that cloud names them.",
+    )
+    file_max_bytes: int = Field(
+        100 * 1024 * 1024, ge=1, le=5 * 1024**4, description="Most bytes in one file: 100 MiB unless set."
+    )
+    file_types: str = Field(
+        "*/*",
+        pattern=r"^[a-z0-9!#$&^_.+*-]+/[a-z0-9!#$&^_.+*-]+(,[a-z0-9!#$&^_.+*-]+/[a-z0-9!#$&^_.+*-]+)*$",
+        max_length=2000,
+        description="MIME types that may be uploaded, separated by commas: `image/*,application/pdf`.",
+    )
+    files_of_deleted_messages: Literal["keep", "drop"] = Field(
+        "keep", description="Whether the files of a deleted message are kept, hidden with it, or taken away with it."
+    )
+    unattached_file_hours: float = Field(
+        24, ge=1, le=8_760, description="Hours after which a file that no message has is removed."
+    )
     password_algorithm: Literal["bcrypt", "argon2id"] = Field(
         "bcrypt",
         description="What new passwords are hashed by; `argon2id` needs the extra `argon2`. Hashes of the other still"
@@ -262,6 +283,12 @@ class Settings(BaseSettings):
             raise ValueError(f"is still the placeholder of .env.example; {_HOW_TO_MAKE_A_KEY}")
         if len(value.get_secret_value().encode()) < SECRET_KEY_BYTES:
             raise ValueError(f"must have at least {SECRET_KEY_BYTES} bytes; {_HOW_TO_MAKE_A_KEY}")
+        return value
+
+    @field_validator("blob_store")
+    @classmethod
+    def _known_blob_store(cls, value: str) -> str:
+        urls.check_blob_store_url(value)
         return value
 
     @field_validator("connect_timeout_seconds")

@@ -8,6 +8,7 @@ is allowed, and never repeats a piece of the address, because a password with an
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
@@ -305,3 +306,32 @@ def _unescape(text: str, *, plus_is_space: bool = False) -> str:
     if "\0" in plain:
         raise ValueError("must not contain a NUL character")
     return plain
+
+
+OBJECT_STORES: Final = ("s3", "s3a", "gs", "az", "adl", "azure", "abfs", "abfss")
+
+
+def check_blob_store_url(text: str) -> None:
+    """Raises ValueError for an address no blob store has; what may be in it (a key, say) is not told."""
+    scheme, _, rest = text.partition(":")
+    if scheme == "memory":
+        is_good = rest == ""
+    elif scheme == "file":
+        is_good = blob_folder(text) is not None
+    else:
+        is_good = scheme in OBJECT_STORES and rest.startswith("//") and bool(urlsplit(text).netloc)
+        is_good = is_good and not (urlsplit(text).username or urlsplit(text).password or urlsplit(text).query)
+    if not is_good or not text.isprintable():
+        raise ValueError("must be memory:, file:///folder, or the address of a bucket such as s3://bucket/prefix")
+
+
+def blob_folder(text: str) -> Path | None:
+    """The folder of a `file:` address: absolute after three slashes, else below the current one; None for any other."""
+    scheme, _, rest = text.partition(":")
+    if scheme != "file" or "\x00" in rest:
+        return None
+    if rest.startswith("//"):
+        rest = rest[2:]
+        if not rest.startswith("/"):  # another host's
+            return None
+    return Path(unquote(rest)) if rest.strip("/") else None

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from app.domain import ids
 from app.domain.access.roles import AccessRole, UserRole
+from app.domain.files import NewFile
 from app.domain.identity import Account, AccountStatus, AccountType, Tenant
 from app.domain.ids import DEFAULT_TENANT, AccessRoleId, RoomId, TenantId, UserId
 from app.domain.imports import ImportedMessage
@@ -120,6 +121,16 @@ def message(**fields: Any) -> Message:
         "updated_at": START,
     }
     return Message(**{**defaults, **fields})
+
+
+LIFETIME = timedelta(hours=24)
+"""How long a file of these tests may go without a message."""
+CHECKSUM = "0" * 64
+
+
+def new_file(**fields: Any) -> NewFile:
+    """A picture about to be uploaded."""
+    return NewFile(**{"name": "picture.png", "mime_type": "image/png", "size": 5, **fields})
 
 
 def thread_follow(unread: ThreadUnread, user_id: UserId) -> ThreadFollow:

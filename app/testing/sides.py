@@ -12,14 +12,15 @@ from uuid import UUID
 from app.domain.actors import Actor
 from app.domain.documents import Document
 from app.domain.errors import ChatError
-from app.domain.ids import MessageId
+from app.domain.files import File
+from app.domain.ids import FileId, MessageId
 from app.domain.messaging import Message
 from app.domain.pages import Cursor, Page
 from app.domain.unit_of_work import UnitOfWork
 from app.domain.values import Value
 
 from .harness import Harness
-from .world import NO_MESSAGE
+from .world import NO_FILE, NO_MESSAGE
 
 Act = Callable[["Side", Any], Awaitable[Any]]
 """What to do on a side, with the verbs it is done by: a unit of work, `once` or a reader."""
@@ -92,6 +93,8 @@ class Side:
         """Results that later steps hand back: cursors, rooms as they were read."""
         self.seen: dict[MessageId, Message] = {}
         """Every message as it was seen last."""
+        self.files: dict[FileId, File] = {}
+        """Every file as it was seen last, in the order of the first time."""
         self._names: dict[UUID, str] = {}
         self._ids: dict[str, UUID] = {}
 
@@ -123,15 +126,26 @@ class Side:
         number = len(self._ids) - 1 - back % len(self._ids)
         return MessageId(self._ids[_name(number)])
 
+    def file(self, back: int) -> FileId:
+        """The id of a file that was seen, counted back from the last one; of nobody's when there was none."""
+        return NO_FILE if not self.files else list(self.files)[-1 - back % len(self.files)]
+
+    def seen_file(self, back: int) -> File | None:
+        return self.files.get(self.file(back))
+
     def plain(self, value: Any, shared: set[UUID]) -> Any:
         """A result without anything of this side's own: message ids become names by the order they were seen in.
 
         Ids in `shared` are the same on both sides and stay. Of cursors only their presence is told.
         """
         if isinstance(value, UUID):
+            if value in self.files:  # named apart, so that what counts back messages meets messages
+                return f"file {list(self.files).index(FileId(value)) + 1}"
             return str(value) if value in shared else self._named(value)
         if isinstance(value, Message):
             self.seen[value.id] = value
+        if isinstance(value, File):
+            self.files[value.id] = value
         if isinstance(value, Value):
             return type(value).__name__, {f: self.plain(v, shared) for f, v in dict(value).items()}
         if isinstance(value, Page):

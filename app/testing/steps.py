@@ -19,7 +19,7 @@ from app.domain.unit_of_work import Reader
 from . import builders
 from .harness import START, Harness
 from .sides import Act, OpenUnit, Outcome, Side
-from .world import NO_MESSAGE, NO_ROOM, NOBODY
+from .world import NO_FILE, NO_MESSAGE, NO_ROOM, NOBODY
 
 T = TypeVar("T")
 
@@ -75,7 +75,7 @@ class Steps(RuleBasedStateMachine):
         self.failed = False
         self.tenant = builders.tenant()
         self.rooms: list[RoomId] = []
-        self.shared: set[UUID] = {self.tenant.id, NO_ROOM, NO_MESSAGE, NOBODY}
+        self.shared: set[UUID] = {self.tenant.id, NO_ROOM, NO_MESSAGE, NO_FILE, NOBODY}
         self.people: list[Actor] = []
 
     blocked: int | None = None

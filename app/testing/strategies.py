@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from app.domain import documents, identity, messaging, rooms
 from app.domain.documents import Document
 from app.domain.identity import AccountStatus, AccountType, Registration
-from app.domain.messaging import MAY_BE_EMPTY, Draft, MessageType
+from app.domain.messaging import Draft, MessageType
 from app.domain.rooms import NewRoom, RoomChange, RoomType
 from app.domain.text import KEY_MAX_BYTES, key_of
+
+from . import builders
 
 # ── text ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -129,7 +131,7 @@ def draft_fields() -> st.SearchStrategy[dict[str, Any]]:
         return st.fixed_dictionaries(
             {
                 "message_type": st.just(message_type),
-                "content": texts(60, min_size=0 if message_type in MAY_BE_EMPTY else 1),
+                "content": texts(60, min_size=1),
             },
             optional={"metadata": stored_documents(), "client_key": names(messaging.CLIENT_KEY_MAX)},
         )
@@ -227,6 +229,7 @@ def invalid_draft_fields() -> st.SearchStrategy[dict[str, Any]]:
             "message_type": st.sampled_from(["chat", "", None]),
             "metadata": invalid_documents(),
             "client_key": invalid_names(messaging.CLIENT_KEY_MAX),
+            "file_ids": st.sampled_from([["no id"], [builders.new_id()] * 2, [builders.new_id()] * 21, None]),
             "thread_id": _bad_id,
             "reply_to_message_id": _bad_id,
             "is_robot_visible_to_guests": st.just(True),

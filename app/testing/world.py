@@ -10,8 +10,10 @@ from typing import Any, Self, TypeVar
 from app.domain.actors import Actor
 from app.domain.errors import Conflict, Forbidden, Invalid, Limited, NotFound
 from app.domain.events import RoomEvent
+from app.domain.files import File
+from app.domain.files.blobs import blob_key
 from app.domain.identity import Account, Tenant, UserNotFound
-from app.domain.ids import MessageId, RoomId, UserId
+from app.domain.ids import FileId, MessageId, RoomId, UserId
 from app.domain.mentions import Mentioned
 from app.domain.messaging import Message
 from app.domain.pages import MAX_LIMIT
@@ -196,6 +198,17 @@ class World:
             found = [*page.items, *found]
         return found
 
+    # ── files ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def file(self, actor: Actor, room_id: RoomId, *, is_ready: bool = True, **fields: Any) -> File:
+        """A file of somebody's, its bytes said to be stored; nobody has asked a blob store."""
+        self.harness.clock.advance()
+        file = await self.once(actor).files.begin(room_id, builders.new_file(**fields), builders.LIFETIME)
+        if is_ready:
+            key = blob_key(self.tenant.id, builders.new_id())
+            file = await self.once(actor).files.finish(file.id, key, builders.CHECKSUM)
+        return file
+
     # ── proofs ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def announced(self, room_id: RoomId) -> tuple[RoomEvent, ...]:
@@ -286,6 +299,7 @@ NOBODY = UserId(builders.new_id())
 
 NO_MESSAGE = MessageId(builders.new_id())
 NO_ROOM = RoomId(builders.new_id())
+NO_FILE = FileId(builders.new_id())
 
 
 def user_of(actor: Actor) -> UserId:

@@ -19,8 +19,9 @@ from app.domain.actors import Actor
 from app.domain.answers import Answer
 from app.domain.credentials import NewToken, Purpose, hash_of
 from app.domain.drafts import DraftText
+from app.domain.files.blobs import BlobKey, blob_key
 from app.domain.identity import AccountType, OnlineStatus
-from app.domain.ids import ConclusionId, InteractionId, MessageId, RoomId, ScheduledId, UserId
+from app.domain.ids import ConclusionId, FileId, InteractionId, MessageId, RoomId, ScheduledId, UserId
 from app.domain.imports import ImportedMessage
 from app.domain.invitations import Invitation, token_hash
 from app.domain.messaging import Message, MessageType
@@ -36,6 +37,7 @@ from app.testing.harness import START, Harness
 from app.testing.world import World, user_of
 
 KEY = "the same key again"
+LIMIT = 100
 EMOJI = "\N{THUMBS UP SIGN}"
 DELETE_ANY = Permission.DELETE_ANY_MESSAGE.value
 
@@ -116,6 +118,14 @@ class Scene:
         self.tokens: dict[Purpose, NewToken] = {}
         """The newest that were made for each purpose."""
 
+        self.cleo: Actor
+        """She uploads, in the cellar, where nobody else is."""
+        self.cellar: RoomId
+        self.files: list[FileId]
+        """`size` of them, each in a message of its own."""
+        self.file_messages: list[MessageId] = []
+        self.free: list[FileId] = []
+
     @classmethod
     async def new(cls, harness: Harness, size: int) -> Self:
         world = await World.new(harness)
@@ -135,6 +145,9 @@ class Scene:
         await made._sent(made.ben, [made.attic], client_key=KEY)
         await made._sent(world.system, [*more_of_ann, *more_of_ben])
         made.support = await SupportScene.new(made)
+        made.cleo = await world.person()
+        made.cellar = await world.room(made.cleo)
+        made.files = await made._uploaded()
         await made._keep_out_and_invite(more_of_ben)
         for other in made.others:  # who are there, and have nothing to do with Ann
             await world.once(other).users.update_online_status(OnlineStatus.ONLINE)
@@ -247,6 +260,39 @@ class Scene:
             await uow.commit()
         return [each.message for each in sent]
 
+    async def _uploaded(self) -> list[FileId]:
+        made: list[FileId] = []
+        async with self.world.unit(self.cleo) as uow:
+            for n in range(self.size):
+                file = await uow.files.begin(self.cellar, builders.new_file(), builders.LIFETIME)
+                await uow.files.finish(file.id, self.blob(), builders.CHECKSUM)
+                sent = await uow.messages.send(self.cellar, builders.draft(f"file {n}", file_ids=(file.id,)))
+                self.file_messages.append(sent.message.id)
+                made.append(file.id)
+            await uow.commit()
+        return made
+
+    async def free_files(self) -> None:
+        """`size` files of Cleo's that are ready and whose time is over; those of before are gone."""
+        async with self.world.unit() as uow:
+            while (await uow.files.expire(LIMIT)).files:
+                pass
+            await uow.commit()
+        self.free = []
+        async with self.world.unit(self.cleo) as uow:
+            for _ in range(self.size):
+                file = await uow.files.begin(self.cellar, builders.new_file(), timedelta(hours=-1))
+                await uow.files.finish(file.id, self.blob(), builders.CHECKSUM)
+                self.free.append(file.id)
+            await uow.commit()
+
+    def blob(self) -> BlobKey:
+        return blob_key(self.world.tenant.id, builders.new_id())
+
+    @property
+    def application(self) -> Actor:
+        return self.world.system
+
     # ── what verbs are given ──────────────────────────────────────────────────────────────────────────────────────
 
     def seat(self, room_id: RoomId, person: Actor, **fields: Any) -> Membership:
@@ -283,9 +329,9 @@ class Scene:
         room = self.room(room_type=RoomType.DIRECT)
         return room, (self.seat(room.id, self.ann), self.seat(room.id, self.ben))
 
-    def imported(self) -> tuple[ImportedMessage, ...]:
+    def imported(self, **fields: Any) -> tuple[ImportedMessage, ...]:
         """`size` messages of as many authors, who have to take their seats."""
-        return tuple(builders.imported(user_of(other)) for other in self.others)
+        return tuple(builders.imported(user_of(other), **fields) for other in self.others)
 
 
 class SupportScene:

@@ -14,6 +14,9 @@ from app.testing.contracts.blocks import BlocksContract
 from app.testing.contracts.credentials import CredentialsContract, TokensContract
 from app.testing.contracts.drafts import DraftsContract
 from app.testing.contracts.events import EventsContract
+from app.testing.contracts.files.reading import FileReaderContract
+from app.testing.contracts.files.taking_away import FilesTakenAwayContract
+from app.testing.contracts.files.uploads import UploadsContract
 from app.testing.contracts.foreign import ForeignRowsContract
 from app.testing.contracts.granted import GrantedDeletesContract
 from app.testing.contracts.identity import TenantsContract, UsersContract
@@ -193,6 +196,15 @@ class TestAttachTables(AttachTablesContract): ...
 
 
 class TestImports(ImportsContract): ...
+
+
+class TestUploads(UploadsContract): ...
+
+
+class TestFileReader(FileReaderContract): ...
+
+
+class TestFilesTakenAway(FilesTakenAwayContract): ...
 
 
 class TestForeignRows(ForeignRowsContract): ...

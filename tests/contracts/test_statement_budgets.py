@@ -20,6 +20,7 @@ from app.domain.answers import Chunk, Failure
 from app.domain.credentials import Purpose
 from app.domain.drafts import DraftText
 from app.domain.events import Change, EventKind
+from app.domain.files import FILES_PER_MESSAGE, ImportedFile, Swept
 from app.domain.identity import CustomStatus, OnlineStatus, SettingsChange
 from app.domain.imports import Taken
 from app.domain.invitations import InvitationStatus
@@ -36,7 +37,7 @@ from app.testing.harness import START
 from app.testing.world import NO_ROOM, user_of
 from tests.conftest import DatabaseServer
 from tests.contracts.postgres_harness import migrate, postgres_harness
-from tests.contracts.statement_scene import EMOJI, KEY, Ledger, Scene
+from tests.contracts.statement_scene import EMOJI, KEY, LIMIT, Ledger, Scene
 
 pytestmark = pytest.mark.postgres
 
@@ -56,9 +57,10 @@ AREAS = (
     "blocks",
     "support.ports",
     *("schedule", "answers", "reactions", "mentions", "pins", "reading", "imports", "search.ports"),
+    *("schedule", "answers", "reactions", "mentions", "pins", "reading", "imports", "files.ports"),
 )
 FEW, MANY = 1, 100
-LIMIT = 100
+ELSEWHERE = ImportedFile(name="cat.gif", mime_type="image/gif", url="/cat.gif")
 CHUNK, FAILURE = Chunk(offset=2, text="!"), Failure(error="broken")
 
 
@@ -189,6 +191,30 @@ READS = [
         by="ben",
         shows_size=True,
     ),
+    Verb("FileReader.find", lambda to, s: to.files.find(s.files[0]), by="cleo"),
+    Verb(
+        "FileReader.find_by_messages",
+        lambda to, s: to.files.find_by_messages(s.cellar, tuple(s.file_messages)),
+        by="cleo",
+        shows_size=True,
+    ),
+    Verb(
+        "FileReader.find_by_room",
+        lambda to, s: to.files.find_by_room(s.cellar, None, LIMIT),
+        by="cleo",
+        shows_size=True,
+    ),
+    Verb(
+        "FileReader.find_by_owner",
+        lambda to, s: to.files.find_by_owner(user_of(s.cleo), None, s.size),
+        by="cleo",
+        shows_size=True,
+    ),
+    Verb(
+        "FileReader.unreferenced",
+        lambda to, s: to.files.unreferenced(tuple(s.blob() for _ in range(s.size))),
+        shows_size=True,
+    ),
     Verb("MessageReader.versions", lambda to, s: to.messages.versions(s.attic, s.edited, limit=LIMIT), by="ben"),
     Verb(
         "ThreadReader.summaries",
@@ -294,6 +320,32 @@ HOT_WRITES = [
         like="repeated",
         by="ben",
         budget=2,
+    ),
+    Verb(
+        "MessageWriter.send",
+        lambda to, s: to.messages.send(s.cellar, builders.draft(file_ids=s.free[:FILES_PER_MESSAGE])),
+        like="with files",
+        by="cleo",
+        before=Scene.free_files,
+    ),
+    Verb(
+        "FileWriter.begin",
+        lambda to, s: to.files.begin(s.cellar, builders.new_file(), builders.LIFETIME),
+        by="cleo",
+    ),
+    Verb(
+        "FileWriter.finish",
+        lambda to, s: to.files.finish(s.files[0], s.blob(), builders.CHECKSUM),
+        by="cleo",
+    ),
+    Verb("FileWriter.rename", lambda to, s: to.files.rename(s.files[0], "other.png"), by="cleo"),
+    Verb("FileWriter.delete", lambda to, s: to.files.delete(s.free[0]), by="cleo", before=Scene.free_files),
+    Verb(
+        "FileWriter.expire",
+        lambda to, s: to.files.expire(LIMIT),
+        by="application",
+        shows_size=True,
+        before=Scene.free_files,
     ),
     Verb(
         "MessageWriter.send",
@@ -431,6 +483,19 @@ UNIT_WRITES = [
     Verb("Access.revoke", lambda to, s: to.access.revoke(user_of(s.ann), s.roles[0].id)),
     Verb("Access.drop_expired", lambda to, s: to.access.drop_expired(LIMIT)),
     Verb("Imports.take_in", lambda to, s: to.imports.take_in(s.attic, s.imported()), shows_size=True),
+    Verb(
+        "Imports.take_in",
+        lambda to, s: to.imports.take_in(s.attic, s.imported(files=(ELSEWHERE,))),
+        like="with files",
+        shows_size=True,
+    ),
+    Verb(
+        "Files.copy",
+        lambda to, s: to.files.copy(tuple(s.files), s.cellar, builders.LIFETIME),
+        by="cleo",
+        shows_size=True,
+    ),
+    Verb("Files.drop_by_message", lambda to, s: to.files.drop_by_message(s.cellar, s.file_messages[0]), by="cleo"),
 ]
 
 NOT_HERE = {
@@ -454,6 +519,8 @@ def size_of(result: Any) -> int:
             return len(result.replies.items)
         case Taken():
             return result.stored
+        case Swept():
+            return result.files
         case tuple() | frozenset():
             return len(result)
         case int():

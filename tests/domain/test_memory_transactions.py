@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from app.domain.actors import Actor
 from app.domain.errors import Conflict, Misuse
 from app.domain.events import Change, EventKind, RoomEvent
-from app.domain.identity import Account, AccountType, OnlineStatus
+from app.domain.identity import Account, AccountType, OnlineStatus, UserNotFound
 from app.domain.ids import RoomId, UserId
 from app.domain.imports import ImportedMessage
 from app.domain.messaging import Draft, MessageNotFound, MessageType
@@ -322,14 +322,14 @@ async def test_an_error_that_is_no_refusal_ends_the_unit(chat: Chat) -> None:
 
 
 async def test_a_refused_batch_of_imports_stores_none_of_it(chat: Chat) -> None:
-    def imported(key: str, content: str) -> ImportedMessage:
-        fields: dict[str, Any] = {"id": new_id(), "key": key, "user_id": chat.ann.user_id, "created_at": START}
-        return ImportedMessage(content=content, message_type=MessageType.TEXT, **fields)
+    def imported(key: str, user_id: UserId | None) -> ImportedMessage:
+        fields: dict[str, Any] = {"id": new_id(), "key": key, "user_id": user_id, "created_at": START}
+        return ImportedMessage(content="good", message_type=MessageType.TEXT, **fields)
 
-    good, empty = imported("1", "good"), imported("2", "")
+    good, nobodys = imported("1", chat.ann.user_id), imported("2", UserId(new_id()))
     async with chat.store.unit_of_work(Actor.system()) as uow:
-        with pytest.raises(Exception, match="must not be empty"):
-            await uow.imports.take_in(chat.room.id, (good, empty))
+        with pytest.raises(UserNotFound):
+            await uow.imports.take_in(chat.room.id, (good, nobodys))
         taken = await uow.imports.take_in(chat.room.id, (good, good))
         await uow.commit()
     assert (taken.stored, taken.repeated) == (1, 1)

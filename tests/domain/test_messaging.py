@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain import messaging
+from app.domain import files, messaging
 from app.domain.access import NotAllowed
 from app.domain.blocks import Blocked
 from app.domain.documents import EMPTY
 from app.domain.errors import ChatError, Invalid
+from app.domain.files import File, FileStatus
 from app.domain.grants import Standing
 from app.domain.identity import AccountInactive, AccountType, UserNotFound
-from app.domain.ids import MessageId, RoomId, UserId
+from app.domain.ids import FileId, MessageId, RoomId, UserId
 from app.domain.imports import ImportedMessage
 from app.domain.messaging import Draft, Message, MessageType, rules
 from app.domain.messaging.mentions import Mentions
@@ -30,6 +31,18 @@ TIMES: dict[str, Any] = {"created_at": NOW, "updated_at": NOW}
 ROOM = RoomId(UUID(int=9))
 ANN, BOB = UserId(UUID(int=1)), UserId(UUID(int=2))
 M1, M2 = MessageId(UUID(int=11)), MessageId(UUID(int=12))
+FILE = FileId(UUID(int=21))
+A_FILE = File(
+    id=FILE,
+    room_id=ROOM,
+    owner_id=ANN,
+    name="a",
+    mime_type="text/plain",
+    size=0,
+    url="/a",
+    status=FileStatus.READY,
+    **TIMES,
+)
 
 
 def a_message(**fields: Any) -> Message:
@@ -66,11 +79,13 @@ def test_draft_limits(field: str, good: list[object], bad: list[object]) -> None
 @pytest.mark.parametrize("kind", MessageType)
 def test_only_a_file_may_say_nothing(kind: MessageType) -> None:
     if kind in (MessageType.IMAGE, MessageType.FILE):
-        Draft(message_type=kind)
+        Draft(message_type=kind, file_ids=(FILE,))
         a_message(message_type=kind, content="")
-    else:
         with pytest.raises(Invalid, match="content"):
             Draft(message_type=kind)
+    else:
+        with pytest.raises(Invalid, match="content"):
+            Draft(message_type=kind, file_ids=(FILE,))
         with pytest.raises(Invalid, match="content"):
             a_message(message_type=kind, content="")
     a_message(message_type=kind, content="", deleted_at=NOW)
@@ -142,6 +157,7 @@ def test_every_draft_has_a_key_of_its_own() -> None:
         {"robot_id": BOB},
         {"robot_response_to": M1},
         {"is_robot_visible_to_guests": True},
+        {"file_ids": (FILE,)},
         {"mentions": Mentions(users=(BOB,))},
         {"mentions": Mentions(names=("bob",))},
         {"mentions": Mentions(here=True)},
@@ -169,7 +185,7 @@ def test_fields_do_not_run_into_one_another(content: str, target: MessageId) -> 
 def test_every_field_of_a_draft_is_in_the_test_above() -> None:
     assert set(Draft.model_fields) == {
         "content", "message_type", "metadata", "reply_to_message_id", "thread_id", "robot_id", "robot_response_to",
-        "is_robot_visible_to_guests", "mentions", "client_key",
+        "is_robot_visible_to_guests", "mentions", "file_ids", "client_key",
     }  # fmt: skip
 
 
@@ -254,6 +270,9 @@ BROKEN_SENDS: tuple[tuple[dict[str, Any], type[ChatError]], ...] = (
         messaging.ReplyTargetNotFound,
     ),
     ({"draft": Draft(**BY_ROBOT, robot_id=BOB), "account_type": AccountType.ROBOT}, UserNotFound),
+    ({"files": (A_FILE, None)}, files.FileNotFound),
+    ({"files": (A_FILE.changed(status="pending"),)}, files.FileNotReady),
+    ({"files": (A_FILE, A_FILE.changed(message_id=M1))}, files.FileAlreadyAttached),
 )
 
 
@@ -339,7 +358,10 @@ BROKEN_EDITS: tuple[tuple[dict[str, Any], type[ChatError]], ...] = (
 def test_the_edit_table_is_tested_row_by_row_in_its_order() -> None:
     judge(rules.EDIT_RULES, ALTER)
     judge(rules.EDIT_RULES, replace(ALTER, expected_version=None))
-    judge(rules.EDIT_RULES, replace(ALTER, content="", message=a_message(message_type="image", version=2)))
+    image = replace(ALTER, content="", message=a_message(message_type="image", version=2))
+    judge(rules.EDIT_RULES, replace(image, has_files=True))
+    with pytest.raises(messaging.EmptyContent):
+        judge(rules.EDIT_RULES, image)
     assert [refusal for _, refusal in BROKEN_EDITS] == [rule.refusal for rule in rules.EDIT_RULES]
 
 

@@ -12,6 +12,7 @@ from app.domain.actors import Actor
 from app.domain.answers import Answer, Chunk
 from app.domain.drafts import DraftText
 from app.domain.events import Change, EventKind
+from app.domain.files.blobs import blob_key
 from app.domain.identity import OnlineStatus
 from app.domain.ids import UserId
 from app.domain.messaging import MessageType
@@ -40,6 +41,9 @@ TABLES = (
     "pins",
     "message_keys",
     "room_events",
+    "files",
+    "message_files",
+    "files_history",
     "threads",
     "thread_participants",
     "thread_follows",
@@ -114,6 +118,12 @@ async def fill(store: PostgresStore) -> None:
         ),
     )
     await store.once(system).messages.send(group.id, builders.draft("note", message_type=MessageType.SYSTEM))
+    files = store.once(Actor(user_id=owner)).files
+    picture = await files.begin(group.id, builders.new_file(), builders.LIFETIME)
+    await files.finish(picture.id, blob_key(group.tenant_id, builders.new_id()), builders.CHECKSUM)
+    await _as(store, owner).send(group.id, builders.draft("", message_type="image", file_ids=(picture.id,)))
+    await files.rename(picture.id, "renamed.png")
+    await files.begin(group.id, builders.new_file(), builders.LIFETIME)
     await _as(store, owner).edit(group.id, first.id, "first, edited")
     await _as(store, member).delete(group.id, answer.message.id)
     await _as(store, owner).send(pair.id, builders.draft("only you"))

@@ -18,6 +18,7 @@ from app.domain.credentials import OneTimeToken
 from app.domain.documents import EMPTY, Document
 from app.domain.drafts import SavedDraft
 from app.domain.events import RoomEvent
+from app.domain.files import File, MessageFile
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
 from app.domain.ids import DEFAULT_TENANT, NO_ID, moment_of
 from app.domain.invitations import Invitation
@@ -68,6 +69,8 @@ MODELS = {
     "robot_interactions": RobotInteraction,
     "escalations": Escalation,
     "room_conclusions": Conclusion,
+    "files": File,
+    "message_files": MessageFile,
 }
 
 # SPEC 1.10, of the tables there are.
@@ -107,6 +110,8 @@ DEFAULTS = {
     "robot_interactions.response_data": EMPTY,
     "escalations.status": "created",
     "escalations.priority": 3,
+    "files.status": "pending",
+    "files.preview_available": False,
 }
 MAY_BE_NULL_THOUGH_DEFAULTED = {"rooms.max_participants"}  # null: no limit
 TIMES = {"created_at", "updated_at", "joined_at", "last_seen_at", "at"}
@@ -156,6 +161,9 @@ INSERT INTO robot_interactions (room_id, message_id, robot_id)
 INSERT INTO escalations (source_room_id, reason, from_level, to_level, due_at)
     SELECT id, 'why', 'T1', 'T2', now() FROM rooms;
 INSERT INTO room_conclusions (room_id, outcome, concluded_at) SELECT id, 'resolved', now() FROM rooms;
+INSERT INTO files (room_id, name, mime_type, size) SELECT id, 'a.txt', 'text/plain', 0 FROM rooms;
+INSERT INTO message_files (room_id, message_id, position, file_id)
+    SELECT m.room_id, m.id, 1, f.id FROM messages m, files f;
 """
 
 
@@ -279,6 +287,14 @@ async def test_an_enum_column_takes_the_models_values_and_no_other(
         ("UPDATE messages SET position = 0", "ck_messages_position"),
         ("UPDATE messages SET version = 0", "ck_messages_version"),
         ("UPDATE room_events SET revision = 0", "ck_room_events_revision"),
+        ("UPDATE files SET size = -1", "ck_files_size"),
+        ("UPDATE files SET status = 'ready'", "ck_files_has_bytes"),
+        ("UPDATE files SET message_id = room_id", "ck_files_attached"),
+        (
+            "UPDATE files SET status = 'ready', url = '/a', message_id = room_id, expires_at = now()",
+            "ck_files_attached",
+        ),
+        ("UPDATE message_files SET position = 0", "ck_message_files_position"),
         ("UPDATE reactions SET revision = 0", "ck_reactions_revision"),
         ("UPDATE mentions SET user_id = (SELECT id FROM users)", "ck_mentions_of_somebody"),
         ("UPDATE mentions SET reached = '{}'", "ck_mentions_reached"),
@@ -375,6 +391,9 @@ SILENT = {
     "robot_interactions": {"id", "room_id", "message_id", "tenant_id", "robot_id", "request_data"},
     "escalations": {"id", "tenant_id"},
     "room_conclusions": {"id", "tenant_id"},
+    "files": {
+        *("id", "room_id", "tenant_id", "message_id", "storage_key", "checksum", "status", "expires_at"),
+    },
 }
 
 

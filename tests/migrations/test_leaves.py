@@ -46,6 +46,17 @@ TEMPLATE = {
         "check ck_messages_delivery_status": "",
         "check ck_messages_version": "",
     },
+    "message_files": {
+        "constraint fk_message_files_message": "FOREIGN KEY (room_id, message_id)"
+        " REFERENCES messages(room_id, id) ON DELETE CASCADE",
+        "constraint fk_message_files_room": _TO_ROOM,
+        "constraint fk_message_files_file": "FOREIGN KEY (tenant_id, file_id)"
+        " REFERENCES files(tenant_id, id) ON DELETE CASCADE",
+        "constraint message_files_pkey": 'PRIMARY KEY (room_id, message_id, "position")',
+        'index (room_id, message_id, "position")': "UNIQUE",
+        "index (file_id)": "",
+        "check ck_message_files_position": "",
+    },
     "message_read_receipts": {
         "constraint fk_message_read_receipts_message": "FOREIGN KEY (room_id, message_id)"
         " REFERENCES messages(room_id, id) ON DELETE CASCADE",
@@ -238,6 +249,9 @@ async def test_every_foreign_key_to_users_and_rooms_has_the_tenant_in_front(fill
     assert [key["name"] for key in keys if key["columns"][0] != "tenant_id"] == []
     referring = {(MONTH.sub("", key["child"]), key["columns"][1]) for key in keys}
     assert referring == {
+        ("files", "room_id"),
+        ("files", "owner_id"),
+        ("message_files", "room_id"),
         ("user_settings", "user_id"),
         ("user_status", "user_id"),
         ("rooms", "created_by"),
@@ -324,6 +338,7 @@ async def test_delete_rules(filled_connection: Connection) -> None:
         ("rooms", "parent_room_id"),
         ("messages", "user_id"),
         ("messages", "robot_id"),
+        ("files", "owner_id"),
         ("pins", "pinned_by"),
         ("user_roles", "granted_by"),
         ("escalations", "target_room_id"),

@@ -27,6 +27,8 @@ class Arena:
 
     chat: Chat
     watcher: asyncpg.Connection[asyncpg.Record]
+    url: str
+    """Of their database, for a process that joins in."""
 
     async def people(self, number: int) -> list[Actor]:
         accounts = [builders.account() for _ in range(number)]
@@ -106,5 +108,5 @@ async def arena(database_server: DatabaseServer) -> AsyncIterator[Arena]:
         container.passwords.override(PlainPasswords())
         settings = Settings(environment="test", database_url=url, pool_size=25, pool_wait_seconds=20)
         async with open_app(settings, container=container) as chat:
-            yield Arena(chat, watcher)
+            yield Arena(chat, watcher, url)
         await watcher.close()

@@ -162,7 +162,7 @@ async def test_a_month_without_storage_is_passed_over(arena: Arena, database_ser
 
 
 async def _room_of(chat: Chat) -> tuple[RoomId, Actor]:
-    arena = Arena(chat, None)  # type: ignore[arg-type]  # nobody watches
+    arena = Arena(chat, None, "")  # type: ignore[arg-type]  # nobody watches
     (ann,) = await arena.people(1)
     return await arena.room([ann]), ann
 

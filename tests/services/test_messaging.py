@@ -204,7 +204,7 @@ async def test_history_of_some_types(world: World) -> None:
     ann = await world.person("ann")
     room = await world.room(ann)
     (text,) = await world.say(ann, room, "text")
-    image = (await world.chat.messages.send(ann, room.id, Draft(message_type=MessageType.IMAGE))).message
+    image = (await world.chat.messages.send(ann, room.id, Draft(content="see", message_type=MessageType.IMAGE))).message
     history = world.chat.messages.history
     assert (await history(ann, room.id, types=["image"])).items == (image,)
     assert (await history(ann, room.id, types=(MessageType.TEXT,))).items == (text,)

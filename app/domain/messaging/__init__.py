@@ -14,7 +14,8 @@ from sqlmodel import Field
 
 from app.domain.documents import EMPTY, Document
 from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
-from app.domain.ids import DEFAULT_TENANT, MessageId, RoomId, TenantId, UserId
+from app.domain.files import FILES_PER_MESSAGE
+from app.domain.ids import DEFAULT_TENANT, FileId, MessageId, RoomId, TenantId, UserId
 from app.domain.pages import InvalidCursor, Page
 from app.domain.text import NAMEABLE, STORABLE
 from app.domain.values import Moment, Value
@@ -54,7 +55,7 @@ UNFINISHED = frozenset({DeliveryStatus.STREAMING, DeliveryStatus.FAILED})
 """An answer still being written, or given up, may have said nothing yet."""
 
 MAY_BE_EMPTY = frozenset({MessageType.IMAGE, MessageType.FILE})
-"""Types whose content is the file itself; all others say something."""
+"""Types whose content may be the file itself, where there is one; all others say something."""
 
 Content = Annotated[str, StringConstraints(max_length=CONTENT_MAX), STORABLE]
 
@@ -120,13 +121,16 @@ class Draft(Value):
     robot_id: UserId | None = None
     robot_response_to: MessageId | None = None
     is_robot_visible_to_guests: bool = False
+    file_ids: tuple[FileId, ...] = Field(default=(), max_length=FILES_PER_MESSAGE)
     mentions: Mentions | None = None
     client_key: ClientKey = Field(default_factory=lambda: uuid4().hex)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if not self.content and self.message_type not in MAY_BE_EMPTY and not self.is_streamed:
-            raise ValueError("content: must not be empty")
+        if not self.content and not self.is_streamed and not (self.message_type in MAY_BE_EMPTY and self.file_ids):
+            raise ValueError("content: must not be empty, but for an image or file with its files")
+        if len(set(self.file_ids)) < len(self.file_ids):
+            raise ValueError("file_ids: must not name a file twice")
         if self.message_type is not MessageType.ROBOT and (
             self.robot_id or self.robot_response_to or self.is_robot_visible_to_guests
         ):
@@ -146,13 +150,15 @@ class Draft(Value):
         body.append(self.is_robot_visible_to_guests)
         if self.is_streamed:
             body.append(DeliveryStatus.STREAMING.value)
+        if self.file_ids:
+            body.append([str(file_id) for file_id in self.file_ids])
         if self.mentions is not None and not self.mentions.is_empty:
             body.append(self.mentions.model_dump(mode="json"))
         return hashlib.sha256(json.dumps(body, ensure_ascii=True).encode()).digest()
 
 
 class Edit(Value):
-    """What a message is to say instead. Whether it may say nothing, its type decides (`MAY_BE_EMPTY`).
+    """What a message is to say instead. Nothing only where its type is in `MAY_BE_EMPTY` and it has files.
 
     `mentions` None leaves whom it calls as it is; of those it called before, who is called still stays as they were.
     """
@@ -287,7 +293,7 @@ class StillStreaming(Conflict):
 
 
 class EmptyContent(Invalid):
-    """An edit would leave the message without content; only an image or a file says something without words."""
+    """An edit would leave the message without content; only an image or file with its files says something without."""
 
     code = "empty_content"
     remedy = "Delete the message instead."

@@ -13,6 +13,8 @@ from typing import Generic, TypeVar
 from app.domain.access import GRANTED, Facts, NotAllowed, Permission, can
 from app.domain.blocks import Blocked
 from app.domain.errors import ChatError
+from app.domain.files import File, FileAlreadyAttached, FileNotFound, FileNotReady
+from app.domain.files.rules import are_offered, are_ready, are_unattached
 from app.domain.grants import Standing
 from app.domain.identity import AccountInactive, AccountType, UserNotFound
 from app.domain.ids import MessageId, UserId
@@ -78,6 +80,8 @@ class SendFacts:
     robot_is_known: bool
     is_blocked: bool = False
     """The room is direct, and one of its two has blocked the other."""
+    files: tuple[File | None, ...] = ()
+    """What `file_ids` name, None for what the sender cannot mean (`files.rules.offered`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,7 @@ class AlterFacts:
     message: Message | None
     expected_version: int | None = None
     content: str = ""
+    has_files: bool = False
     mentions: Mentions | None = None
     standing: Standing | None = None
     """The acting person's in this room."""
@@ -131,6 +136,12 @@ def _seated(by_application: bool, membership: Membership | None) -> bool:
 
 def _heard(by_application: bool, membership: Membership | None, now: Moment) -> bool:
     return by_application or (membership is not None and not membership.is_silenced(now))
+
+
+def require_heard(by_application: bool, membership: Membership | None, now: Moment) -> None:
+    """For what is said without a draft. Raises `Silenced`."""
+    if not _heard(by_application, membership, now):
+        raise Silenced
 
 
 def _may_write_type(facts: SendFacts) -> bool:
@@ -193,6 +204,9 @@ SEND_RULES: tuple[Rule[SendFacts], ...] = (
         ReplyTargetNotFound,
     ),
     Rule("the robot is known", lambda f: f.draft.robot_id is None or f.robot_is_known, UserNotFound),
+    Rule("the files are the sender's, in this room", lambda f: are_offered(f.files), FileNotFound),
+    Rule("the files are ready", lambda f: are_ready(f.files), FileNotReady),
+    Rule("the files stand in no message", lambda f: are_unattached(f.files), FileAlreadyAttached),
 )
 
 BEFORE_ALTERING: tuple[Rule[AlterFacts], ...] = (
@@ -223,7 +237,7 @@ EDIT_RULES: tuple[Rule[AlterFacts], ...] = (
     ),
     Rule(
         "it still says something",
-        lambda f: bool(f.content) or (f.message is not None and f.message.message_type in MAY_BE_EMPTY),
+        lambda f: bool(f.content) or (f.message is not None and f.message.message_type in MAY_BE_EMPTY and f.has_files),
         EmptyContent,
     ),
     Rule(

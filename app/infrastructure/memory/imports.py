@@ -14,6 +14,7 @@ from app.domain.rooms import Room, RoomNotFound
 from app.domain.rooms.members import Membership, Role
 from app.domain.values import Moment
 
+from .files import add_imported
 from .identity import require_known
 from .messaging import next_id, put_mark, store
 from .rooms import locked_room, put_seat
@@ -53,6 +54,7 @@ class MemoryImports(Imports):
             room = _seat_authors(tx, room, entries)
             for entry in entries:
                 store(tx, entry.message, entry.source.key, _NO_BODY)
+                add_imported(tx, entry.message, entry.source.files)
                 if tx.view.get(FIRST_OF_KEY, (room_id, entry.source.key)) is None:  # what later lines call it by
                     tx.view.put(FIRST_OF_KEY, (room_id, entry.source.key), entry.message.id)
                 update = {"last_position": entry.message.position, "last_message_id": entry.message.id}

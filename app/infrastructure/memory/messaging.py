@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import cast
 from uuid import UUID
 
@@ -44,6 +45,7 @@ from app.domain.rooms.members import Membership
 from app.domain.values import Moment
 
 from .blocks import stands_between
+from .files import attach, has_files, held_files
 from .grants import standing_of
 from .history import History, shown, unread_messages
 from .identity import known_account
@@ -249,25 +251,25 @@ class MemoryMessageWriter(MessageWriter):
             account = None if sender is None else known_account(tx.view, tx.actor.tenant_id, sender)
             reply_to = named(tx, room_id, draft.reply_to_message_id)
             thread_id = thread_to_join(draft, reply_to, membership)
-            judge(
-                SEND_RULES,
-                SendFacts(
-                    draft=draft,
-                    now=tx.now,
-                    room_status=None if room is None else room.status,
-                    key_was_used_for_another=used is not None,
-                    by_application=sender is None,
-                    membership=membership,
-                    account_is_barred=account is not None and account.is_barred,
-                    account_type=None if account is None else account.account_type,
-                    thread=named(tx, room_id, thread_id),
-                    reply_to=reply_to,
-                    response_to=named(tx, room_id, draft.robot_response_to),
-                    robot_is_known=draft.robot_id is not None
-                    and known_account(tx.view, tx.actor.tenant_id, draft.robot_id) is not None,
-                    is_blocked=membership is not None and room is not None and _is_blocked(tx, room, membership),
-                ),
+            facts = SendFacts(
+                draft=draft,
+                now=tx.now,
+                room_status=None if room is None else room.status,
+                key_was_used_for_another=used is not None,
+                by_application=sender is None,
+                membership=membership,
+                account_is_barred=account is not None and account.is_barred,
+                account_type=None if account is None else account.account_type,
+                thread=named(tx, room_id, thread_id),
+                reply_to=reply_to,
+                response_to=named(tx, room_id, draft.robot_response_to),
+                robot_is_known=draft.robot_id is not None
+                and known_account(tx.view, tx.actor.tenant_id, draft.robot_id) is not None,
+                is_blocked=membership is not None and room is not None and _is_blocked(tx, room, membership),
             )
+            judge(SEND_RULES, facts)
+            if draft.file_ids:  # waited for only where nothing else refuses
+                judge(SEND_RULES, replace(facts, files=await held_files(tx, room_id, draft.file_ids)))
             # The first rule has held, so the room is there.
             message = await _send(tx, cast(Room, room), membership, draft, thread_id, body_hash)
             if draft.mentions is not None:
@@ -355,6 +357,7 @@ def facts_of(
         message=message,
         expected_version=expected_version,
         content=content,
+        has_files=message is not None and has_files(tx.view, message.room_id, message.id),
         mentions=mentions,
         standing=None if account is None or room is None else standing_of(tx.view, tx.now, account, room.id),
         lets_guests_in=room is None or room.guest_access_allowed,
@@ -409,6 +412,7 @@ async def _send(
     if thread_id is not None:
         await follow_by_reply(tx, message, thread_id, membership)
     store(tx, message, draft.client_key, body_hash)
+    attach(tx, message, draft.file_ids)
     # Counters and marks are not content: they are set without validating the row anew, and leave updated_at alone.
     room = room.model_copy(update={"last_position": message.position, "last_message_id": message.id})
     tx.view.put(ROOMS, room.id, room)

@@ -19,8 +19,20 @@ from app.domain.blocks import UserBlock
 from app.domain.credentials import OneTimeToken, Purpose
 from app.domain.drafts import SavedDraft
 from app.domain.events import RoomEvent
+from app.domain.files import File
+from app.domain.files.blobs import BlobKey
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
-from app.domain.ids import AccessRoleId, InvitationId, LogEntryId, MessageId, RoomId, ScheduledId, TenantId, UserId
+from app.domain.ids import (
+    AccessRoleId,
+    FileId,
+    InvitationId,
+    LogEntryId,
+    MessageId,
+    RoomId,
+    ScheduledId,
+    TenantId,
+    UserId,
+)
 from app.domain.invitations import Invitation
 from app.domain.mentions import Mentioned
 from app.domain.messaging import DeliveryStatus, Message
@@ -134,6 +146,13 @@ FIRST_OF_KEY: Table[tuple[RoomId, str], MessageId] = Table("first message with a
 
 RECEIPTS: Table[tuple[RoomId, UserId, MessageId], ReadReceipt] = Table("read receipts")
 RECEIPT_PLACES: Index[tuple[RoomId, UserId], MessageId] = Index("where a member's marks landed")
+
+FILES: Table[FileId, File] = Table("files")
+MESSAGE_FILES: Table[tuple[RoomId, MessageId], tuple[FileId, ...]] = Table("files of a message, in its order")
+ROOM_FILES: Index[RoomId, FileId] = Index("files of a room")
+OWNER_FILES: Index[UserId, FileId] = Index("files of an owner")
+EXPIRING_FILES: Index[TenantId, tuple[Moment, FileId]] = Index("files no message has taken, by when they expire")
+BLOB_FILES: Index[BlobKey, FileId] = Index("live files with the same bytes")
 
 OLD_ROWS: Table[tuple[Table[Any, Any], Any], tuple[OldRow[Any], ...]] = Table("old rows, by table and key")
 REACTIONS: Table[tuple[RoomId, MessageId, UserId, str], Reaction] = Table("reactions")

@@ -20,6 +20,7 @@ from .answers import MemoryAnswerWriter
 from .blocks import MemoryBlockReader, MemoryBlocks, MemoryBlockWriter
 from .credentials import MemoryCredentialReader, MemoryCredentials, MemoryCredentialWriter
 from .drafts import MemoryDraftReader, MemoryDrafts, MemoryDraftWriter
+from .files import MemoryFileReader, MemoryFiles, MemoryFileWriter
 from .identity import (
     MemoryTenantReader,
     MemoryTenants,
@@ -184,6 +185,7 @@ class MemoryUnitOfWork(UnitOfWork):
         self._robots = MemoryRobots(statements, statements)
         self._escalations = MemoryEscalations(statements, statements)
         self._conclusions = MemoryConclusions(statements, statements)
+        self._files = MemoryFiles(statements, statements)
         self._credentials = MemoryCredentials(statements, statements)
         self._blocks = MemoryBlocks(statements, statements)
         self._threads = MemoryThreads(statements, statements)
@@ -252,6 +254,10 @@ class MemoryUnitOfWork(UnitOfWork):
     @property
     def conclusions(self) -> MemoryConclusions:
         return self._conclusions
+
+    @property
+    def files(self) -> MemoryFiles:
+        return self._files
 
     @property
     def credentials(self) -> MemoryCredentials:
@@ -333,6 +339,7 @@ class MemoryOnce(Once):
         self._blocks = MemoryBlockWriter(statements)
         self._messages = MemoryMessageWriter(statements)
         self._reading = MemoryReadingWriter(statements)
+        self._files = MemoryFileWriter(statements)
         self._threads = MemoryThreadWriter(statements)
         self._drafts = MemoryDraftWriter(statements)
         self._schedule = MemoryScheduleWriter(statements)
@@ -360,6 +367,10 @@ class MemoryOnce(Once):
     @property
     def reading(self) -> MemoryReadingWriter:
         return self._reading
+
+    @property
+    def files(self) -> MemoryFileWriter:
+        return self._files
 
     @property
     def threads(self) -> MemoryThreadWriter:
@@ -425,6 +436,7 @@ class MemoryReader(Reader):
         self._invitations = MemoryInvitationReader(reads)
         self._messages = MemoryMessageReader(reads)
         self._reading = MemoryReadingReader(reads)
+        self._files = MemoryFileReader(reads)
         self._threads = MemoryThreadReader(reads)
         self._drafts = MemoryDraftReader(reads)
         self._schedule = MemoryScheduleReader(reads)
@@ -473,6 +485,10 @@ class MemoryReader(Reader):
     @property
     def search(self) -> MemorySearchReader:
         return self._search
+
+    @property
+    def files(self) -> MemoryFileReader:
+        return self._files
 
     @property
     def threads(self) -> MemoryThreadReader:

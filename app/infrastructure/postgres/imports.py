@@ -6,13 +6,13 @@ from app.domain.events import EventKind, RoomEvent
 from app.domain.ids import MessageId, RoomId, UserId
 from app.domain.imports import ImportedMessage, Imports, Taken
 
-from .codec import trusted
+from .codec import as_json_array, trusted
 from .errors import refusal
 from .statements import Scope, Statements
 
 _TAKE_IN = (
     "SELECT refusal, stored, repeated, first_revision, message_ids, seated"
-    " FROM chat_take_in($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+    " FROM chat_take_in($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
 )
 
 
@@ -36,6 +36,7 @@ class PostgresImports(Imports):
             [message.reply_to_key for message in messages],
             [message.thread_key for message in messages],
             [message.created_at for message in messages],
+            self._files(messages),
         )
         if code is not None:
             raise refusal(code)
@@ -61,3 +62,12 @@ class PostgresImports(Imports):
                 )
             )
         return Taken(stored=stored, repeated=repeated)
+
+    def _files(self, messages: tuple[ImportedMessage, ...]) -> str | None:
+        """The files of a batch as JSON, each with its message's place in it; mostly there are none."""
+        rows = [
+            (file, {"n": n, "position": position, "id": self._scope.new_id()})
+            for n, message in enumerate(messages, 1)
+            for position, file in enumerate(message.files, 1)
+        ]
+        return as_json_array(rows) if rows else None

@@ -40,10 +40,10 @@ _HISTORY_OF_TYPES = select("chat_history_of_types($1, $2, $3, $4, $5, $6, $7, $8
 _AROUND = select("chat_history_around($1, $2, $3, $4, $5, $6)", CELLS)
 _THREAD = select("chat_thread($1, $2, $3, $4, $5, $6, $7)", CELLS)
 _SEND = select(
-    "chat_send($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+    "chat_send($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
     "refusal, is_repeat, message_id, message_position, event_revision, message_thread_id",
 )
-_SEND_AND_CALL = _SEND.replace("$18)", "$18, $19, $20, $21)")
+_SEND_AND_CALL = _SEND.replace("$19)", "$19, $20, $21, $22)")
 _ALTER = select(
     "chat_alter($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     f"event_revision, {', '.join(f'(altered).{cell}' for cell in CELLS.split(', '))}",
@@ -185,6 +185,7 @@ class PostgresMessageWriter(MessageWriter):
             draft.robot_response_to,
             draft.is_robot_visible_to_guests,
             draft.is_streamed,
+            draft.file_ids or None,
             *calls,
         )
         if code is not None:

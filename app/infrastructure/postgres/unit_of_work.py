@@ -23,6 +23,7 @@ from .codec import trusted
 from .credentials import PostgresCredentialReader, PostgresCredentials, PostgresCredentialWriter
 from .drafts import PostgresDraftReader, PostgresDrafts, PostgresDraftWriter
 from .errors import DRIVER_ERRORS, translated
+from .files import PostgresFileReader, PostgresFiles, PostgresFileWriter
 from .identity import PostgresTenantReader, PostgresTenants, PostgresUserReader, PostgresUsers, PostgresUserWriter
 from .imports import PostgresImports
 from .invitations import PostgresInvitationReader, PostgresInvitations
@@ -150,6 +151,7 @@ class PostgresUnitOfWork(UnitOfWork):
         self._robots = PostgresRobots(guarded, scope)
         self._escalations = PostgresEscalations(guarded, scope)
         self._conclusions = PostgresConclusions(guarded, scope)
+        self._files = PostgresFiles(guarded, scope)
         self._credentials = PostgresCredentials(guarded, scope)
         self._blocks = PostgresBlocks(guarded, scope)
         self._threads = PostgresThreads(guarded, scope)
@@ -219,6 +221,10 @@ class PostgresUnitOfWork(UnitOfWork):
     @property
     def conclusions(self) -> PostgresConclusions:
         return self._conclusions
+
+    @property
+    def files(self) -> PostgresFiles:
+        return self._files
 
     @property
     def credentials(self) -> PostgresCredentials:
@@ -402,6 +408,10 @@ class PostgresOnce(Once):
         return PostgresReadingWriter(self._statements, self._scope)
 
     @property
+    def files(self) -> PostgresFileWriter:
+        return PostgresFileWriter(self._statements, self._scope)
+
+    @property
     def threads(self) -> PostgresThreadWriter:
         return PostgresThreadWriter(self._statements, self._scope)
 
@@ -474,6 +484,10 @@ class PostgresReader(Reader):
     @property
     def search(self) -> PostgresSearchReader:
         return PostgresSearchReader(self._statements, self._scope)
+
+    @property
+    def files(self) -> PostgresFileReader:
+        return PostgresFileReader(self._statements, self._scope)
 
     @property
     def threads(self) -> PostgresThreadReader:

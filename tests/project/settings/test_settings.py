@@ -228,3 +228,36 @@ async def test_a_real_driver_takes_the_form() -> None:
     url = "postgresql+asyncpg://u:p%40@127.0.0.1:1/talk?application_name=x&connect_timeout=5"
     with pytest.raises(OSError, match=r"127\.0\.0\.1"):
         await asyncpg.connect(Settings(database_url=url).database_dsn, timeout=5)
+
+
+# ---- files
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["memory:", "file:///srv/chat", "file:relative/folder", "s3://bucket", "s3://bucket/a/b", "gs://b", "az://c"],
+)
+def test_addresses_of_blob_stores(address: str) -> None:
+    assert Settings(adapters="memory", blob_store=address).blob_store == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["nowhere", "memory://x", "file:", "file:///", "file://host/folder", "s3:bucket", "s3://", "ftp://x/y", "s3://key:secret@b",
+     "s3://bucket?token=x", "s3://b\n", "file:///a\0"],
+)  # fmt: skip
+def test_an_address_no_blob_store_has_is_refused_and_not_repeated(address: str) -> None:
+    (problem,) = problems_of(adapters="memory", blob_store=address)
+    assert problem.startswith("CHAT_BLOB_STORE: must be memory:")
+    assert "secret" not in problem
+
+
+def test_where_files_lie_by_default() -> None:
+    assert Settings(adapters="memory").blob_store == "memory:"
+    assert Settings(adapters="postgres").blob_store == "file:.chatcore/files"
+
+
+@pytest.mark.parametrize("types", ["image", "image/*,", "image/*, text/plain", "Image/*", "*"])
+def test_types_are_patterns_of_mime_types(types: str) -> None:
+    (problem,) = problems_of(adapters="memory", file_types=types)
+    assert problem.startswith("CHAT_FILE_TYPES: must be text matching")

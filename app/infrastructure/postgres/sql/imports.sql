@@ -2,7 +2,7 @@
 
 CREATE FUNCTION chat_take_in(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
     p_ids uuid[], p_keys text[], p_users uuid[], p_contents text[], p_types text[], p_metadata text[],
-    p_reply_keys text[], p_thread_keys text[], p_times timestamptz[],
+    p_reply_keys text[], p_thread_keys text[], p_times timestamptz[], p_files jsonb,
     OUT refusal text, OUT stored bigint, OUT repeated bigint, OUT first_revision bigint, OUT message_ids uuid[],
     OUT seated uuid[])
 LANGUAGE plpgsql VOLATILE AS $$
@@ -93,6 +93,9 @@ BEGIN
     SELECT p_room, v_room.revision + cardinality(seated) + f.nth, p_tenant, 'message.sent', f.id, NULL, p_actor,
            p_correlation, p_now
       FROM unnest(message_ids) WITH ORDINALITY AS f (id, nth);
+    IF p_files IS NOT NULL THEN
+        PERFORM chat_take_in_files(p_tenant, p_room, v_new, message_ids, p_users, p_times, p_files);
+    END IF;
 
     -- Each author has read up to their own last message.
     UPDATE room_users m

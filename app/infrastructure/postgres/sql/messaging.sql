@@ -8,7 +8,7 @@
 CREATE FUNCTION chat_send(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz,
     p_room uuid, p_id uuid, p_id_millis bigint, p_key text, p_hash bytea, p_type text, p_content text, p_metadata text,
     p_reply_to uuid, p_thread uuid, p_robot uuid, p_robot_response_to uuid, p_visible_to_guests boolean,
-    p_is_streamed boolean,
+    p_is_streamed boolean, p_files uuid[],
     p_mentioned uuid[] DEFAULT NULL, p_names text[] DEFAULT NULL, p_calls text[] DEFAULT NULL,
     OUT refusal text, OUT is_repeat boolean, OUT message_id uuid, OUT message_position bigint, OUT event_revision bigint,
     OUT message_thread_id uuid)
@@ -104,6 +104,10 @@ BEGIN
         PERFORM FROM users u WHERE u.id = p_robot AND u.tenant_id = p_tenant;
         IF NOT FOUND THEN refusal := 'user_not_found'; RETURN; END IF;
     END IF;
+    IF p_files IS NOT NULL THEN
+        refusal := chat_hold_files(p_tenant, p_actor, p_room, p_files);
+        IF refusal IS NOT NULL THEN RETURN; END IF;
+    END IF;
 
     -- An id made by a clock far from this server's (its millisecond is given) would land in a month that is not there, or
     -- drag every later id of the room along: it is made anew. One that is not above the room's last is the next after it.
@@ -137,6 +141,9 @@ BEGIN
             v_room.last_countable + v_countable);
     INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
     VALUES (p_room, event_revision, p_tenant, 'message.sent', chat_send.message_id, p_actor, p_correlation, p_now);
+    IF p_files IS NOT NULL THEN
+        PERFORM chat_attach_files(p_tenant, p_room, chat_send.message_id, p_files);
+    END IF;
     IF p_calls IS NOT NULL THEN
         PERFORM chat_mention(p_tenant, p_room, chat_send.message_id, p_mentioned, p_names, p_calls);
     END IF;
@@ -205,7 +212,8 @@ BEGIN
         IF v_message.user_id IS DISTINCT FROM p_actor THEN altered.content := 'not_the_author'; RETURN; END IF;
         IF v_message.delivery_status = 'streaming' THEN altered.content := 'still_streaming'; RETURN; END IF;
         IF p_expected_version <> v_message.version THEN altered.content := 'stale_version'; RETURN; END IF;
-        IF p_content = '' AND v_message.message_type NOT IN ('image', 'file') THEN
+        IF p_content = '' AND NOT (v_message.message_type IN ('image', 'file') AND chat_has_files(p_room, p_message))
+        THEN
             altered.content := 'empty_content'; RETURN;
         END IF;
         IF p_calls <> '{}' AND v_is_guest THEN altered.content := 'not_allowed'; RETURN; END IF;

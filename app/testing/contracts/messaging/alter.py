@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.errors import Invalid
 from app.domain.ids import MessageId, RoomId
-from app.domain.messaging import CONTENT_MAX, MessageNotFound, MessageType, NotTheAuthor
+from app.domain.messaging import CONTENT_MAX, EmptyContent, MessageNotFound, MessageType, NotTheAuthor
 from app.domain.rooms import RoomNotFound, StaleVersion
 from app.domain.rooms.members import MembershipStatus, Role
 from app.testing import builders
@@ -84,9 +84,22 @@ class AlterContract(Contract):
     async def test_the_words_beside_a_file_may_go(self, world: World, form: Form, message_type: MessageType) -> None:
         ann = await world.person()
         room_id = await world.room(ann)
-        message = await world.send(ann, room_id, "see", message_type=message_type)
+        file = await world.file(ann, room_id)
+        message = await world.send(ann, room_id, "see", message_type=message_type, file_ids=(file.id,))
         edited = await world.perform(form, ann, lambda verbs: verbs.messages.edit(room_id, message.id, ""))
         assert (edited.content, edited.is_edited) == ("", True)
+
+    @forms
+    @pytest.mark.parametrize("message_type", [MessageType.FILE, MessageType.IMAGE])
+    async def test_the_words_of_a_file_that_is_none_stay(
+        self, world: World, form: Form, message_type: MessageType
+    ) -> None:
+        ann = await world.person()
+        room_id = await world.room(ann)
+        message = await world.send(ann, room_id, "see", message_type=message_type)
+        with pytest.raises(EmptyContent):
+            await world.perform(form, ann, lambda verbs: verbs.messages.edit(room_id, message.id, ""))
+        assert await world.history(room_id) == [message]
 
     @forms
     async def test_an_edit_to_the_longest_content(self, world: World, form: Form) -> None:

@@ -11,15 +11,16 @@ from typing import Any
 
 from app.domain.actors import Actor
 from app.domain.answers import Answer
+from app.domain.files import File
 from app.domain.identity import AccountStatus, AccountType
-from app.domain.ids import MessageId
+from app.domain.ids import FileId, MessageId
 from app.domain.messaging import ClientKey, Message, MessageType
 from app.domain.messaging.mentions import Mentions
 from app.domain.rooms import RoomStatus, RoomType
 from app.domain.rooms.members import MembershipStatus, Role
 from app.domain.unit_of_work import Once
 from app.testing import builders
-from app.testing.world import NO_MESSAGE, NO_ROOM, NOBODY, World, user_of
+from app.testing.world import NO_FILE, NO_MESSAGE, NO_ROOM, NOBODY, World, user_of
 
 Spoil = Callable[["Situation"], Awaitable[None]]
 
@@ -172,6 +173,28 @@ def robots(**fields: Any) -> Spoil:
     return spoil
 
 
+async def deleted_file(s: Situation) -> File:
+    file = await s.world.file(s.actor, s.home)
+    return (await s.world.once(s.actor).files.delete(file.id)).file
+
+
+async def sent_file(s: Situation) -> File:
+    file = await s.world.file(s.actor, s.home)
+    await s.world.send(s.actor, s.home, file_ids=(file.id,))
+    return file
+
+
+def files(*made: Callable[[Situation], Awaitable[File]] | FileId) -> Spoil:
+    """Adds files to the draft, beside those it has."""
+
+    async def spoil(s: Situation) -> None:
+        for each in made:
+            file_id = (await each(s)).id if callable(each) else each
+            s.draft["file_ids"] = (*s.draft.get("file_ids", ()), file_id)
+
+    return spoil
+
+
 def guest_calls(mentions: Mentions) -> Spoil:
     """A guest calls everybody, in what they send and in what they edit."""
 
@@ -305,6 +328,20 @@ SEND: dict[str, dict[str, Spoil]] = {
         "of another room": robots(robot_response_to=lambda s: s.elsewhere.id),
     },
     "the robot is known": {"unknown": robots(robot_id=NOBODY)},
+    "the files are the sender's, in this room": {
+        "unknown": draft(file_ids=(NO_FILE,)),
+        "another's": files(lambda s: s.world.file(s.other, s.home)),
+        "of another room": files(lambda s: s.world.file(s.actor, s.elsewhere.room_id)),
+        "deleted": files(deleted_file),
+        "one of two": files(lambda s: s.world.file(s.actor, s.home), NO_FILE),
+    },
+    "the files are ready": {
+        "begun": files(lambda s: s.world.file(s.actor, s.home, is_ready=False)),
+        "one of two": files(
+            lambda s: s.world.file(s.actor, s.home), lambda s: s.world.file(s.actor, s.home, is_ready=False)
+        ),
+    },
+    "the files stand in no message": {"sent before": files(sent_file)},
 }
 
 EDIT: dict[str, dict[str, Spoil]] = {
