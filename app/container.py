@@ -33,8 +33,10 @@ from app.infrastructure.local.passwords import BcryptPasswords
 from app.infrastructure.memory.store import MemoryStore
 from app.services.identity import IdentityService
 from app.services.imports.importer import ImportService
+from app.services.invitations import InvitationService
 from app.services.members import MemberService
 from app.services.messaging import MessagingService
+from app.services.moderation import ModerationService
 from app.services.reading import ReadingService
 from app.services.rooms import RoomService
 from app.settings import Settings
@@ -106,6 +108,8 @@ class Container(containers.DeclarativeContainer):
     identity = providers.Singleton(IdentityService, store=store, ids=ids, passwords=passwords)
     rooms = providers.Singleton(RoomService, store=store, ids=ids)
     members = providers.Singleton(MemberService, store=store)
+    moderation = providers.Singleton(ModerationService, store=store)
+    invitations = providers.Singleton(InvitationService, store=store, ids=ids, clock=clock)
     messages = providers.Singleton(MessagingService, store=store, message_max_length=config.provided.message_max_length)
     reading = providers.Singleton(ReadingService, store=store)
     imports = providers.Singleton(ImportService, store=store, ids=ids, clock=clock)
@@ -118,6 +122,8 @@ class Chat:
     identity: IdentityService
     rooms: RoomService
     members: MemberService
+    moderation: ModerationService
+    invitations: InvitationService
     messages: MessagingService
     reading: ReadingService
     imports: ImportService
@@ -147,6 +153,8 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
                 identity=parts.identity(),
                 rooms=parts.rooms(),
                 members=parts.members(),
+                moderation=parts.moderation(),
+                invitations=parts.invitations(),
                 messages=parts.messages(),
                 reading=parts.reading(),
                 imports=parts.imports(),

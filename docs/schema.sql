@@ -144,6 +144,7 @@ CREATE TABLE room_users_history (
     joined_at TIMESTAMP WITH TIME ZONE,
     left_at TIMESTAMP WITH TIME ZONE,
     muted_until TIMESTAMP WITH TIME ZONE,
+    ban_reason VARCHAR(500),
     last_read_position BIGINT,
     last_read_message_id UUID,
     last_read_at TIMESTAMP WITH TIME ZONE,
@@ -366,6 +367,43 @@ CREATE TABLE user_status (
     CONSTRAINT ck_user_status_status CHECK (status IN ('offline', 'online', 'away', 'busy'))
 );
 
+CREATE TABLE invitations (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    room_id UUID NOT NULL,
+    user_id UUID,
+    email_key TEXT,
+    role TEXT DEFAULT 'member' NOT NULL,
+    max_uses INTEGER,
+    uses BIGINT DEFAULT 0 NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    status TEXT DEFAULT 'open' NOT NULL,
+    revoked_at TIMESTAMP WITH TIME ZONE,
+    invited_by UUID,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    token_hash VARCHAR(64),
+    CONSTRAINT pk_invitations PRIMARY KEY (id),
+    CONSTRAINT fk_invitations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id),
+    CONSTRAINT fk_invitations_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_invitations_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_invitations_tenant_id_invited_by FOREIGN KEY(tenant_id, invited_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (invited_by),
+    CONSTRAINT ck_invitations_to_one CHECK (user_id IS NULL OR email_key IS NULL),
+    CONSTRAINT ck_invitations_token_hash CHECK ((user_id IS NULL) = (token_hash IS NOT NULL)),
+    CONSTRAINT ck_invitations_uses_left CHECK (uses <= max_uses),
+    CONSTRAINT ck_invitations_role CHECK (role IN ('owner', 'admin', 'moderator', 'member', 'observer', 'guest')),
+    CONSTRAINT ck_invitations_max_uses CHECK (max_uses >= 1 AND max_uses <= 1000000),
+    CONSTRAINT ck_invitations_uses CHECK (uses >= 0),
+    CONSTRAINT ck_invitations_status CHECK (status IN ('open', 'accepted', 'declined', 'revoked', 'expired'))
+);
+CREATE INDEX ix_invitations_expires_at ON invitations (tenant_id, expires_at, id) WHERE status = 'open' AND expires_at IS NOT NULL;
+CREATE INDEX ix_invitations_invited_by ON invitations (invited_by) WHERE invited_by IS NOT NULL;
+CREATE INDEX ix_invitations_room ON invitations (room_id, id);
+CREATE INDEX ix_invitations_user ON invitations (user_id) WHERE user_id IS NOT NULL;
+CREATE UNIQUE INDEX uq_invitations_email_key ON invitations (tenant_id, email_key, room_id) WHERE status = 'open' AND email_key IS NOT NULL;
+CREATE UNIQUE INDEX uq_invitations_token_hash ON invitations (tenant_id, token_hash) WHERE token_hash IS NOT NULL;
+CREATE UNIQUE INDEX uq_invitations_user ON invitations (user_id, room_id) WHERE status = 'open' AND user_id IS NOT NULL;
+
 CREATE TABLE message_keys (
     tenant_id UUID NOT NULL,
     room_id UUID NOT NULL,
@@ -392,7 +430,7 @@ CREATE TABLE room_events (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_room_events PRIMARY KEY (room_id, revision),
     CONSTRAINT fk_room_events_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.closed', 'member.joined', 'member.left', 'member.removed', 'member.changed', 'message.sent', 'message.edited', 'message.deleted')),
+    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.archived', 'room.reopened', 'room.closed', 'room.deleted', 'member.invited', 'member.joined', 'member.left', 'member.removed', 'member.banned', 'member.unbanned', 'member.changed', 'invitation.closed', 'message.sent', 'message.edited', 'message.deleted')),
     CONSTRAINT ck_room_events_revision CHECK (revision >= 1)
 );
 
@@ -410,6 +448,7 @@ CREATE TABLE room_users (
     joined_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     left_at TIMESTAMP WITH TIME ZONE,
     muted_until TIMESTAMP WITH TIME ZONE,
+    ban_reason VARCHAR(500),
     last_read_position BIGINT DEFAULT 0 NOT NULL,
     last_read_message_id UUID,
     last_read_at TIMESTAMP WITH TIME ZONE,
@@ -432,6 +471,7 @@ CREATE TABLE room_users (
     CONSTRAINT ck_room_users_last_read_position CHECK (last_read_position >= 0),
     CONSTRAINT ck_room_users_delivered_position CHECK (delivered_position >= 0)
 );
+CREATE INDEX ix_room_users_banned ON room_users (room_id, user_id) WHERE status = 'banned';
 CREATE INDEX ix_room_users_seated_by_room ON room_users (room_id, user_id) WHERE status IN ('active', 'muted');
 CREATE INDEX ix_room_users_seated_by_user ON room_users (user_id, room_id) WHERE status IN ('active', 'muted');
 CREATE INDEX ix_room_users_user ON room_users (user_id, room_id);
@@ -508,6 +548,9 @@ LANGUAGE sql IMMUTABLE AS $$
         WHEN p_constraint IN ('fk_rooms_tenant_id_created_by', 'fk_room_users_tenant_id_user_id') THEN 'user_not_found'
         WHEN p_constraint IN ('fk_rooms_tenant_id_parent_room_id', 'fk_room_users_tenant_id_room_id')
             THEN 'room_not_found'
+        WHEN p_constraint IN ('uq_invitations_user', 'uq_invitations_email_key') THEN 'already_invited'
+        WHEN p_constraint IN ('fk_invitations_tenant_id_user_id', 'fk_invitations_tenant_id_invited_by')
+            THEN 'user_not_found'
         ELSE 'conflict'
     END
 $$;
@@ -841,6 +884,35 @@ BEGIN
          LIMIT p_limit;
 END $$;
 
+CREATE FUNCTION chat_browse_my_rooms(p_tenant uuid, p_actor uuid, p_prefix text, p_after_key text, p_after uuid,
+                                     p_limit integer)
+RETURNS SETOF rooms
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY  -- compared byte by byte, as chat_browse_rooms does
+        SELECT r.* FROM room_users m JOIN rooms r ON r.id = m.room_id
+         WHERE m.user_id = p_actor AND m.status IN ('active', 'muted') AND r.tenant_id = p_tenant
+           AND r.deleted_at IS NULL
+           AND r.name_key ~>=~ p_prefix AND r.name_key ~<=~ (p_prefix || chr(1114111))
+           AND (r.name_key ~>~ p_after_key OR (r.name_key = p_after_key AND r.id > p_after))
+         ORDER BY r.name_key USING ~<~, r.id
+         LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_bans(p_tenant uuid, p_actor uuid, p_room uuid, p_after uuid, p_limit integer)
+RETURNS TABLE (person users, membership room_users)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT u, m FROM room_users m JOIN users u ON u.id = m.user_id
+         WHERE m.room_id = p_room AND m.user_id > p_after AND m.status = 'banned'
+           AND EXISTS (SELECT FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL)
+         ORDER BY m.user_id
+         LIMIT p_limit;
+END $$;
+
 CREATE FUNCTION chat_has_parent(p_room rooms) RETURNS boolean
 LANGUAGE sql STABLE AS $$
     -- A foreign key would take a parent that is deleted.
@@ -961,7 +1033,7 @@ BEGIN
        SET role = excluded.role, status = excluded.status, can_send_messages = excluded.can_send_messages,
            can_invite_others = excluded.can_invite_others, can_see_history = excluded.can_see_history,
            notify_level = excluded.notify_level, joined_at = excluded.joined_at, left_at = excluded.left_at,
-           muted_until = excluded.muted_until, visible_from = excluded.visible_from,
+           muted_until = excluded.muted_until, ban_reason = excluded.ban_reason, visible_from = excluded.visible_from,
            visible_from_id = excluded.visible_from_id, visible_countable = excluded.visible_countable,
            visible_own = m.own_sent, last_read_position = excluded.last_read_position,
            last_read_message_id = excluded.last_read_message_id, last_read_at = excluded.last_read_at,
@@ -980,9 +1052,248 @@ BEGIN
     UPDATE room_users m
        SET role = v_new.role, status = v_new.status, can_send_messages = v_new.can_send_messages,
            can_invite_others = v_new.can_invite_others, can_see_history = v_new.can_see_history,
-           notify_level = v_new.notify_level, left_at = v_new.left_at, muted_until = v_new.muted_until
+           notify_level = v_new.notify_level, left_at = v_new.left_at, muted_until = v_new.muted_until,
+           ban_reason = v_new.ban_reason
      WHERE m.room_id = v_new.room_id AND m.user_id = v_new.user_id AND m.tenant_id = v_new.tenant_id;
     RETURN CASE WHEN FOUND THEN NULL ELSE 'member_not_found' END;
+END $$;
+
+CREATE FUNCTION chat_put_membership(p_membership jsonb) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+-- As chat_save_membership, also of who has none yet: they do not sit there, and begin to read when they do.
+DECLARE
+    v_new room_users := jsonb_populate_record(NULL::room_users, p_membership);
+    v_constraint text;
+BEGIN
+    IF chat_save_membership(p_membership) IS NOT NULL THEN
+        INSERT INTO room_users (room_id, user_id, tenant_id, role, status, can_send_messages, can_invite_others,
+                                can_see_history, notify_level, joined_at, left_at, muted_until, ban_reason, created_at,
+                                updated_at)
+        SELECT v_new.room_id, v_new.user_id, v_new.tenant_id, v_new.role, v_new.status, v_new.can_send_messages,
+               v_new.can_invite_others, v_new.can_see_history, v_new.notify_level, v_new.joined_at, v_new.left_at,
+               v_new.muted_until, v_new.ban_reason, v_new.created_at, v_new.updated_at;
+    END IF;
+    RETURN NULL;
+EXCEPTION WHEN foreign_key_violation THEN
+    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+    RETURN chat_refusal_of(v_constraint);
+END $$;
+
+CREATE FUNCTION chat_remove_guests(p_tenant uuid, p_room uuid, p_now timestamptz, OUT refusal text, OUT removed uuid[])
+LANGUAGE plpgsql VOLATILE AS $$
+-- The room is held by the caller, so who sits there stays so.
+DECLARE
+    v_type text;
+    v record;
+BEGIN
+    SELECT r.room_type INTO v_type FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+    IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
+    SELECT array_agg(m.user_id ORDER BY m.user_id) FILTER (WHERE u.account_type = 'guest') AS guests,
+           count(*) FILTER (WHERE u.account_type <> 'guest') AS others,
+           count(*) FILTER (WHERE m.role = 'owner') AS owners,
+           count(*) FILTER (WHERE m.role = 'owner' AND u.account_type <> 'guest') AS other_owners
+      INTO v
+      FROM room_users m JOIN users u ON u.id = m.user_id
+     WHERE m.room_id = p_room AND m.status IN ('active', 'muted');
+    IF v.guests IS NULL THEN RETURN; END IF;
+    IF v_type = 'direct' THEN refusal := 'direct_room_is_fixed'; RETURN; END IF;
+    IF v.owners > 0 AND v.other_owners = 0 AND v.others > 0 THEN refusal := 'last_owner'; RETURN; END IF;
+    removed := v.guests;
+    PERFORM FROM room_users m WHERE m.room_id = p_room AND m.user_id = ANY (removed)
+      ORDER BY m.user_id FOR NO KEY UPDATE;
+    UPDATE room_users m
+       SET status = 'removed', left_at = p_now,  -- a silence outlasts it: members.UNTIL_LIFTED
+           muted_until = CASE WHEN m.status = 'muted' THEN coalesce(m.muted_until, '9999-12-31 00:00+00') END
+     WHERE m.room_id = p_room AND m.user_id = ANY (removed);
+END $$;
+
+-- Rooms opened from a room (app/domain/rooms/children.py).
+
+CREATE FUNCTION chat_open_child(p_room jsonb, p_members uuid[], p_owner uuid,
+    OUT refusal text, OUT seated uuid[])
+LANGUAGE plpgsql VOLATILE AS $$
+-- The parent is held by the caller, so who sits there stays so. p_members null: everybody.
+DECLARE
+    v_new rooms := jsonb_populate_record(NULL::rooms, p_room);
+    v_names_a_guest boolean;
+    v_constraint text;
+BEGIN
+    IF NOT chat_has_parent(v_new) THEN refusal := 'room_not_found'; RETURN; END IF;
+    IF EXISTS (SELECT FROM rooms r WHERE r.tenant_id = v_new.tenant_id AND r.external_id = v_new.external_id
+                                     AND r.deleted_at IS NULL) THEN
+        refusal := 'room_external_id_taken'; RETURN;
+    END IF;
+    SELECT array_agg(m.user_id ORDER BY m.user_id)
+               FILTER (WHERE v_new.guest_access_allowed OR u.account_type <> 'guest'),
+           bool_or(NOT v_new.guest_access_allowed AND u.account_type = 'guest'
+                   AND (p_members IS NOT NULL OR u.id = p_owner))
+      INTO seated, v_names_a_guest
+      FROM room_users m JOIN users u ON u.id = m.user_id
+     WHERE m.room_id = v_new.parent_room_id AND m.status IN ('active', 'muted')
+       AND (p_members IS NULL OR m.user_id = ANY (p_members) OR m.user_id = p_owner);
+    seated := coalesce(seated, '{}');
+    IF EXISTS (SELECT FROM unnest(p_members || p_owner) AS named (id)
+                WHERE named.id IS NOT NULL
+                  AND NOT EXISTS (SELECT FROM room_users m
+                                   WHERE m.room_id = v_new.parent_room_id AND m.user_id = named.id
+                                     AND m.status IN ('active', 'muted'))) THEN
+        refusal := 'member_not_found'; RETURN;
+    END IF;
+    IF v_names_a_guest THEN refusal := 'no_guests'; RETURN; END IF;
+    IF cardinality(seated) > v_new.max_participants THEN refusal := 'room_is_full'; RETURN; END IF;
+
+    INSERT INTO rooms SELECT v_new.*;
+    INSERT INTO room_users (room_id, user_id, tenant_id, role, status, can_send_messages, can_invite_others,
+                            muted_until, joined_at, created_at, updated_at)
+    SELECT v_new.id, m.user_id, v_new.tenant_id, CASE WHEN m.user_id = p_owner THEN 'owner' ELSE m.role END,
+           m.status, m.can_send_messages, m.can_invite_others, m.muted_until, v_new.created_at, v_new.created_at,
+           v_new.created_at
+      FROM room_users m
+     WHERE m.room_id = v_new.parent_room_id AND m.user_id = ANY (seated)
+     ORDER BY m.user_id;
+EXCEPTION WHEN unique_violation OR foreign_key_violation THEN
+    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+    refusal := chat_refusal_of(v_constraint);
+END $$;
+
+CREATE FUNCTION chat_child_rooms(p_tenant uuid, p_actor uuid, p_parent uuid, p_after uuid, p_limit integer)
+RETURNS SETOF rooms
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT r.* FROM rooms r
+         WHERE r.tenant_id = p_tenant AND r.parent_room_id = p_parent AND r.id > p_after AND r.deleted_at IS NULL
+           AND (p_actor IS NULL
+                OR EXISTS (SELECT FROM room_users m WHERE m.room_id = r.id AND m.user_id = p_actor
+                                                      AND m.status IN ('active', 'muted')))
+         ORDER BY r.id
+         LIMIT p_limit;
+END $$;
+
+-- Invitations (app/domain/invitations.py). Whoever changes one holds its room.
+
+CREATE FUNCTION chat_find_invitation(p_tenant uuid, p_actor uuid, p_invitation uuid, p_token_hash text)
+RETURNS SETOF invitations
+LANGUAGE plpgsql VOLATILE AS $$
+-- By id, or by the hash of a token.
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    IF p_invitation IS NOT NULL THEN
+        RETURN QUERY
+            SELECT i.* FROM invitations i JOIN rooms r ON r.id = i.room_id
+             WHERE i.id = p_invitation AND i.tenant_id = p_tenant AND r.deleted_at IS NULL;
+    ELSE
+        RETURN QUERY
+            SELECT i.* FROM invitations i JOIN rooms r ON r.id = i.room_id
+             WHERE i.tenant_id = p_tenant AND i.token_hash = p_token_hash AND r.deleted_at IS NULL;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_room_invitations(p_tenant uuid, p_actor uuid, p_room uuid, p_now timestamptz, p_after uuid,
+                                      p_limit integer)
+RETURNS SETOF invitations
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT i.* FROM invitations i
+         WHERE i.room_id = p_room AND i.id > p_after AND i.status = 'open'
+           AND (i.expires_at IS NULL OR i.expires_at > p_now)
+           AND EXISTS (SELECT FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL)
+         ORDER BY i.id
+         LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_my_invitations(p_tenant uuid, p_actor uuid, p_now timestamptz, p_after uuid, p_limit integer)
+RETURNS TABLE (invitation invitations, room rooms)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT i, r
+          FROM (
+              SELECT mine.id FROM invitations mine WHERE mine.user_id = p_actor AND mine.status = 'open'
+              UNION ALL
+              SELECT mine.id FROM invitations mine JOIN users u
+                  ON mine.tenant_id = u.tenant_id AND mine.email_key = u.email_key
+               WHERE u.id = p_actor AND u.tenant_id = p_tenant AND u.is_email_verified AND u.deleted_at IS NULL
+                 AND mine.status = 'open'
+          ) mine
+          JOIN invitations i ON i.id = mine.id
+          JOIN rooms r ON r.id = i.room_id
+         WHERE i.tenant_id = p_tenant AND i.id > p_after AND (i.expires_at IS NULL OR i.expires_at > p_now)
+           AND r.deleted_at IS NULL
+         ORDER BY i.id
+         LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_create_invitation(p_invitation jsonb, p_now timestamptz) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_new invitations := jsonb_populate_record(NULL::invitations, p_invitation);
+    v_constraint text;
+BEGIN
+    PERFORM FROM rooms r WHERE r.id = v_new.room_id AND r.tenant_id = v_new.tenant_id AND r.deleted_at IS NULL;
+    IF NOT FOUND THEN RETURN 'room_not_found'; END IF;
+    UPDATE invitations i SET status = 'expired'
+     WHERE i.room_id = v_new.room_id AND i.status = 'open' AND i.expires_at <= p_now
+       AND (i.user_id = v_new.user_id OR i.email_key = v_new.email_key);
+    INSERT INTO invitations SELECT v_new.*;
+    RETURN NULL;
+EXCEPTION WHEN unique_violation OR foreign_key_violation THEN
+    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+    RETURN chat_refusal_of(v_constraint);
+END $$;
+
+CREATE FUNCTION chat_save_invitation(p_invitation jsonb) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_new invitations := jsonb_populate_record(NULL::invitations, p_invitation);
+BEGIN
+    UPDATE invitations i
+       SET status = v_new.status, uses = v_new.uses, expires_at = v_new.expires_at, revoked_at = v_new.revoked_at
+     WHERE i.id = v_new.id AND i.tenant_id = v_new.tenant_id;
+    RETURN CASE WHEN FOUND THEN NULL ELSE 'invitation_not_found' END;
+END $$;
+
+CREATE FUNCTION chat_close_invitation(p_tenant uuid, p_room uuid, p_user uuid, p_status text, p_now timestamptz)
+RETURNS void
+LANGUAGE sql VOLATILE AS $$
+    UPDATE invitations i
+       SET status = p_status, uses = i.uses + (p_status = 'accepted')::integer,
+           revoked_at = CASE WHEN p_status = 'revoked' THEN p_now END
+     WHERE i.user_id = p_user AND i.room_id = p_room AND i.tenant_id = p_tenant AND i.status = 'open'
+$$;
+
+CREATE FUNCTION chat_expire_invitations(p_tenant uuid, p_now timestamptz, p_limit integer) RETURNS SETOF invitations
+LANGUAGE plpgsql VOLATILE AS $$
+-- A batch of what has run out. Its rooms are locked in key order, then the seats, then each invitation is looked at
+-- again: it may have been answered while we waited.
+DECLARE
+    v_ids uuid[];
+BEGIN
+    SELECT array_agg(due.id) INTO v_ids FROM (
+        SELECT i.id FROM invitations i
+         WHERE i.tenant_id = p_tenant AND i.status = 'open' AND i.expires_at <= p_now
+         ORDER BY i.expires_at, i.id LIMIT p_limit
+    ) due;
+    IF v_ids IS NULL THEN RETURN; END IF;
+    PERFORM FROM rooms r
+      WHERE r.id IN (SELECT i.room_id FROM invitations i WHERE i.id = ANY (v_ids)) ORDER BY r.id FOR NO KEY UPDATE;
+    PERFORM FROM room_users m
+      WHERE (m.room_id, m.user_id) IN (SELECT i.room_id, i.user_id FROM invitations i WHERE i.id = ANY (v_ids))
+      ORDER BY m.room_id, m.user_id FOR NO KEY UPDATE;
+    RETURN QUERY
+        WITH marked AS (
+            UPDATE invitations i SET status = 'expired'
+             WHERE i.id = ANY (v_ids) AND i.status = 'open' AND i.expires_at <= p_now
+            RETURNING i.*
+        ), uninvited AS (
+            UPDATE room_users m SET status = 'left', left_at = p_now
+              FROM marked WHERE m.room_id = marked.room_id AND m.user_id = marked.user_id AND m.status = 'invited'
+        )
+        SELECT * FROM marked ORDER BY marked.id;
 END $$;
 
 -- The change log (app/domain/events.py): numbered under the lock of its room, so without a gap and in commit order.
@@ -1490,7 +1801,7 @@ BEGIN
          ORDER BY mu.room_id;
 END $$;
 
-CREATE FUNCTION chat_my_rooms(p_tenant uuid, p_actor uuid)
+CREATE FUNCTION chat_my_rooms(p_tenant uuid, p_actor uuid, p_archived boolean DEFAULT true)
 RETURNS TABLE (
     unread bigint,
     -- the room, as in app/domain/rooms.py
@@ -1534,6 +1845,7 @@ BEGIN
                ORDER BY m.id DESC LIMIT 1
           ) x ON true
          WHERE w.user_id = p_actor AND w.s_status IN ('active', 'muted') AND w.tenant_id = p_tenant
+           AND (p_archived OR w.r_status <> 'archived')
          ORDER BY x.id DESC NULLS LAST, w.room_id;
 END $$;
 
@@ -1667,9 +1979,11 @@ END $$;
 CREATE FUNCTION chat_take_in(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
     p_ids uuid[], p_keys text[], p_users uuid[], p_contents text[], p_types text[], p_metadata text[],
     p_reply_keys text[], p_thread_keys text[], p_times timestamptz[],
-    OUT refusal text, OUT stored bigint, OUT repeated bigint, OUT first_revision bigint, OUT message_ids uuid[])
+    OUT refusal text, OUT stored bigint, OUT repeated bigint, OUT first_revision bigint, OUT message_ids uuid[],
+    OUT seated uuid[])
 LANGUAGE plpgsql VOLATILE AS $$
--- A batch into one room, in the order given, numbered on from the room's last message.
+-- A batch into one room, in the order given, numbered on from the room's last message. The log tells who took a seat, by
+-- id, before the messages.
 DECLARE
     v_room record;
     v_new bigint[];  -- which of the batch are new, by their place in it
@@ -1707,18 +2021,22 @@ BEGIN
     first_revision := v_room.revision + 1;
 
     -- Authors sit in the room from their first message on; who has left or was banned stays so.
-    INSERT INTO room_users (room_id, user_id, tenant_id, joined_at, created_at, updated_at)
-    SELECT p_room, b.user_id, p_tenant, (array_agg(b.at ORDER BY b.n))[1], p_now, p_now
-      FROM unnest(p_users, p_times) WITH ORDINALITY AS b (user_id, at, n)
-     WHERE b.n = ANY (v_new)
-     GROUP BY b.user_id ORDER BY b.user_id
-    ON CONFLICT DO NOTHING;
+    WITH taken AS (
+        INSERT INTO room_users (room_id, user_id, tenant_id, joined_at, created_at, updated_at)
+        SELECT p_room, b.user_id, p_tenant, (array_agg(b.at ORDER BY b.n))[1], p_now, p_now
+          FROM unnest(p_users, p_times) WITH ORDINALITY AS b (user_id, at, n)
+         WHERE b.n = ANY (v_new)
+         GROUP BY b.user_id ORDER BY b.user_id
+        ON CONFLICT DO NOTHING
+        RETURNING user_id
+    )
+    SELECT coalesce(array_agg(taken.user_id ORDER BY taken.user_id), '{}') INTO seated FROM taken;
     PERFORM FROM room_users m WHERE m.room_id = p_room AND m.user_id = ANY (p_users)
       ORDER BY m.user_id FOR NO KEY UPDATE;
 
     UPDATE rooms r
        SET last_position = v_room.last_position + stored, last_message_id = v_last,
-           revision = v_room.revision + stored,
+           revision = v_room.revision + cardinality(seated) + stored,
            last_countable = v_room.last_countable
                + (SELECT count(*) FROM unnest(p_types) WITH ORDINALITY AS b (kind, n)
                    WHERE b.kind <> 'system' AND b.n = ANY (v_new))
@@ -1743,8 +2061,12 @@ BEGIN
       FROM unnest(v_new, message_ids) WITH ORDINALITY AS f (n, id, nth)
       JOIN unnest(p_users, p_contents, p_types, p_metadata, p_reply_keys, p_thread_keys, p_times)
            WITH ORDINALITY AS b (user_id, content, kind, metadata, reply_key, thread_key, at, n) USING (n);
-    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
-    SELECT p_room, v_room.revision + f.nth, p_tenant, 'message.sent', f.id, p_actor, p_correlation, p_now
+    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, user_id, actor_id, correlation_id, created_at)
+    SELECT p_room, v_room.revision + s.nth, p_tenant, 'member.joined', NULL, s.id, p_actor, p_correlation, p_now
+      FROM unnest(seated) WITH ORDINALITY AS s (id, nth)
+    UNION ALL
+    SELECT p_room, v_room.revision + cardinality(seated) + f.nth, p_tenant, 'message.sent', f.id, NULL, p_actor,
+           p_correlation, p_now
       FROM unnest(message_ids) WITH ORDINALITY AS f (id, nth);
 
     -- Each author has read up to their own last message.
@@ -1915,8 +2237,11 @@ CREATE TRIGGER history AFTER DELETE OR UPDATE OF theme, notifications_enabled, p
 CREATE TRIGGER touch BEFORE UPDATE OF status, last_seen_at, custom_status, custom_status_expires_at
     ON user_status FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
+CREATE TRIGGER touch BEFORE UPDATE OF role, max_uses, uses, expires_at, status, revoked_at
+    ON invitations FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
 CREATE TRIGGER touch BEFORE UPDATE OF role, status, can_send_messages, can_invite_others, can_see_history, notify_level, joined_at, left_at,
-        muted_until
+        muted_until, ban_reason
     ON room_users FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
 CREATE FUNCTION chat_keep_room_users() RETURNS trigger
@@ -1924,19 +2249,19 @@ LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO room_users_history (changed_at, operation_type, changed_by, correlation_id,
         room_id, user_id, tenant_id, role, status, can_send_messages, can_invite_others, can_see_history,
-        visible_from, notify_level, joined_at, left_at, muted_until, last_read_position, last_read_message_id,
-        last_read_at, delivered_position, created_at, updated_at, visible_from_id, own_sent, read_countable,
-        read_own, visible_countable, visible_own)
+        visible_from, notify_level, joined_at, left_at, muted_until, ban_reason, last_read_position,
+        last_read_message_id, last_read_at, delivered_position, created_at, updated_at, visible_from_id, own_sent,
+        read_countable, read_own, visible_countable, visible_own)
     VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
         OLD.room_id, OLD.user_id, OLD.tenant_id, OLD.role, OLD.status, OLD.can_send_messages, OLD.can_invite_others,
         OLD.can_see_history, OLD.visible_from, OLD.notify_level, OLD.joined_at, OLD.left_at, OLD.muted_until,
-        OLD.last_read_position, OLD.last_read_message_id, OLD.last_read_at, OLD.delivered_position, OLD.created_at,
-        OLD.updated_at, OLD.visible_from_id, OLD.own_sent, OLD.read_countable, OLD.read_own, OLD.visible_countable,
-        OLD.visible_own);
+        OLD.ban_reason, OLD.last_read_position, OLD.last_read_message_id, OLD.last_read_at, OLD.delivered_position,
+        OLD.created_at, OLD.updated_at, OLD.visible_from_id, OLD.own_sent, OLD.read_countable, OLD.read_own,
+        OLD.visible_countable, OLD.visible_own);
     RETURN NULL;
 END $$;
 CREATE TRIGGER history AFTER DELETE OR UPDATE OF role, status, can_send_messages, can_invite_others, can_see_history, notify_level, joined_at, left_at,
-        muted_until
+        muted_until, ban_reason
     ON room_users FOR EACH ROW EXECUTE FUNCTION chat_keep_room_users();
 
 INSERT INTO tenants (id, slug, name) VALUES ('00000000-0000-7000-8000-000000000001', 'default', 'Default');

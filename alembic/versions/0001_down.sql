@@ -4,6 +4,7 @@ DROP TABLE
     room_users,
     room_events,
     message_keys,
+    invitations,
     user_status,
     user_settings,
     rooms,

@@ -18,6 +18,8 @@ _FUNCTIONS = (
     "identity",
     "views",
     "rooms",
+    "children",
+    "invitations",
     "events",
     "messaging",
     "reading",

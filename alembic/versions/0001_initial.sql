@@ -96,6 +96,7 @@ CREATE TABLE room_users_history (
     joined_at TIMESTAMP WITH TIME ZONE,
     left_at TIMESTAMP WITH TIME ZONE,
     muted_until TIMESTAMP WITH TIME ZONE,
+    ban_reason VARCHAR(500),
     last_read_position BIGINT,
     last_read_message_id UUID,
     last_read_at TIMESTAMP WITH TIME ZONE,
@@ -318,6 +319,43 @@ CREATE TABLE user_status (
     CONSTRAINT ck_user_status_status CHECK (status IN ('offline', 'online', 'away', 'busy'))
 );
 
+CREATE TABLE invitations (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    room_id UUID NOT NULL,
+    user_id UUID,
+    email_key TEXT,
+    role TEXT DEFAULT 'member' NOT NULL,
+    max_uses INTEGER,
+    uses BIGINT DEFAULT 0 NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    status TEXT DEFAULT 'open' NOT NULL,
+    revoked_at TIMESTAMP WITH TIME ZONE,
+    invited_by UUID,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    token_hash VARCHAR(64),
+    CONSTRAINT pk_invitations PRIMARY KEY (id),
+    CONSTRAINT fk_invitations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id),
+    CONSTRAINT fk_invitations_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_invitations_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_invitations_tenant_id_invited_by FOREIGN KEY(tenant_id, invited_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (invited_by),
+    CONSTRAINT ck_invitations_to_one CHECK (user_id IS NULL OR email_key IS NULL),
+    CONSTRAINT ck_invitations_token_hash CHECK ((user_id IS NULL) = (token_hash IS NOT NULL)),
+    CONSTRAINT ck_invitations_uses_left CHECK (uses <= max_uses),
+    CONSTRAINT ck_invitations_role CHECK (role IN ('owner', 'admin', 'moderator', 'member', 'observer', 'guest')),
+    CONSTRAINT ck_invitations_max_uses CHECK (max_uses >= 1 AND max_uses <= 1000000),
+    CONSTRAINT ck_invitations_uses CHECK (uses >= 0),
+    CONSTRAINT ck_invitations_status CHECK (status IN ('open', 'accepted', 'declined', 'revoked', 'expired'))
+);
+CREATE INDEX ix_invitations_expires_at ON invitations (tenant_id, expires_at, id) WHERE status = 'open' AND expires_at IS NOT NULL;
+CREATE INDEX ix_invitations_invited_by ON invitations (invited_by) WHERE invited_by IS NOT NULL;
+CREATE INDEX ix_invitations_room ON invitations (room_id, id);
+CREATE INDEX ix_invitations_user ON invitations (user_id) WHERE user_id IS NOT NULL;
+CREATE UNIQUE INDEX uq_invitations_email_key ON invitations (tenant_id, email_key, room_id) WHERE status = 'open' AND email_key IS NOT NULL;
+CREATE UNIQUE INDEX uq_invitations_token_hash ON invitations (tenant_id, token_hash) WHERE token_hash IS NOT NULL;
+CREATE UNIQUE INDEX uq_invitations_user ON invitations (user_id, room_id) WHERE status = 'open' AND user_id IS NOT NULL;
+
 CREATE TABLE message_keys (
     tenant_id UUID NOT NULL,
     room_id UUID NOT NULL,
@@ -344,7 +382,7 @@ CREATE TABLE room_events (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_room_events PRIMARY KEY (room_id, revision),
     CONSTRAINT fk_room_events_tenant_id_room_id FOREIGN KEY(tenant_id, room_id) REFERENCES rooms (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.closed', 'member.joined', 'member.left', 'member.removed', 'member.changed', 'message.sent', 'message.edited', 'message.deleted')),
+    CONSTRAINT ck_room_events_kind CHECK (kind IN ('room.created', 'room.updated', 'room.archived', 'room.reopened', 'room.closed', 'room.deleted', 'member.invited', 'member.joined', 'member.left', 'member.removed', 'member.banned', 'member.unbanned', 'member.changed', 'invitation.closed', 'message.sent', 'message.edited', 'message.deleted')),
     CONSTRAINT ck_room_events_revision CHECK (revision >= 1)
 );
 
@@ -362,6 +400,7 @@ CREATE TABLE room_users (
     joined_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     left_at TIMESTAMP WITH TIME ZONE,
     muted_until TIMESTAMP WITH TIME ZONE,
+    ban_reason VARCHAR(500),
     last_read_position BIGINT DEFAULT 0 NOT NULL,
     last_read_message_id UUID,
     last_read_at TIMESTAMP WITH TIME ZONE,
@@ -384,6 +423,7 @@ CREATE TABLE room_users (
     CONSTRAINT ck_room_users_last_read_position CHECK (last_read_position >= 0),
     CONSTRAINT ck_room_users_delivered_position CHECK (delivered_position >= 0)
 );
+CREATE INDEX ix_room_users_banned ON room_users (room_id, user_id) WHERE status = 'banned';
 CREATE INDEX ix_room_users_seated_by_room ON room_users (room_id, user_id) WHERE status IN ('active', 'muted');
 CREATE INDEX ix_room_users_seated_by_user ON room_users (user_id, room_id) WHERE status IN ('active', 'muted');
 CREATE INDEX ix_room_users_user ON room_users (user_id, room_id);

@@ -91,8 +91,11 @@ CREATE TRIGGER history AFTER DELETE OR UPDATE OF theme, notifications_enabled, p
 CREATE TRIGGER touch BEFORE UPDATE OF status, last_seen_at, custom_status, custom_status_expires_at
     ON user_status FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
+CREATE TRIGGER touch BEFORE UPDATE OF role, max_uses, uses, expires_at, status, revoked_at
+    ON invitations FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
 CREATE TRIGGER touch BEFORE UPDATE OF role, status, can_send_messages, can_invite_others, can_see_history, notify_level, joined_at, left_at,
-        muted_until
+        muted_until, ban_reason
     ON room_users FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
 CREATE FUNCTION chat_keep_room_users() RETURNS trigger
@@ -100,17 +103,17 @@ LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO room_users_history (changed_at, operation_type, changed_by, correlation_id,
         room_id, user_id, tenant_id, role, status, can_send_messages, can_invite_others, can_see_history,
-        visible_from, notify_level, joined_at, left_at, muted_until, last_read_position, last_read_message_id,
-        last_read_at, delivered_position, created_at, updated_at, visible_from_id, own_sent, read_countable,
-        read_own, visible_countable, visible_own)
+        visible_from, notify_level, joined_at, left_at, muted_until, ban_reason, last_read_position,
+        last_read_message_id, last_read_at, delivered_position, created_at, updated_at, visible_from_id, own_sent,
+        read_countable, read_own, visible_countable, visible_own)
     VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
         OLD.room_id, OLD.user_id, OLD.tenant_id, OLD.role, OLD.status, OLD.can_send_messages, OLD.can_invite_others,
         OLD.can_see_history, OLD.visible_from, OLD.notify_level, OLD.joined_at, OLD.left_at, OLD.muted_until,
-        OLD.last_read_position, OLD.last_read_message_id, OLD.last_read_at, OLD.delivered_position, OLD.created_at,
-        OLD.updated_at, OLD.visible_from_id, OLD.own_sent, OLD.read_countable, OLD.read_own, OLD.visible_countable,
-        OLD.visible_own);
+        OLD.ban_reason, OLD.last_read_position, OLD.last_read_message_id, OLD.last_read_at, OLD.delivered_position,
+        OLD.created_at, OLD.updated_at, OLD.visible_from_id, OLD.own_sent, OLD.read_countable, OLD.read_own,
+        OLD.visible_countable, OLD.visible_own);
     RETURN NULL;
 END $$;
 CREATE TRIGGER history AFTER DELETE OR UPDATE OF role, status, can_send_messages, can_invite_others, can_see_history, notify_level, joined_at, left_at,
-        muted_until
+        muted_until, ban_reason
     ON room_users FOR EACH ROW EXECUTE FUNCTION chat_keep_room_users();

@@ -14,6 +14,7 @@ class Permission(StrEnum):
     UPDATE_ROOM = "chat:room:update"
     ARCHIVE_ROOM = "chat:room:archive"
     CLOSE_ROOM = "chat:room:close"
+    DELETE_ROOM = "chat:room:delete"
     ADD_MEMBER = "chat:room:add_member"
     REMOVE_MEMBER = "chat:room:remove_member"
     BAN_MEMBER = "chat:room:ban_member"
@@ -44,7 +45,7 @@ _MODERATOR = _MEMBER | {
 _ADMIN = _MODERATOR | {Permission.UPDATE_ROOM, Permission.ARCHIVE_ROOM, Permission.CHANGE_ROLE}
 
 GRANTED: dict[Role, frozenset[Permission]] = {
-    Role.OWNER: _ADMIN | {Permission.CLOSE_ROOM, Permission.TRANSFER_OWNERSHIP},
+    Role.OWNER: _ADMIN | {Permission.CLOSE_ROOM, Permission.DELETE_ROOM, Permission.TRANSFER_OWNERSHIP},
     Role.ADMIN: _ADMIN,
     Role.MODERATOR: _MODERATOR,
     Role.MEMBER: _MEMBER,

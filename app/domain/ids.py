@@ -36,6 +36,7 @@ TenantId = NewType("TenantId", _Either)
 UserId = NewType("UserId", _Either)
 RoomId = NewType("RoomId", _Either)
 MessageId = NewType("MessageId", _Either)
+InvitationId = NewType("InvitationId", _Either)
 
 DEFAULT_TENANT = TenantId(UUID("00000000-0000-7000-8000-000000000001"))
 """The tenant of an application that never mentions tenants (SPEC 1.7); its row is made by the first migration."""

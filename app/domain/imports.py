@@ -47,8 +47,8 @@ class Imports(Protocol):
         A message whose key the room already has from that author is passed over. An id not above the room's last is
         replaced by the next one above it: the source's time stays in `created_at`. Every author takes a seat
         (as `member`, from their first message's time) and has read up to their own last message.
-        Neither the room's limit of participants nor its status holds an import up, and the seats taken are in no log:
-        who reads the log sees the members by their messages. Each message stored is a MESSAGE_SENT in the room's log.
+        Neither the room's limit of participants nor its status holds an import up. The room's log tells each seat
+        taken, by user id, as MEMBER_JOINED, and then each message stored as MESSAGE_SENT.
         Its key is good for repeating the import only: a send with it is `ClientKeyReused`.
 
         Raises `RoomNotFound`, `UserNotFound`, `MonthMissing`.

@@ -77,7 +77,7 @@ def counts_as_unread(message: Message, membership: Membership) -> bool:
 class ReadingReader(Protocol):
     """Reads marks and counts of the acting user, who must be a person (`Invalid` for the application)."""
 
-    async def get_user_rooms(self) -> tuple[RoomSummary, ...]:
+    async def get_user_rooms(self, *, include_archived: bool = True) -> tuple[RoomSummary, ...]:
         """Every live room the user sits in, the one with the newest message first, rooms without any last (by id)."""
         ...
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from app.domain.events import Change, EventKind
 from app.domain.identity import AccountInactive, AccountType, User, UserNotFound
 from app.domain.ids import RoomId, UserId
+from app.domain.invitations import InvitationStatus
 from app.domain.rooms.members import (
+    Membership,
+    MembershipStatus,
     NotAMember,
     Occupancy,
     Role,
@@ -43,6 +47,15 @@ async def held(uow: UnitOfWork, room_id: RoomId, subject: UserId) -> tuple[Occup
     if occupancy.actor is None or not occupancy.actor.is_seated:
         raise NotAMember(room_id=str(room_id))
     return occupancy, Seat(occupancy.room, occupancy.actor)
+
+
+async def take_seat(uow: UnitOfWork, occupancy: Occupancy, membership: Membership) -> None:
+    """Stores a membership made by `seated` and records it. An invitation of the user is answered by that."""
+    room_id, user_id = membership.room_id, membership.user_id
+    if occupancy.subject is not None and occupancy.subject.status is MembershipStatus.INVITED:
+        await uow.invitations.close(room_id, user_id, InvitationStatus.ACCEPTED)
+    await uow.rooms.take_seat(membership)
+    uow.record(Change(room_id=room_id, kind=EventKind.MEMBER_JOINED, user_id=user_id))
 
 
 def role_for(user: User) -> Role:

@@ -7,6 +7,7 @@ as UUID, UUID text or ULID text (SPEC 1.1), choices by name, plain text.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 from uuid import UUID
@@ -15,15 +16,19 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.domain.actors import Actor
 from app.domain.errors import Invalid
-from app.domain.ids import MessageId, RoomId, UserId
+from app.domain.ids import InvitationId, MessageId, RoomId, UserId
 from app.domain.messaging import CONTENT_MAX, Edit
 from app.domain.pages import Cursor
 from app.domain.rooms import name_prefix
+from app.domain.rooms.members import Reason
 from app.domain.text import is_storable
+from app.domain.values import Moment
 
 E = TypeVar("E", bound=StrEnum)
 
 _id: TypeAdapter[UUID] = TypeAdapter(RoomId)  # every kind of id takes the same forms
+_reason: TypeAdapter[str] = TypeAdapter(Reason)
+_moment: TypeAdapter[datetime] = TypeAdapter(Moment)
 _VERSION_MAX = 2**31 - 1
 
 
@@ -33,6 +38,10 @@ def user_id(value: UserId | str, name: str = "user_id") -> UserId:
 
 def room_id(value: RoomId | str, name: str = "room_id") -> RoomId:
     return RoomId(_identified(value, name))
+
+
+def invitation_id(value: InvitationId | str, name: str = "invitation_id") -> InvitationId:
+    return InvitationId(_identified(value, name))
 
 
 def message_id(value: MessageId | str, name: str = "message_id") -> MessageId:
@@ -53,6 +62,37 @@ def person(actor: Actor) -> UserId:
     if actor.user_id is None:
         raise Invalid.field("actor", "must be a person")
     return actor.user_id
+
+
+def application(actor: Actor) -> None:
+    """Raises `Invalid` when a person acts where only the application can."""
+    if actor.user_id is not None:
+        raise Invalid.field("actor", "must be the application")
+
+
+def moment(value: datetime | None, name: str) -> datetime | None:
+    """An aware time in UTC; None stands for never."""
+    if value is None:
+        return None
+    try:
+        return _moment.validate_python(value, strict=True)
+    except ValidationError:
+        raise Invalid.field(name, "must be a time with its zone") from None
+
+
+def reason(value: str | None, name: str = "reason") -> str | None:
+    """Why something was done, as those who may undo it read it."""
+    try:
+        return None if value is None else _reason.validate_python(value, strict=True)
+    except ValidationError as error:
+        raise Invalid.field(name, error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+
+
+def count(value: int | None, name: str, most: int) -> int | None:
+    """A whole number from 1; None stands for any number."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most):
+        raise Invalid.field(name, f"must be a whole number from 1 to {most}")
+    return value
 
 
 def one_of(choices: type[E], value: E | str, name: str) -> E:

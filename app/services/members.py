@@ -20,18 +20,22 @@ from app.domain.rooms.members import (
     require_joinable,
     require_seated_subject,
     seated,
+    transferred,
     unseated,
     with_role,
 )
+from app.domain.rooms.moderation import Rights, with_rights
 from app.domain.unit_of_work import Store
 
 from . import arguments
-from .acting import acting_person, held, known, role_for
+from .acting import acting_person, held, known, role_for, take_seat
 from .retrying import retrying
 
 
 class MemberService:
-    """Joining, leaving, adding, removing, roles. The application itself passes every question of permission.
+    """Joining, leaving, adding, removing, roles, rights, ownership.
+
+    The application itself passes every question of permission.
 
     Ids may be given as UUID, UUID text or ULID text; other text is `Invalid`. Every method that writes raises
     `AccountInactive` for a person whose account is suspended or deactivated, and `UserNotFound` for a deleted one.
@@ -54,8 +58,7 @@ class MemberService:
             if occupancy.subject is None or not occupancy.subject.is_seated:
                 require_joinable(occupancy.room, user)
             membership = seated(occupancy, own, uow.now, role=role_for(user))
-            await uow.rooms.take_seat(membership)
-            uow.record(Change(room_id=wanted, kind=EventKind.MEMBER_JOINED, user_id=own))
+            await take_seat(uow, occupancy, membership)
             await uow.commit()
         return membership
 
@@ -102,8 +105,7 @@ class MemberService:
             require_guest_access(occupancy.room, user)
             given = role_for(user) if asked is Role.MEMBER else asked
             membership = seated(occupancy, subject, uow.now, role=given, can_see_history=can_see_history)
-            await uow.rooms.take_seat(membership)
-            uow.record(Change(room_id=wanted, kind=EventKind.MEMBER_JOINED, user_id=subject))
+            await take_seat(uow, occupancy, membership)
             await uow.commit()
         return membership
 
@@ -146,6 +148,61 @@ class MemberService:
             if seat is not None:
                 access.require_over(seat, Permission.CHANGE_ROLE, before.role, asked)
             membership = with_role(occupancy, asked)
+            if membership == before:
+                return before
+            await uow.rooms.save_membership(membership)
+            uow.record(Change(room_id=wanted, kind=EventKind.MEMBER_CHANGED, user_id=subject))
+            await uow.commit()
+        return membership
+
+    @retrying
+    async def transfer_ownership(self, actor: Actor, room_id: RoomId | str, user_id: UserId | str) -> Membership:
+        """Makes a member the owner in the acting owner's place, who becomes an admin, as one change.
+
+        Raises `RoomNotFound`, `NotAMember`, `NotAllowed`, `MemberNotFound`, `DirectRoomIsFixed`, `Invalid` for oneself
+        and for the application, which appoints.
+        """
+        own = arguments.person(actor)
+        wanted, subject = arguments.room_id(room_id), arguments.user_id(user_id)
+        if own == subject:
+            raise Invalid.field("user_id", "must be somebody else")
+        async with self._store.unit_of_work(actor) as uow:
+            occupancy, seat = await held(uow, wanted, subject)
+            if seat is not None:
+                access.require(seat, Permission.TRANSFER_OWNERSHIP)
+            former, owner = transferred(occupancy)
+            for membership in sorted((former, owner), key=lambda changed: changed.user_id):
+                await uow.rooms.save_membership(membership)
+                uow.record(Change(room_id=wanted, kind=EventKind.MEMBER_CHANGED, user_id=membership.user_id))
+            await uow.commit()
+        return owner
+
+    async def appoint_owner(self, actor: Actor, room_id: RoomId | str, user_id: UserId | str) -> Membership:
+        """Makes a member an owner, beside those there are: how a room that was left by its last owner gets one again.
+
+        Raises `RoomNotFound`, `MemberNotFound`, `DirectRoomIsFixed`, `Invalid` for a person.
+        """
+        arguments.application(actor)
+        return await self.change_role(actor, room_id, user_id, Role.OWNER)
+
+    @retrying
+    async def set_rights(
+        self, actor: Actor, room_id: RoomId | str, user_id: UserId | str, rights: Rights
+    ) -> Membership:
+        """Sets whether a member may write, may invite, and sees what was written before they came.
+
+        Nobody sets the rights of a role above their own; what is set already changes nothing. Raises `RoomNotFound`,
+        `NotAMember`, `NotAllowed`, `MemberNotFound`, `DirectRoomIsFixed`.
+        """
+        wanted, subject = arguments.room_id(room_id), arguments.user_id(user_id)
+        async with self._store.unit_of_work(actor) as uow:
+            occupancy, seat = await held(uow, wanted, subject)
+            if seat is not None:
+                access.require(seat, Permission.CHANGE_ROLE)
+            before = require_seated_subject(occupancy)
+            if seat is not None:
+                access.require_over(seat, Permission.CHANGE_ROLE, before.role)
+            membership = with_rights(occupancy, rights)
             if membership == before:
                 return before
             await uow.rooms.save_membership(membership)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from app.domain import access
 from app.domain.access import Permission
 from app.domain.actors import Actor
@@ -9,7 +11,19 @@ from app.domain.events import Change, EventKind
 from app.domain.ids import NO_ID, Ids, RoomId, UserId
 from app.domain.pages import DEFAULT_LIMIT, Page
 from app.domain.reading import RoomSummary
-from app.domain.rooms import NewRoom, Room, RoomChange, RoomNotFound, RoomStatus, RoomType, StaleVersion, require_active
+from app.domain.rooms import (
+    NewRoom,
+    Room,
+    RoomChange,
+    RoomNotFound,
+    RoomStatus,
+    RoomType,
+    StaleVersion,
+    archived,
+    reopened,
+    require_active,
+)
+from app.domain.rooms.children import NewChild, OpenedChild
 from app.domain.rooms.members import (
     Membership,
     NotAMember,
@@ -22,6 +36,7 @@ from app.domain.values import Moment
 
 from . import arguments
 from .acting import acting, acting_person, held, known, role_for
+from .children import open_child
 from .retrying import retrying
 
 
@@ -99,7 +114,8 @@ class RoomService:
         """Sets what a room is; an `expected_version` that no longer stands raises `StaleVersion`.
 
         A change that changes nothing writes nothing. Raises `RoomNotFound`, `NotAMember`, `NotAllowed`,
-        `RoomNotActive`, `RoomIsFull` for a limit below the seats taken, `Invalid`.
+        `RoomNotActive`, `RoomIsFull` for a limit below the seats taken, `Invalid`. Who lets guests in no longer removes
+        those who sit there; `LastOwner` when the only owner is one of them and others are not.
         """
         wanted, version = arguments.room_id(room_id), arguments.version(expected_version)
         async with self._store.unit_of_work(actor) as uow:
@@ -115,10 +131,35 @@ class RoomService:
             changed = change.applied_to(room)
             if changed == room:
                 return room
+            guests: tuple[UserId, ...] = ()
+            if room.guest_access_allowed and not changed.guest_access_allowed:
+                guests = await uow.rooms.remove_guests(room.id)
             saved = await uow.rooms.save(changed)
             uow.record(Change(room_id=room.id, kind=EventKind.ROOM_UPDATED))
+            for user_id in guests:
+                uow.record(Change(room_id=room.id, kind=EventKind.MEMBER_REMOVED, user_id=user_id))
             await uow.commit()
-        return _numbered(saved, 1)
+        return _numbered(saved, 1 + len(guests))
+
+    @retrying
+    async def archive(self, actor: Actor, room_id: RoomId | str) -> Room:
+        """Sets a room aside: it is read and marked as read, not written to. An archived room stays as it is.
+
+        Raises `RoomNotFound`, `NotAMember`, `NotAllowed`, `RoomNotActive` for a closed room.
+        """
+        return await self._turn(actor, room_id, Permission.ARCHIVE_ROOM, EventKind.ROOM_ARCHIVED, archived)
+
+    @retrying
+    async def reopen(self, actor: Actor, room_id: RoomId | str) -> Room:
+        """Lets an archived room be written to again, and for the application a closed one. An active one stays so.
+
+        Raises `RoomNotFound`, `NotAMember`, `NotAllowed`, `RoomIsClosed`.
+        """
+
+        def turned(room: Room) -> Room:
+            return reopened(room, by_application=actor.user_id is None)
+
+        return await self._turn(actor, room_id, Permission.ARCHIVE_ROOM, EventKind.ROOM_REOPENED, turned)
 
     @retrying
     async def close(self, actor: Actor, room_id: RoomId | str) -> Room:
@@ -126,17 +167,75 @@ class RoomService:
 
         Raises `RoomNotFound`, `NotAMember`, `NotAllowed`.
         """
+
+        def turned(room: Room) -> Room:
+            return room.changed(status=RoomStatus.CLOSED)
+
+        return await self._turn(actor, room_id, Permission.CLOSE_ROOM, EventKind.ROOM_CLOSED, turned)
+
+    @retrying
+    async def delete(self, actor: Actor, room_id: RoomId | str) -> None:
+        """Makes a room absent for everybody and its external id free. Rooms opened from it stay; its log says so last.
+
+        Raises `RoomNotFound`, also for a room deleted before, `NotAMember`, `NotAllowed`.
+        """
         wanted = arguments.room_id(room_id)
         async with self._store.unit_of_work(actor) as uow:
             occupancy, seat = await held(uow, wanted, actor.user_id or UserId(NO_ID))
             if seat is not None:
-                access.require(seat, Permission.CLOSE_ROOM)
-            if occupancy.room.status is RoomStatus.CLOSED:
-                return occupancy.room
-            saved = await uow.rooms.save(occupancy.room.changed(status=RoomStatus.CLOSED))
-            uow.record(Change(room_id=saved.id, kind=EventKind.ROOM_CLOSED))
+                access.require(seat, Permission.DELETE_ROOM)
+            await uow.rooms.save(occupancy.room.changed(deleted_at=uow.now))
+            uow.record(Change(room_id=wanted, kind=EventKind.ROOM_DELETED))
+            await uow.commit()
+
+    async def _turn(
+        self,
+        actor: Actor,
+        room_id: RoomId | str,
+        permission: Permission,
+        kind: EventKind,
+        turned: Callable[[Room], Room],
+    ) -> Room:
+        """Gives a room another status; one that has it already stays as it is, and nothing is told."""
+        wanted = arguments.room_id(room_id)
+        async with self._store.unit_of_work(actor) as uow:
+            occupancy, seat = await held(uow, wanted, actor.user_id or UserId(NO_ID))
+            if seat is not None:
+                access.require(seat, permission)
+            changed = turned(occupancy.room)
+            if changed == occupancy.room:
+                return changed
+            saved = await uow.rooms.save(changed)
+            uow.record(Change(room_id=saved.id, kind=kind))
             await uow.commit()
         return _numbered(saved, 1)
+
+    @retrying
+    async def open_child(self, actor: Actor, parent_id: RoomId | str, new: NewChild) -> OpenedChild:
+        """Opens a room from another, one level up, with those of its members who come along, as one change.
+
+        Raises as `children.open_child`.
+        """
+        wanted = arguments.room_id(parent_id, "parent_id")
+        async with self._store.unit_of_work(actor) as uow:
+            opened = await open_child(uow, self._ids, wanted, new)
+            await uow.commit()
+        return opened
+
+    async def find_children(
+        self, actor: Actor, room_id: RoomId | str, after: str | None = None, limit: int = DEFAULT_LIMIT
+    ) -> Page[Room]:
+        """The rooms opened from a room one sits in, by id: those one sits in too; `newer` continues.
+
+        The application sees all. Raises `RoomNotFound`, `NotAMember`, `Invalid`, `InvalidCursor`.
+        """
+        wanted = arguments.room_id(room_id)
+        reader = self._store.reader(actor)
+        if actor.user_id is not None:
+            await reader.rooms.seat(wanted)
+        elif await reader.rooms.find_by_id(wanted) is None:
+            raise RoomNotFound(room_id=str(wanted))
+        return await reader.rooms.children(wanted, arguments.cursor(after), limit)
 
     async def get(self, actor: Actor, room_id: RoomId | str) -> Room:
         """A room the actor sits in, or any public group room. Raises `RoomNotFound`, `NotAMember`."""
@@ -174,13 +273,25 @@ class RoomService:
         """
         return await self._store.reader(actor).rooms.browse(arguments.prefix(prefix), arguments.cursor(after), limit)
 
-    async def my_rooms(self, actor: Actor) -> tuple[RoomSummary, ...]:
-        """Every room the acting person sits in with its newest message and what is unread, in one statement.
+    async def browse_mine(
+        self, actor: Actor, prefix: str = "", after: str | None = None, limit: int = DEFAULT_LIMIT
+    ) -> Page[Room]:
+        """Rooms the acting person sits in whose names start with the prefix, as `browse`; direct rooms have no name.
 
-        The room with the newest message comes first. Raises `Invalid` for the application.
+        Raises `Invalid`, `InvalidCursor`.
         """
         arguments.person(actor)
-        return await self._store.reader(actor).reading.get_user_rooms()
+        rooms = self._store.reader(actor).rooms
+        return await rooms.browse_mine(arguments.prefix(prefix), arguments.cursor(after), limit)
+
+    async def my_rooms(self, actor: Actor, *, include_archived: bool = False) -> tuple[RoomSummary, ...]:
+        """Every room the acting person sits in with its newest message and what is unread, in one statement.
+
+        The room with the newest message comes first; archived rooms only when asked for, closed ones always. Raises
+        `Invalid` for the application.
+        """
+        arguments.person(actor)
+        return await self._store.reader(actor).reading.get_user_rooms(include_archived=include_archived)
 
 
 def _first_seat(room: Room, user_id: UserId, role: Role, now: Moment) -> Membership:

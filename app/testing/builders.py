@@ -11,6 +11,7 @@ from app.domain import ids
 from app.domain.identity import Account, AccountStatus, AccountType, Tenant
 from app.domain.ids import DEFAULT_TENANT, RoomId, TenantId, UserId
 from app.domain.imports import ImportedMessage
+from app.domain.invitations import Invitation
 from app.domain.messaging import Draft, Message, MessageType
 from app.domain.rooms import NewRoom, Room, RoomType
 from app.domain.rooms.members import Membership, Role
@@ -83,6 +84,18 @@ def membership(room_id: RoomId, user_id: UserId, tenant_id: TenantId = DEFAULT_T
         "updated_at": START,
     }
     return Membership(**{**defaults, **fields})
+
+
+def invitation(room_id: RoomId, tenant_id: TenantId = DEFAULT_TENANT, **fields: Any) -> Invitation:
+    """An open invitation that does not run out: a link, unless a user or an address is named."""
+    defaults: dict[str, Any] = {
+        "id": new_id(),
+        "room_id": room_id,
+        "tenant_id": tenant_id,
+        "created_at": START,
+        "updated_at": START,
+    }
+    return Invitation(**{**defaults, **fields})
 
 
 def draft(content: str = "hello", **fields: Any) -> Draft:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, Self
 
 from asyncpg.connection import LoggedQuery
@@ -13,8 +14,10 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.actors import Actor
+from app.domain.identity import AccountType
 from app.domain.ids import MessageId, RoomId
 from app.domain.imports import ImportedMessage
+from app.domain.invitations import Invitation, token_hash
 from app.domain.messaging import Message, MessageType
 from app.domain.rooms import Room, RoomType
 from app.domain.rooms.members import Membership, Role
@@ -73,6 +76,10 @@ class Scene:
         """By the application, so that everybody may be a reader of them."""
         self.attic_messages: list[Message]
         """By Ben: `size` of them, the first with `size` answers after these."""
+        self.invitation: Invitation
+        """The outsider's, into the attic."""
+        self.token_hash: str
+        """Of a link."""
         self.doomed: list[MessageId]
         """Ben's, in the attic, for a verb to take one and delete it."""
 
@@ -92,6 +99,7 @@ class Scene:
         made.doomed = [message.id for message in await made._sent(made.ben, [made.attic] * 3)]
         await made._sent(made.ben, [made.attic], client_key=KEY)
         await made._sent(world.system, [*more_of_ann, *more_of_ben])
+        await made._keep_out_and_invite(more_of_ben)
         for reader in (made.ann, *made.others[1:]):
             await world.once(reader).reading.mark_read(made.hall, made.hall_messages[0].id)
         return made
@@ -108,6 +116,34 @@ class Scene:
             await uow.commit()
         return [room.id for room in made]
 
+    async def _keep_out_and_invite(self, more_of_ben: list[RoomId]) -> None:
+        """`size` people banned from the hall, guests and open invitations in the attic, invitations of the outsider,
+        rooms opened from the attic where the outsider sits, and invitations that have run out.
+        """
+        world, size = self.world, self.size
+        banned = await world.persons(size)
+        guests = [await world.person(account_type=AccountType.GUEST) for _ in range(size)]
+        async with world.unit() as uow:
+            for person in banned:
+                await uow.rooms.put_membership(self.seat(self.hall, person, status="banned"))
+            for guest in guests:
+                await uow.rooms.take_seat(self.seat(self.attic, guest))
+            self.invitation = self.invited(self.attic, self.outsider)
+            await uow.invitations.create(self.invitation, None)
+            for room_id in more_of_ben:
+                await uow.invitations.create(self.invited(room_id, self.outsider), None)
+                await uow.invitations.create(self.invited(self.attic), token_hash(builders.unique("token")))
+                child = self.room(parent_room_id=self.attic)
+                await uow.rooms.create(child, (self.seat(child.id, self.outsider),))
+            child = self.room(parent_room_id=self.attic)
+            await uow.rooms.create(child, (self.seat(child.id, self.outsider),))
+            self.token_hash = token_hash(builders.unique("token"))
+            for n in range(size):
+                due = self.invited(self.hall, expires_at=uow.now + timedelta(seconds=1))
+                await uow.invitations.create(due, token_hash(builders.unique("token")) if n else self.token_hash)
+            await uow.commit()
+        world.harness.clock.advance(2)
+
     async def _sent(self, actor: Actor, rooms: list[RoomId], **fields: Any) -> list[Message]:
         """A message into each of the rooms, all in one unit."""
         kind = MessageType.SYSTEM if actor is self.world.system else MessageType.TEXT
@@ -121,6 +157,10 @@ class Scene:
 
     def seat(self, room_id: RoomId, person: Actor, **fields: Any) -> Membership:
         return builders.membership(room_id, user_of(person), self.world.tenant.id, **fields)
+
+    def invited(self, room_id: RoomId, person: Actor | None = None, **fields: Any) -> Invitation:
+        user_id = None if person is None else user_of(person)
+        return builders.invitation(room_id, self.world.tenant.id, user_id=user_id, **fields)
 
     def room(self, **fields: Any) -> Room:
         return builders.room(tenant_id=self.world.tenant.id, **fields)

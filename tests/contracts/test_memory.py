@@ -9,6 +9,7 @@ from app.testing.contracts.events import EventsContract
 from app.testing.contracts.foreign import ForeignRowsContract
 from app.testing.contracts.identity import TenantsContract, UsersContract
 from app.testing.contracts.imports import ImportsContract, MissingMonthContract, MonthsContract
+from app.testing.contracts.invitations import InvitationsContract
 from app.testing.contracts.messaging.alter import AlterContract
 from app.testing.contracts.messaging.around import AroundContract, ThreadContract
 from app.testing.contracts.messaging.history import HistoryContract
@@ -17,6 +18,7 @@ from app.testing.contracts.messaging.tables import DecisionTablesContract
 from app.testing.contracts.pages import BrowseContract, MembersContract
 from app.testing.contracts.reading import ReadingContract, ReceiptsContract
 from app.testing.contracts.rooms import RoomsContract
+from app.testing.contracts.seats import ChildRoomsContract, SeatsContract
 from app.testing.contracts.unit_of_work import MisuseContract, UnitOfWorkContract
 from app.testing.contracts.unread import UnreadContract
 from app.testing.contracts.waiting import ContendedContract, WaitingContract
@@ -54,6 +56,15 @@ class TestRooms(RoomsContract): ...
 
 
 class TestMembers(MembersContract): ...
+
+
+class TestSeats(SeatsContract): ...
+
+
+class TestChildRooms(ChildRoomsContract): ...
+
+
+class TestInvitations(InvitationsContract): ...
 
 
 class TestBrowse(BrowseContract): ...

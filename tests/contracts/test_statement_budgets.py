@@ -17,6 +17,7 @@ import pytest
 from app.domain.events import Change, EventKind
 from app.domain.identity import OnlineStatus
 from app.domain.imports import Taken
+from app.domain.invitations import InvitationStatus
 from app.domain.messaging import MessageType, Thread
 from app.domain.pages import Page
 from app.domain.unit_of_work import Once, Reader, UnitOfWork
@@ -29,7 +30,7 @@ from tests.contracts.statement_scene import KEY, Ledger, Scene
 
 pytestmark = pytest.mark.postgres
 
-AREAS = ("identity", "rooms", "messaging", "reading", "imports")
+AREAS = ("identity", "rooms.ports", "invitations", "messaging.ports", "reading", "imports")
 FEW, MANY = 1, 100
 LIMIT = 100
 
@@ -95,6 +96,27 @@ READS = [
     Verb("RoomReader.seat", lambda to, s: to.rooms.seat(s.hall)),
     Verb("RoomReader.members", lambda to, s: to.rooms.members(s.hall, None, LIMIT), shows_size=True),
     Verb("RoomReader.browse", lambda to, s: to.rooms.browse("hall", None, LIMIT), shows_size=True),
+    Verb("RoomReader.browse_mine", lambda to, s: to.rooms.browse_mine("hall", None, LIMIT), shows_size=True),
+    Verb("RoomReader.bans", lambda to, s: to.rooms.bans(s.hall, None, LIMIT), shows_size=True),
+    Verb(
+        "RoomReader.children",
+        lambda to, s: to.rooms.children(s.attic, None, LIMIT),
+        by="outsider",
+        shows_size=True,
+    ),
+    Verb("InvitationReader.find", lambda to, s: to.invitations.find(s.invitation.id)),
+    Verb("InvitationReader.find_by_token", lambda to, s: to.invitations.find_by_token(s.token_hash)),
+    Verb(
+        "InvitationReader.find_by_room",
+        lambda to, s: to.invitations.find_by_room(s.attic, START, None, LIMIT),
+        shows_size=True,
+    ),
+    Verb(
+        "InvitationReader.find_mine",
+        lambda to, s: to.invitations.find_mine(START, None, LIMIT),
+        by="outsider",
+        shows_size=True,
+    ),
     Verb("MessageReader.find", lambda to, s: to.messages.find(s.hall, s.hall_messages[0].id)),
     Verb("MessageReader.find_by_room", lambda to, s: to.messages.find_by_room(s.hall, limit=LIMIT), shows_size=True),
     Verb(
@@ -166,6 +188,20 @@ UNIT_WRITES = [
     Verb("Rooms.hold", lambda to, s: to.rooms.hold(s.hall, user_of(s.ann))),
     Verb("Rooms.take_seat", lambda to, s: to.rooms.take_seat(s.seat(s.hall, s.outsider))),
     Verb("Rooms.save_membership", lambda to, s: to.rooms.save_membership(s.seat(s.hall, s.ann, notify_level="none"))),
+    Verb("Rooms.put_membership", lambda to, s: to.rooms.put_membership(s.seat(s.hall, s.outsider, status="banned"))),
+    Verb("Rooms.remove_guests", lambda to, s: to.rooms.remove_guests(s.attic), shows_size=True),
+    Verb(
+        "Rooms.open_child",
+        lambda to, s: to.rooms.open_child(s.room(parent_room_id=s.hall, max_participants=None), None, None),
+        shows_size=True,
+    ),
+    Verb("Invitations.create", lambda to, s: to.invitations.create(s.invited(s.attic, s.ann), None)),
+    Verb("Invitations.save", lambda to, s: to.invitations.save(s.invitation.changed(uses=1))),
+    Verb(
+        "Invitations.close",
+        lambda to, s: to.invitations.close(s.attic, user_of(s.outsider), InvitationStatus.REVOKED),
+    ),
+    Verb("Invitations.expire", lambda to, s: to.invitations.expire(LIMIT), shows_size=True),
     Verb("Imports.take_in", lambda to, s: to.imports.take_in(s.attic, s.imported()), shows_size=True),
 ]
 

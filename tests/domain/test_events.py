@@ -29,5 +29,5 @@ def test_revisions_start_at_one() -> None:
 
 
 def test_a_kind_is_a_noun_and_what_happened_to_it() -> None:
-    assert {kind.value.split(".")[0] for kind in EventKind} == {"room", "member", "message"}
+    assert {kind.value.split(".")[0] for kind in EventKind} == {"room", "member", "invitation", "message"}
     assert all(kind.value.count(".") == 1 for kind in EventKind)

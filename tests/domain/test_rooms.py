@@ -223,7 +223,7 @@ def test_a_seat_given_up_remembers_when(status: MembershipStatus) -> None:
     assert (after.status, after.left_at, after.muted_until, after.last_read_position) == (
         status,
         LATER,
-        None,
+        LATER,
         3,
     )
 

@@ -12,6 +12,7 @@ from app.domain.actors import Actor
 from app.domain.events import Change, EventKind
 from app.domain.identity import OnlineStatus
 from app.domain.ids import UserId
+from app.domain.invitations import Invitation
 from app.domain.messaging import MessageType
 from app.domain.rooms import RoomType
 from app.domain.rooms.members import Role
@@ -30,6 +31,7 @@ TABLES = (
     "user_status",
     "rooms",
     "room_users",
+    "invitations",
     "messages",
     "message_read_receipts",
     "message_keys",
@@ -79,6 +81,8 @@ async def fill(store: PostgresStore) -> None:
         await uow.rooms.create(
             group, tuple(builders.membership(group.id, user, role=role, joined_at=now) for user, role in seats)
         )
+        invited = {"room_id": group.id, "invited_by": owner, "created_at": now, "updated_at": now}
+        await uow.invitations.create(Invitation(id=builders.new_id(), **invited), "0" * 64)
         await uow.rooms.open_direct(pair, tuple(builders.membership(pair.id, user) for user in (owner, member)))
         uow.record(Change(room_id=group.id, kind=EventKind.ROOM_CREATED))
         await uow.commit()

@@ -16,6 +16,7 @@ from app.domain.documents import EMPTY, Document
 from app.domain.events import RoomEvent
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
 from app.domain.ids import DEFAULT_TENANT, moment_of
+from app.domain.invitations import Invitation
 from app.domain.messaging import Message
 from app.domain.reading import ReadReceipt
 from app.domain.rooms import Room
@@ -31,6 +32,7 @@ MODELS = {
     "user_status": UserStatus,
     "rooms": Room,
     "room_users": Membership,
+    "invitations": Invitation,
     "messages": Message,
     "message_read_receipts": ReadReceipt,
     "room_events": RoomEvent,
@@ -57,6 +59,9 @@ DEFAULTS = {
     "room_users.can_send_messages": True,
     "room_users.can_invite_others": False,
     "room_users.can_see_history": True,
+    "invitations.role": "member",
+    "invitations.status": "open",
+    "invitations.uses": 0,
     "messages.message_type": "text",
     "messages.delivery_status": "delivered",
     "messages.is_edited": False,
@@ -76,6 +81,7 @@ INSERT INTO user_settings (user_id) SELECT id FROM users;
 INSERT INTO user_status (user_id) SELECT id FROM users;
 INSERT INTO rooms (name, name_key) VALUES ('Lounge', 'lounge');
 INSERT INTO room_users (room_id, user_id) SELECT r.id, u.id FROM rooms r, users u;
+INSERT INTO invitations (room_id, token_hash) SELECT id, 'hash' FROM rooms;
 INSERT INTO messages (room_id, position, content, countable) SELECT id, 1, 'hello', 1 FROM rooms;
 INSERT INTO message_read_receipts (room_id, message_id, user_id, read_at)
     SELECT m.room_id, m.id, u.id, now() FROM messages m, users u;
@@ -192,6 +198,13 @@ async def test_an_enum_column_takes_the_models_values_and_no_other(
         ("UPDATE rooms SET max_participants = 0", "ck_rooms_max_participants"),
         ("UPDATE rooms SET last_position = -1", "ck_rooms_last_position"),
         ("UPDATE room_users SET last_read_position = -1", "ck_room_users_last_read_position"),
+        ("UPDATE invitations SET max_uses = 0", "ck_invitations_max_uses"),
+        ("UPDATE invitations SET max_uses = 1, uses = 2", "ck_invitations_uses_left"),
+        (
+            "UPDATE invitations SET user_id = (SELECT id FROM users), email_key = 'a@b', token_hash = NULL",
+            "ck_invitations_to_one",
+        ),
+        ("UPDATE invitations SET token_hash = NULL", "ck_invitations_token_hash"),
         ("UPDATE messages SET content = ''", "ck_messages_says_something"),
         ("UPDATE messages SET position = 0", "ck_messages_position"),
         ("UPDATE messages SET version = 0", "ck_messages_version"),
@@ -257,6 +270,7 @@ SILENT = {
         *("delivered_position", "visible_from", "visible_from_id", "own_sent", "read_countable", "read_own"),
         *("visible_countable", "visible_own"),
     },
+    "invitations": {"id", "room_id", "tenant_id", "user_id", "email_key", "token_hash", "invited_by"},
     "messages": {"id", "room_id", "tenant_id", "position", "reply_to_message_id", "thread_id", "countable"},
 }
 

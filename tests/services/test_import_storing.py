@@ -216,7 +216,13 @@ async def test_rooms_and_messages_are_told_to_the_log_without_a_gap(chat: App) -
     room = await chat.room(1)
     events = chat.store.room_events(DEFAULT_TENANT, room.id)
     kinds = Counter(event.kind for event in events)
-    assert kinds == {EventKind.ROOM_CREATED: 1, EventKind.MESSAGE_SENT: room.last_position}
+    people = (await chat.store.reader(Actor.system()).rooms.members(room.id, None, 200)).items
+    assert kinds == {
+        EventKind.ROOM_CREATED: 1,
+        EventKind.MEMBER_JOINED: len(people),
+        EventKind.MESSAGE_SENT: room.last_position,
+    }
+    assert {event.user_id for event in events if event.kind is EventKind.MEMBER_JOINED} == {p.user.id for p in people}
     assert [event.revision for event in events] == list(range(1, room.revision + 1))
 
 

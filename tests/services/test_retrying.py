@@ -19,10 +19,15 @@ from app.domain.identity import ProfileChange, Registration
 from app.domain.ids import RoomId, UserId
 from app.domain.messaging import Draft
 from app.domain.rooms import NewRoom, RoomChange
+from app.domain.rooms.children import NewChild
+from app.domain.rooms.moderation import Rights
+from app.infrastructure.local.clock import SystemClock
 from app.infrastructure.local.ids import TimeOrderedIds
 from app.services.identity import IdentityService
+from app.services.invitations import InvitationService
 from app.services.members import MemberService
 from app.services.messaging import MessagingService
+from app.services.moderation import ModerationService
 from app.services.reading import ReadingService
 from app.services.retrying import retrying
 from app.services.rooms import RoomService
@@ -140,7 +145,11 @@ WRITES: dict[type, dict[str, tuple[Any, ...]]] = {
         "create": (NewRoom(name="Lounge"),),
         "open_direct": (OTHER,),
         "update": (ROOM, RoomChange(name="Bar")),
+        "archive": (ROOM,),
+        "reopen": (ROOM,),
         "close": (ROOM,),
+        "delete": (ROOM,),
+        "open_child": (ROOM, NewChild(name="Bar")),
     },
     MemberService: {
         "join": (ROOM,),
@@ -148,7 +157,26 @@ WRITES: dict[type, dict[str, tuple[Any, ...]]] = {
         "add": (ROOM, OTHER),
         "remove": (ROOM, OTHER),
         "change_role": (ROOM, OTHER, "member"),
+        "transfer_ownership": (ROOM, OTHER),
+        "appoint_owner": (ROOM, OTHER),
+        "set_rights": (ROOM, OTHER, Rights(can_invite_others=True)),
         "set_notify_level": (ROOM, "none"),
+    },
+    ModerationService: {
+        "ban": (ROOM, OTHER),
+        "unban": (ROOM, OTHER),
+        "silence": (ROOM, OTHER),
+        "lift_silence": (ROOM, OTHER),
+    },
+    InvitationService: {
+        "invite": (ROOM, OTHER),
+        "invite_email": (ROOM, "a@b.c"),
+        "make_link": (ROOM,),
+        "accept": (OTHER,),
+        "accept_token": ("token",),
+        "decline": (OTHER,),
+        "revoke": (OTHER,),
+        "sweep": (),
     },
     MessagingService: {
         "send": (ROOM, Draft(content="hi")),
@@ -162,11 +190,17 @@ READS = {
     IdentityService: {
         "profile", "settings", "find_by_id", "find_by_email", "find_by_username", "find_by_external_id"
     },
-    RoomService: {"get", "find_by_external_id", "browse", "my_rooms"},
+    RoomService: {"get", "find_by_external_id", "browse", "browse_mine", "my_rooms", "find_children"},
     MemberService: {"find_by_room"},
+    ModerationService: {"bans"},
+    InvitationService: {"find_by_room", "find_mine"},
     MessagingService: {"get", "history", "around", "thread"},
     ReadingService: {"unread", "recount", "readers"},
 }  # fmt: skip
+
+
+def _actor(method: str) -> Actor:
+    return Actor.system() if method in {"appoint_owner", "sweep"} else ANN
 
 
 @pytest.mark.parametrize("service", WRITES, ids=lambda service: service.__name__)
@@ -181,8 +215,8 @@ def test_every_method_is_known_as_reading_or_writing(service: type) -> None:
 @pytest.mark.usefixtures("impatient")
 async def test_every_writing_method_tries_again(service: type, method: str) -> None:
     store = AlwaysContended()
-    known = {"store": store, "ids": TimeOrderedIds(), "passwords": PlainPasswords()}
+    known = {"store": store, "ids": TimeOrderedIds(), "passwords": PlainPasswords(), "clock": SystemClock()}
     made = service(**{name: part for name, part in known.items() if name in inspect.signature(service).parameters})
     with pytest.raises(Contended):
-        await getattr(made, method)(ANN, *WRITES[service][method])
+        await getattr(made, method)(_actor(method), *WRITES[service][method])
     assert store.writes == 6

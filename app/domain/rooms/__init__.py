@@ -9,7 +9,7 @@ from pydantic import StringConstraints, model_validator
 from sqlmodel import Field
 
 from app.domain.documents import EMPTY, Document
-from app.domain.errors import Conflict, Invalid, NotFound
+from app.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from app.domain.ids import DEFAULT_TENANT, MessageId, RoomId, TenantId, UserId, ulid
 from app.domain.pages import InvalidCursor, id_at
 from app.domain.text import NAMEABLE, STORABLE, key_of
@@ -165,6 +165,20 @@ def require_active(room: Room) -> None:
         raise RoomNotActive(room_id=str(room.id), status=room.status.value)
 
 
+def archived(room: Room) -> Room:
+    """The room set aside: read and marked as read, no longer written to. Raises `RoomNotActive` for a closed one."""
+    if room.status is RoomStatus.CLOSED:
+        raise RoomNotActive(room_id=str(room.id), status=room.status.value)
+    return room.changed(status=RoomStatus.ARCHIVED)
+
+
+def reopened(room: Room, *, by_application: bool) -> Room:
+    """The room as it is written to again. Raises `RoomIsClosed`: closing is final for people."""
+    if room.status is RoomStatus.CLOSED and not by_application:
+        raise RoomIsClosed(room_id=str(room.id))
+    return room.changed(status=RoomStatus.ACTIVE)
+
+
 # ── errors ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -179,6 +193,13 @@ class RoomNotActive(Conflict):
 
     code = "room_not_active"
     remedy = "Reopen the room first."
+
+
+class RoomIsClosed(Forbidden):
+    """A closed room stays closed for people."""
+
+    code = "room_is_closed"
+    remedy = "Have the application reopen it with `Actor.system()`, or open another room."
 
 
 class StaleVersion(Conflict):

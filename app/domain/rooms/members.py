@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Annotated, Final
 
+from pydantic import StringConstraints
 from sqlmodel import Field
 
 from app.domain.errors import Conflict, Forbidden, Limited, NotFound
 from app.domain.identity import AccountType, User
 from app.domain.ids import DEFAULT_TENANT, MessageId, RoomId, TenantId, UserId
+from app.domain.text import STORABLE
 from app.domain.values import Moment, Value
 
 from . import Room, RoomType, require_active
+
+REASON_MAX = 500
+
+UNTIL_LIFTED: Final = datetime(9999, 12, 31, tzinfo=UTC)
+"""How a silence without an end is kept while its member does not sit in the room and their status says something else.
+Later than any silence can be asked for."""
 
 # ── types ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -35,6 +45,9 @@ class MembershipStatus(StrEnum):
     REMOVED = "removed"
     LEFT = "left"
     BANNED = "banned"
+
+
+Reason = Annotated[str, StringConstraints(max_length=REASON_MAX), STORABLE]
 
 
 class NotifyLevel(StrEnum):
@@ -63,6 +76,8 @@ class Membership(Value):
     joined_at: Moment
     left_at: Moment | None = None
     muted_until: Moment | None = None
+    ban_reason: Reason | None = None
+    """Why the user was banned, for those who may lift it; None for everybody else."""
     last_read_position: int = Field(default=0, ge=0)
     last_read_message_id: MessageId | None = None
     last_read_at: Moment | None = None
@@ -78,6 +93,17 @@ class Membership(Value):
     def first_visible(self) -> int:
         """Messages up to and with this position are hidden from the member."""
         return 0 if self.can_see_history else self.visible_from
+
+    @property
+    def silence(self) -> Moment | None:
+        """Until when the user is silenced, in a seat or until they take one again; None when nobody silenced them."""
+        match self.status:
+            case MembershipStatus.ACTIVE:
+                return None
+            case MembershipStatus.MUTED:
+                return self.muted_until or UNTIL_LIFTED
+            case _:
+                return self.muted_until
 
     def is_silenced(self, now: Moment) -> bool:
         """True while the member may not write, whatever the room says."""
@@ -123,7 +149,9 @@ def seated(
     """The membership with which a user takes a seat in the room, for the first time or again.
 
     Reading starts here: nothing sent before counts as unread. `can_see_history` None keeps what the membership said,
-    true for a new one. Raises `AlreadyMember`, `Banned`, `RoomIsFull`, `RoomNotActive`, `DirectRoomIsFixed`.
+    true for a new one. Who was silenced when they left is silenced still, until the time that was set.
+
+    Raises `AlreadyMember`, `Banned`, `RoomIsFull`, `RoomNotActive`, `DirectRoomIsFixed`.
     """
     room, before = occupancy.room, occupancy.subject
     require_active(room)
@@ -138,14 +166,17 @@ def seated(
     fresh = before or Membership(
         room_id=room.id, user_id=user_id, tenant_id=room.tenant_id, joined_at=now, created_at=now, updated_at=now
     )
+    silence = fresh.silence
+    is_silenced = silence is not None and silence > now
     return fresh.changed(
         role=role,
-        status=MembershipStatus.ACTIVE,
+        status=MembershipStatus.MUTED if is_silenced else MembershipStatus.ACTIVE,
         can_see_history=fresh.can_see_history if can_see_history is None else can_see_history,
         visible_from=room.last_position,
         joined_at=now,
         left_at=None,
-        muted_until=None,
+        muted_until=silence if is_silenced and silence != UNTIL_LIFTED else None,
+        ban_reason=None,
         last_read_position=room.last_position,
         last_read_message_id=room.last_message_id,
         last_read_at=None,
@@ -162,7 +193,7 @@ def unseated(occupancy: Occupancy, status: MembershipStatus, now: Moment) -> Mem
         raise DirectRoomIsFixed(room_id=str(occupancy.room.id))
     if subject.role is Role.OWNER and occupancy.owners == 1 and occupancy.seats_taken > 1:
         raise LastOwner(room_id=str(occupancy.room.id))
-    return subject.changed(status=status, left_at=now, muted_until=None)
+    return subject.changed(status=status, left_at=now, muted_until=subject.silence)
 
 
 def with_role(occupancy: Occupancy, role: Role) -> Membership:
@@ -173,6 +204,19 @@ def with_role(occupancy: Occupancy, role: Role) -> Membership:
     if subject.role is Role.OWNER and role is not Role.OWNER and occupancy.owners == 1:
         raise LastOwner(room_id=str(occupancy.room.id))
     return subject.changed(role=role)
+
+
+def transferred(occupancy: Occupancy) -> tuple[Membership, Membership]:
+    """The memberships of the acting owner, who becomes an admin, and of the subject, who becomes the owner.
+
+    Raises `MemberNotFound`, `DirectRoomIsFixed`.
+    """
+    subject = require_seated_subject(occupancy)
+    if occupancy.actor is None or not occupancy.actor.is_seated:
+        raise NotAMember(room_id=str(occupancy.room.id))
+    if occupancy.room.room_type is RoomType.DIRECT:
+        raise DirectRoomIsFixed(room_id=str(occupancy.room.id))
+    return occupancy.actor.changed(role=Role.ADMIN), subject.changed(role=Role.OWNER)
 
 
 def require_seated_subject(occupancy: Occupancy) -> Membership:

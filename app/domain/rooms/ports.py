@@ -37,6 +37,23 @@ class RoomReader(Protocol):
         """
         ...
 
+    async def browse_mine(self, prefix: str, after: Cursor | None, limit: int) -> Page[Room]:
+        """As `browse`, among the rooms the acting user sits in, whatever their status; direct rooms have no name.
+
+        Raises `Invalid` for the application.
+        """
+        ...
+
+    async def children(self, room_id: RoomId, after: Cursor | None, limit: int) -> Page[Room]:
+        """Live rooms opened from this one, by id, `newer` continuing: all of them for the application, those they sit
+        in for a person. Raises `InvalidCursor`.
+        """
+        ...
+
+    async def bans(self, room_id: RoomId, after: Cursor | None, limit: int) -> Page[Participant]:
+        """Who is banned from the room, by user id, `newer` continuing. Raises `InvalidCursor`."""
+        ...
+
 
 class Rooms(RoomReader, Protocol):
     """Rooms inside a unit of work."""
@@ -52,6 +69,19 @@ class Rooms(RoomReader, Protocol):
         """Adds the direct room of one or two users, or finds the one they have; true when it was added.
 
         Of two units doing this at once, one waits for the other and gets its room. Raises `UserNotFound`.
+        """
+        ...
+
+    async def open_child(
+        self, room: Room, members: tuple[UserId, ...] | None, owner: UserId | None
+    ) -> tuple[UserId, ...]:
+        """Adds a room and seats in it those members of its held parent that are named (None: all), with the role,
+        rights and silence they have there; `owner`, who sits in the parent, is seated as owner. Nothing counts as
+        unread. Guest accounts are left out of all where the room lets none in. Returns who sits there, by id.
+
+        Raises `RoomNotFound` for a parent that is missing, `RoomExternalIdTaken`, `MemberNotFound` for a named user
+        who does not sit in the parent, `NoGuests` for a named guest or owner where none are let in, `RoomIsFull`;
+        of several, the first of these.
         """
         ...
 
@@ -74,5 +104,19 @@ class Rooms(RoomReader, Protocol):
         """Stores role, status, permissions and times of a held room's member, not their read mark.
 
         Raises `MemberNotFound` for a user who never had a seat.
+        """
+        ...
+
+    async def put_membership(self, membership: Membership) -> None:
+        """As `save_membership`, also of a user who had none in the held room and does not sit there: invited, banned.
+
+        Raises `UserNotFound`, `RoomNotFound`.
+        """
+        ...
+
+    async def remove_guests(self, room_id: RoomId) -> tuple[UserId, ...]:
+        """Takes the seats of all guest accounts in a held room; whose they were, by id.
+
+        Raises `LastOwner` when others would stay without any owner, `DirectRoomIsFixed`.
         """
         ...

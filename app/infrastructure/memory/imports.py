@@ -50,13 +50,14 @@ class MemoryImports(Imports):
                 require_known(tx.view, tx.actor.tenant_id, user_id)
             for user_id in sorted({message.user_id for message in messages}):
                 await tx.lock(SEATS, (room_id, user_id))
+            room = _seat_authors(tx, room, entries)
             for entry in entries:
                 store(tx, entry.message, entry.source.key, _NO_BODY)
                 if tx.view.get(FIRST_OF_KEY, (room_id, entry.source.key)) is None:  # what later lines call it by
                     tx.view.put(FIRST_OF_KEY, (room_id, entry.source.key), entry.message.id)
                 update = {"last_position": entry.message.position, "last_message_id": entry.message.id}
                 room = tx.log(room.model_copy(update=update), EventKind.MESSAGE_SENT, entry.message.id)
-            _seat_authors(tx, room, entries)
+            _mark_authors(tx, room, entries)
             return Taken(stored=len(entries), repeated=len(messages) - len(entries))
 
 
@@ -95,28 +96,33 @@ def _numbered(tx: Transaction, room: Room, messages: tuple[ImportedMessage, ...]
     return entries
 
 
-def _seat_authors(tx: Transaction, room: Room, entries: list[_Entry]) -> None:
-    """Every author sits in the room and has read up to their last message; a membership that exists keeps its say."""
+def _seat_authors(tx: Transaction, room: Room, entries: list[_Entry]) -> Room:
+    """Every author without a membership takes a seat, and the log tells so; the room as it then stands."""
     first: dict[UserId, Moment] = {}
-    last: dict[UserId, Message] = {}
     for entry in entries:
-        author, message = entry.source.user_id, entry.message
-        first.setdefault(author, message.created_at)
-        last[author] = message
-    for user_id, message in last.items():
-        membership = tx.view.get(SEATS, (room.id, user_id))
-        if membership is None:
+        first.setdefault(entry.source.user_id, entry.message.created_at)
+    for user_id, joined_at in sorted(first.items()):
+        if tx.view.get(SEATS, (room.id, user_id)) is None:
             membership = Membership(
                 room_id=room.id,
                 user_id=user_id,
                 tenant_id=room.tenant_id,
                 role=Role.MEMBER,
-                joined_at=first[user_id],
+                joined_at=joined_at,
                 created_at=tx.now,
                 updated_at=tx.now,
             )
             put_seat(tx, membership)
-        if message.position > membership.last_read_position:
+            room = tx.log(room, EventKind.MEMBER_JOINED, user_id=user_id)
+    return room
+
+
+def _mark_authors(tx: Transaction, room: Room, entries: list[_Entry]) -> None:
+    """Every author has read up to their last message; a mark that is further on stays."""
+    last = {entry.source.user_id: entry.message for entry in entries}
+    for user_id, message in last.items():
+        membership = tx.view.get(SEATS, (room.id, user_id))
+        if membership is not None and message.position > membership.last_read_position:
             put_mark(tx, membership, message.position, message.id, message.created_at)
 
 

@@ -17,7 +17,7 @@ from app.domain.reading import (
     RoomSummary,
     Unread,
 )
-from app.domain.rooms import Room
+from app.domain.rooms import Room, RoomStatus
 from app.domain.rooms.members import Membership
 
 from .history import message_at, newest_visible, unread_messages
@@ -42,11 +42,12 @@ class MemoryReadingReader(ReadingReader):
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
 
-    async def get_user_rooms(self) -> tuple[RoomSummary, ...]:
+    async def get_user_rooms(self, *, include_archived: bool = True) -> tuple[RoomSummary, ...]:
         async with self._reads.reading() as view:
             summaries = [
                 RoomSummary(room, seat, _count(view, seat), newest_visible(view, seat))
                 for room, seat in self._seats(view)
+                if include_archived or room.status is not RoomStatus.ARCHIVED
             ]
             # Two stable sorts: by room id as found, then the newest message first, none last.
             summaries.sort(key=lambda s: NO_ID if s.last_message is None else s.last_message.id, reverse=True)

@@ -21,13 +21,27 @@ from app.domain.rooms import (
     name_prefix,
     place_by_name,
 )
-from app.domain.rooms.members import MemberNotFound, Membership, NotAMember, Occupancy, Participant, Role, Seat
+from app.domain.rooms.members import (
+    SEATED,
+    DirectRoomIsFixed,
+    LastOwner,
+    MemberNotFound,
+    Membership,
+    MembershipStatus,
+    NotAMember,
+    Occupancy,
+    Participant,
+    Role,
+    Seat,
+)
 from app.domain.rooms.ports import RoomReader, Rooms
 from app.domain.text import key_of
 
 from .identity import require_known, require_person
+from .seating import carried, is_guest, seated_in
 from .tables import (
     ACCOUNTS,
+    CHILD_ROOMS,
     DIRECT_ROOMS,
     LISTED_ROOMS,
     ROOM_EXTERNAL_IDS,
@@ -36,6 +50,7 @@ from .tables import (
     SEATS,
     TENANTS,
     USER_ROOMS,
+    Keys,
     Table,
     View,
 )
@@ -60,6 +75,7 @@ _SAVED_OF_SEAT = (
     "notify_level",
     "left_at",
     "muted_until",
+    "ban_reason",
 )
 
 
@@ -140,9 +156,16 @@ class MemoryRoomReader(RoomReader):
             return Seat(room, require_seat(view, room_id, user_id))
 
     async def members(self, room_id: RoomId, after: Cursor | None, limit: int) -> Page[Participant]:
+        return await self._people(f"members:{ulid(room_id)}", SEATED, room_id, after, limit)
+
+    async def bans(self, room_id: RoomId, after: Cursor | None, limit: int) -> Page[Participant]:
+        return await self._people(f"bans:{ulid(room_id)}", frozenset({MembershipStatus.BANNED}), room_id, after, limit)
+
+    async def _people(
+        self, listing: str, statuses: frozenset[MembershipStatus], room_id: RoomId, after: Cursor | None, limit: int
+    ) -> Page[Participant]:
         async with self._reads.reading() as view:
             checked_limit(limit)
-            listing = f"members:{ulid(room_id)}"
             anchor = NO_ID if after is None else id_at(opened(listing, after))
             if live_room(view, self._reads.actor.tenant_id, room_id) is None:
                 return Page(())
@@ -151,7 +174,7 @@ class MemoryRoomReader(RoomReader):
             for place in range(bisect_right(user_ids, UserId(anchor)), len(user_ids)):
                 membership = view.get(SEATS, (room_id, user_ids[place]))
                 account = view.get(ACCOUNTS, user_ids[place])
-                if membership is not None and membership.is_seated and account is not None:
+                if membership is not None and membership.status in statuses and account is not None:
                     found.append(Participant(account.as_user(), membership))
                     if len(found) > limit:
                         break
@@ -159,20 +182,54 @@ class MemoryRoomReader(RoomReader):
 
     async def browse(self, prefix: str, after: Cursor | None, limit: int) -> Page[Room]:
         async with self._reads.reading() as view:
-            key = name_prefix(prefix)
+            return self._by_name(
+                view, "browse", view.keys(LISTED_ROOMS, self._reads.actor.tenant_id), prefix, after, limit
+            )
+
+    async def browse_mine(self, prefix: str, after: Cursor | None, limit: int) -> Page[Room]:
+        async with self._reads.reading() as view:
+            user_id, tenant_id = require_person(self._reads.actor), self._reads.actor.tenant_id
+            room_ids = view.keys(USER_ROOMS, user_id)
+            mine: list[tuple[str, RoomId]] = []
+            for place in range(len(room_ids)):
+                room, seat = live_room(view, tenant_id, room_ids[place]), view.get(SEATS, (room_ids[place], user_id))
+                if room is not None and room.name is not None and seat is not None and seat.is_seated:
+                    mine.append((key_of(room.name), room.id))
+            return self._by_name(view, "mine", sorted(mine), prefix, after, limit)
+
+    def _by_name(
+        self, view: View, name: str, entries: Keys[tuple[str, RoomId]], prefix: str, after: Cursor | None, limit: int
+    ) -> Page[Room]:
+        """A page of rooms from name keys and ids in ascending order."""
+        key = name_prefix(prefix)
+        checked_limit(limit)
+        listing = f"{name}:{key}"
+        start = bisect_left(entries, (key, RoomId(NO_ID)))
+        if after is not None:
+            start = max(start, bisect_right(entries, name_and_id_at(opened(listing, after))))
+        found: list[Room] = []
+        for place in range(start, len(entries)):
+            name_key, room_id = entries[place]
+            if not name_key.startswith(key) or len(found) > limit:
+                break
+            found.append(require_room(view, self._reads.actor.tenant_id, room_id))
+        return cut(found, Way.NEWER, limit, after is not None, place_by_name, listing)
+
+    async def children(self, room_id: RoomId, after: Cursor | None, limit: int) -> Page[Room]:
+        async with self._reads.reading() as view:
             checked_limit(limit)
-            listing = f"browse:{key}"
-            entries = view.keys(LISTED_ROOMS, self._reads.actor.tenant_id)
-            start = bisect_left(entries, (key, RoomId(NO_ID)))
-            if after is not None:
-                start = max(start, bisect_right(entries, name_and_id_at(opened(listing, after))))
+            listing, actor = f"children:{ulid(room_id)}", self._reads.actor
+            anchor = NO_ID if after is None else id_at(opened(listing, after))
+            room_ids = view.keys(CHILD_ROOMS, room_id)
             found: list[Room] = []
-            for place in range(start, len(entries)):
-                name, room_id = entries[place]
-                if not name.startswith(key) or len(found) > limit:
-                    break
-                found.append(require_room(view, self._reads.actor.tenant_id, room_id))
-            return cut(found, Way.NEWER, limit, after is not None, place_by_name, listing)
+            for place in range(bisect_right(room_ids, RoomId(anchor)), len(room_ids)):
+                room = live_room(view, actor.tenant_id, room_ids[place])
+                seat = None if actor.user_id is None else view.get(SEATS, (room_ids[place], actor.user_id))
+                if room is not None and (actor.user_id is None or (seat is not None and seat.is_seated)):
+                    found.append(room)
+                    if len(found) > limit:
+                        break
+            return cut(found, Way.NEWER, limit, after is not None, lambda room: room.id.bytes, listing)
 
 
 class MemoryRooms(MemoryRoomReader, Rooms):
@@ -203,6 +260,19 @@ class MemoryRooms(MemoryRoomReader, Rooms):
             tx.view.put(DIRECT_ROOMS, pair, room.id)
             return _add(tx, room, memberships), True
 
+    async def open_child(
+        self, room: Room, members: tuple[UserId, ...] | None, owner: UserId | None
+    ) -> tuple[UserId, ...]:
+        async with self._writes.writing() as tx:
+            _check_new(tx, room, ())
+            for table, key, refusal in _unique(room):
+                if tx.view.get(table, key) is not None:
+                    raise refusal()
+            seats = carried(tx.view, room, members, owner)
+            await tx.claim_all(room.id, (ROOMS, room.id, Conflict), *_unique(room))
+            _add(tx, room, seats)
+            return tuple(seat.user_id for seat in seats)
+
     async def save(self, room: Room) -> Room:
         async with self._writes.writing() as tx:
             before = await locked_room(tx, room.id)
@@ -231,6 +301,10 @@ class MemoryRooms(MemoryRoomReader, Rooms):
                 tx.view.remove(DIRECT_ROOMS, pair)
             _unlist(tx, before)
             _list(tx, after)
+            if before.parent_room_id is not None:
+                tx.view.discard(CHILD_ROOMS, before.parent_room_id, after.id)
+            if after.parent_room_id is not None:
+                tx.view.add(CHILD_ROOMS, after.parent_room_id, after.id)
             tx.view.put(ROOMS, after.id, after)
             return after
 
@@ -239,9 +313,7 @@ class MemoryRooms(MemoryRoomReader, Rooms):
             room = await locked_room(tx, room_id)
             if room is None:
                 raise RoomNotFound(room_id=str(room_id))
-            user_ids = tx.view.keys(ROOM_MEMBERS, room_id)
-            seats = [tx.view.get(SEATS, (room_id, user_ids[place])) for place in range(len(user_ids))]
-            seated = [seat for seat in seats if seat is not None and seat.is_seated]
+            seated = seated_in(tx.view, room_id)
             return Occupancy(
                 room=room,
                 actor=None if tx.actor.user_id is None else tx.view.get(SEATS, (room_id, tx.actor.user_id)),
@@ -270,6 +342,41 @@ class MemoryRooms(MemoryRoomReader, Rooms):
                 raise MemberNotFound(room_id=str(room_id), user_id=str(user_id))
             saved = {name: getattr(membership, name) for name in _SAVED_OF_SEAT}
             put_seat(tx, before.changed(**saved, updated_at=tx.now))
+
+    async def put_membership(self, membership: Membership) -> None:
+        async with self._writes.writing() as tx:
+            room_id, user_id = membership.room_id, membership.user_id
+            require_room(tx.view, tx.actor.tenant_id, room_id)
+            require_known(tx.view, tx.actor.tenant_id, user_id)
+            await tx.lock(SEATS, (room_id, user_id))  # also of a seat not there yet
+            before = tx.view.get(SEATS, (room_id, user_id))
+            if before is None:
+                unread = {"visible_from": 0, "last_read_position": 0, "last_read_message_id": None}
+                fresh = membership.changed(**unread, last_read_at=None, delivered_position=0)
+                put_seat(tx, fresh.changed(tenant_id=tx.actor.tenant_id))
+                return
+            saved = {name: getattr(membership, name) for name in _SAVED_OF_SEAT}
+            put_seat(tx, before.changed(**saved, updated_at=tx.now))
+
+    async def remove_guests(self, room_id: RoomId) -> tuple[UserId, ...]:
+        async with self._writes.writing() as tx:
+            room = require_room(tx.view, tx.actor.tenant_id, room_id)
+            seats = seated_in(tx.view, room_id)
+            guests = [seat for seat in seats if is_guest(tx.view, seat.user_id)]
+            if not guests:
+                return ()
+            if room.room_type is RoomType.DIRECT:
+                raise DirectRoomIsFixed(room_id=str(room_id))
+            owners = [seat for seat in seats if seat.role is Role.OWNER]
+            if len(guests) < len(seats) and owners and all(owner in guests for owner in owners):
+                raise LastOwner(room_id=str(room_id))
+            for seat in guests:
+                await tx.lock(SEATS, (room_id, seat.user_id))
+            for seat in guests:
+                held = tx.view.get(SEATS, (room_id, seat.user_id)) or seat  # a mark may have moved while we waited
+                gone = {"status": MembershipStatus.REMOVED, "left_at": tx.now, "muted_until": held.silence}
+                put_seat(tx, held.changed(**gone, updated_at=tx.now))
+            return tuple(seat.user_id for seat in guests)
 
 
 # ── storing ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -306,6 +413,8 @@ def _add(tx: Transaction, room: Room, memberships: tuple[Membership, ...]) -> Ro
     for table, key, _ in _unique(room):
         tx.view.put(table, key, room.id)
     _list(tx, room)
+    if room.parent_room_id is not None:
+        tx.view.add(CHILD_ROOMS, room.parent_room_id, room.id)
     for membership in memberships:
         put_seat(tx, membership.changed(tenant_id=room.tenant_id))
     return room

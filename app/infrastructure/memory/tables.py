@@ -10,11 +10,13 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from app.domain.events import RoomEvent
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
-from app.domain.ids import MessageId, RoomId, TenantId, UserId
+from app.domain.ids import InvitationId, MessageId, RoomId, TenantId, UserId
+from app.domain.invitations import Invitation
 from app.domain.messaging import Message
 from app.domain.reading import ReadReceipt
 from app.domain.rooms import Room
@@ -70,6 +72,14 @@ EVENTS: Table[tuple[RoomId, int], RoomEvent] = Table("room events by revision")
 SEATS: Table[tuple[RoomId, UserId], Membership] = Table("memberships")
 ROOM_MEMBERS: Index[RoomId, UserId] = Index("members of a room")
 USER_ROOMS: Index[UserId, RoomId] = Index("rooms of a user")
+CHILD_ROOMS: Index[RoomId, RoomId] = Index("rooms opened from a room")
+
+INVITATIONS: Table[InvitationId, Invitation] = Table("invitations")
+INVITATION_TOKENS: Table[tuple[TenantId, str], InvitationId] = Table("invitations by token hash")
+ROOM_INVITATIONS: Index[RoomId, InvitationId] = Index("invitations into a room")
+USER_INVITATIONS: Index[UserId, InvitationId] = Index("invitations of a user")
+EMAIL_INVITATIONS: Index[tuple[TenantId, str], InvitationId] = Index("invitations of an address")
+DUE_INVITATIONS: Index[TenantId, tuple[datetime, InvitationId]] = Index("open invitations that run out, by when")
 
 MESSAGES: Table[tuple[RoomId, MessageId], Message] = Table("messages")
 ROOM_MESSAGES: Index[RoomId, MessageId] = Index("messages of a room")

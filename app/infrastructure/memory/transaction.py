@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from app.domain.actors import Actor
 from app.domain.errors import ChatError
 from app.domain.events import Announcer, Change, EventKind, RoomEvent
-from app.domain.ids import Ids, MessageId, RoomId
+from app.domain.ids import Ids, MessageId, RoomId, UserId
 from app.domain.rooms import Room, RoomNotFound
 from app.domain.values import Moment
 
@@ -94,9 +94,11 @@ class Transaction:
         """Keeps a change to be numbered when the unit commits."""
         self._changes.append(change)
 
-    def log(self, room: Room, kind: EventKind, message_id: MessageId) -> Room:
+    def log(
+        self, room: Room, kind: EventKind, message_id: MessageId | None = None, user_id: UserId | None = None
+    ) -> Room:
         """Stores a locked room under its next revision, with the event of that revision; returns it as stored."""
-        return self._log(room, Change(room_id=room.id, kind=kind, message_id=message_id))
+        return self._log(room, Change(room_id=room.id, kind=kind, message_id=message_id, user_id=user_id))
 
     async def number_changes(self) -> None:
         """Gives every recorded change its place in the log of its room. Raises `RoomNotFound`, `Contended`."""

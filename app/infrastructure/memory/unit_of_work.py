@@ -17,6 +17,7 @@ from app.domain.values import Moment
 
 from .identity import MemoryStatusWriter, MemoryTenantReader, MemoryTenants, MemoryUserReader, MemoryUsers
 from .imports import MemoryImports
+from .invitations import MemoryInvitationReader, MemoryInvitations
 from .messaging import MemoryMessageReader, MemoryMessages, MemoryMessageWriter
 from .reading import MemoryReading, MemoryReadingReader, MemoryReadingWriter
 from .rooms import MemoryRoomReader, MemoryRooms
@@ -152,6 +153,7 @@ class MemoryUnitOfWork(UnitOfWork):
         self._tenants = MemoryTenants(statements, statements)
         self._users = MemoryUsers(statements, statements)
         self._rooms = MemoryRooms(statements, statements)
+        self._invitations = MemoryInvitations(statements, statements)
         self._messages = MemoryMessages(statements, statements)
         self._reading = MemoryReading(statements, statements)
         self._imports = MemoryImports(statements)
@@ -175,6 +177,10 @@ class MemoryUnitOfWork(UnitOfWork):
     @property
     def rooms(self) -> MemoryRooms:
         return self._rooms
+
+    @property
+    def invitations(self) -> MemoryInvitations:
+        return self._invitations
 
     @property
     def messages(self) -> MemoryMessages:
@@ -273,6 +279,7 @@ class MemoryReader(Reader):
         self._tenants = MemoryTenantReader(reads)
         self._users = MemoryUserReader(reads)
         self._rooms = MemoryRoomReader(reads)
+        self._invitations = MemoryInvitationReader(reads)
         self._messages = MemoryMessageReader(reads)
         self._reading = MemoryReadingReader(reads)
 
@@ -287,6 +294,10 @@ class MemoryReader(Reader):
     @property
     def rooms(self) -> MemoryRoomReader:
         return self._rooms
+
+    @property
+    def invitations(self) -> MemoryInvitationReader:
+        return self._invitations
 
     @property
     def messages(self) -> MemoryMessageReader:

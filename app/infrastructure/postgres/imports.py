@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.domain.events import EventKind, RoomEvent
-from app.domain.ids import RoomId
+from app.domain.ids import MessageId, RoomId, UserId
 from app.domain.imports import ImportedMessage, Imports, Taken
 
 from .codec import trusted
@@ -11,7 +11,7 @@ from .errors import refusal
 from .statements import Scope, Statements
 
 _TAKE_IN = (
-    "SELECT refusal, stored, repeated, first_revision, message_ids"
+    "SELECT refusal, stored, repeated, first_revision, message_ids, seated"
     " FROM chat_take_in($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
 )
 
@@ -23,7 +23,7 @@ class PostgresImports(Imports):
 
     async def take_in(self, room_id: RoomId, messages: tuple[ImportedMessage, ...]) -> Taken:
         actor = self._scope.actor
-        code, stored, repeated, first_revision, message_ids = await self._statements.row(
+        code, stored, repeated, first_revision, message_ids, seated = await self._statements.row(
             _TAKE_IN,
             *self._scope.context,
             room_id,
@@ -39,15 +39,19 @@ class PostgresImports(Imports):
         )
         if code is not None:
             raise refusal(code)
-        for nth, message_id in enumerate(message_ids or ()):
+        told: list[tuple[EventKind, MessageId | None, UserId | None]] = [
+            *((EventKind.MEMBER_JOINED, None, user_id) for user_id in seated or ()),
+            *((EventKind.MESSAGE_SENT, message_id, None) for message_id in message_ids or ()),
+        ]
+        for nth, (kind, message_id, user_id) in enumerate(told):
             self._statements.announce(
                 trusted(
                     RoomEvent,
                     {
                         "room_id": room_id,
-                        "kind": EventKind.MESSAGE_SENT,
+                        "kind": kind,
                         "message_id": message_id,
-                        "user_id": None,
+                        "user_id": user_id,
                         "tenant_id": actor.tenant_id,
                         "revision": first_revision + nth,
                         "actor_id": actor.user_id,

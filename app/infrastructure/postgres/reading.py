@@ -21,7 +21,7 @@ from .packed import CELLS, message
 from .statements import Scope, Statements
 
 _ROOM_KNOWN = ("tenant_id", "deleted_at")
-_SEAT_KNOWN = ("tenant_id", "room_id", "user_id")
+_SEAT_KNOWN = ("tenant_id", "room_id", "user_id", "ban_reason")
 _room = builder(Room, without=_ROOM_KNOWN)
 _membership = builder(Membership, without=_SEAT_KNOWN)
 _ROOM = columns(Room, _ROOM_KNOWN)
@@ -30,7 +30,7 @@ _FIRST_OF_SEAT = 1 + len(_ROOM)
 _FIRST_OF_MESSAGE = _FIRST_OF_SEAT + len(_SEAT)
 
 _MY_ROOMS = select(
-    "chat_my_rooms($1, $2)",
+    "chat_my_rooms($1, $2, $3)",
     ", ".join(["unread", *(f"r_{name}" for name in _ROOM), *(f"s_{name}" for name in _SEAT), CELLS]),
 )
 _MARK = select("chat_mark($1, $2, $3, $4, $5, $6, $7)", "refusal, mark_position, mark_message_id, mark_read_at")
@@ -42,14 +42,18 @@ class PostgresReadingReader(ReadingReader):
         self._statements = statements
         self._scope = scope
 
-    async def get_user_rooms(self) -> tuple[RoomSummary, ...]:
+    async def get_user_rooms(self, *, include_archived: bool = True) -> tuple[RoomSummary, ...]:
         person = self._scope.person()
         tenant_id = self._scope.actor.tenant_id
         summaries = []
-        for row in await self._statements.rows(_MY_ROOMS, tenant_id, person):
+        for row in await self._statements.rows(_MY_ROOMS, tenant_id, person, include_archived):
             room = _room(row[1:_FIRST_OF_SEAT], tenant_id=tenant_id, deleted_at=None)
             seat = _membership(
-                row[_FIRST_OF_SEAT:_FIRST_OF_MESSAGE], tenant_id=tenant_id, room_id=room.id, user_id=person
+                row[_FIRST_OF_SEAT:_FIRST_OF_MESSAGE],
+                tenant_id=tenant_id,
+                room_id=room.id,
+                user_id=person,
+                ban_reason=None,  # who sits there is not banned
             )
             newest = row[_FIRST_OF_MESSAGE:]
             last = None if newest[0] is None else message(newest, tenant_id, room.id)

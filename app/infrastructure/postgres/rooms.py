@@ -29,6 +29,9 @@ _FIND_BY_EXTERNAL_ID = select("chat_find_room_by_external_id($1, $2, $3)", liste
 _SEAT = select("chat_seat($1, $2, $3)", f"refusal, {_R}, {_M}")
 _MEMBERS = select("chat_members($1, $2, $3, $4, $5)", f"{listed(User, '(person).')}, {_M}")
 _BROWSE = select("chat_browse_rooms($1, $2, $3, $4, $5, $6)", listed(Room))
+_BROWSE_MINE = select("chat_browse_my_rooms($1, $2, $3, $4, $5, $6)", listed(Room))
+_CHILDREN = select("chat_child_rooms($1, $2, $3, $4, $5)", listed(Room))
+_BANS = select("chat_bans($1, $2, $3, $4, $5)", f"{listed(User, '(person).')}, {_M}")
 _OPEN_DIRECT = select("chat_open_direct_room($1, $2)", f"refusal, is_new, {_R}")
 _SAVE = select("chat_save_room($1)", f"refusal, {_R}")
 _HOLD = select(
@@ -64,11 +67,18 @@ class PostgresRoomReader(RoomReader):
         return Seat(_room(cells), _membership(cells[_ROOM_WIDTH:]))
 
     async def members(self, room_id: RoomId, after: Cursor | None, limit: int) -> Page[Participant]:
+        return await self._people(_MEMBERS, f"members:{ulid(room_id)}", room_id, after, limit)
+
+    async def bans(self, room_id: RoomId, after: Cursor | None, limit: int) -> Page[Participant]:
+        return await self._people(_BANS, f"bans:{ulid(room_id)}", room_id, after, limit)
+
+    async def _people(
+        self, sql: str, listing: str, room_id: RoomId, after: Cursor | None, limit: int
+    ) -> Page[Participant]:
         checked_limit(limit)
-        listing = f"members:{ulid(room_id)}"
         anchor = NO_ID if after is None else id_at(opened(listing, after))
         actor = self._scope.actor
-        found = await self._statements.rows(_MEMBERS, actor.tenant_id, actor.user_id, room_id, anchor, limit + 1)
+        found = await self._statements.rows(sql, actor.tenant_id, actor.user_id, room_id, anchor, limit + 1)
         people = [
             Participant(_user(cells), _membership(cells[_USER_WIDTH:]))
             for cells in (tuple(row.values()) for row in found)
@@ -76,18 +86,32 @@ class PostgresRoomReader(RoomReader):
         return cut(people, Way.NEWER, limit, after is not None, lambda p: p.membership.user_id.bytes, listing)
 
     async def browse(self, prefix: str, after: Cursor | None, limit: int) -> Page[Room]:
+        return await self._by_name(_BROWSE, "browse", prefix, after, limit)
+
+    async def browse_mine(self, prefix: str, after: Cursor | None, limit: int) -> Page[Room]:
+        self._scope.person()
+        return await self._by_name(_BROWSE_MINE, "mine", prefix, after, limit)
+
+    async def _by_name(self, sql: str, name: str, prefix: str, after: Cursor | None, limit: int) -> Page[Room]:
         checked_limit(limit)
         key = name_prefix(prefix)
-        listing = f"browse:{key}"
+        listing = f"{name}:{key}"
         after_key, after_id = ("", NO_ID) if after is None else name_and_id_at(opened(listing, after))
         if not is_storable(key):
             return Page(())
         actor = self._scope.actor
-        found = await self._statements.rows(
-            _BROWSE, actor.tenant_id, actor.user_id, key, after_key, after_id, limit + 1
-        )
+        found = await self._statements.rows(sql, actor.tenant_id, actor.user_id, key, after_key, after_id, limit + 1)
         rooms = [_room(row.values()) for row in found]
         return cut(rooms, Way.NEWER, limit, after is not None, place_by_name, listing)
+
+    async def children(self, room_id: RoomId, after: Cursor | None, limit: int) -> Page[Room]:
+        checked_limit(limit)
+        listing = f"children:{ulid(room_id)}"
+        anchor = NO_ID if after is None else id_at(opened(listing, after))
+        actor = self._scope.actor
+        found = await self._statements.rows(_CHILDREN, actor.tenant_id, actor.user_id, room_id, anchor, limit + 1)
+        rooms = [_room(row.values()) for row in found]
+        return cut(rooms, Way.NEWER, limit, after is not None, lambda room: room.id.bytes, listing)
 
 
 def _row_of(room: Room, members: tuple[UserId, ...] = ()) -> dict[str, Any]:
@@ -117,6 +141,20 @@ class PostgresRooms(PostgresRoomReader, Rooms):
         if code is not None:
             raise refusal(code)
         return _room(cells), is_new
+
+    async def open_child(
+        self, room: Room, members: tuple[UserId, ...] | None, owner: UserId | None
+    ) -> tuple[UserId, ...]:
+        self._require_own(room)
+        code, seated = await self._statements.row(
+            "SELECT refusal, seated FROM chat_open_child($1, $2, $3)",
+            as_json(room, _row_of(room)),
+            None if members is None else list(members),
+            owner,
+        )
+        if code is not None:
+            raise refusal(code)
+        return tuple(seated)
 
     async def save(self, room: Room) -> Room:
         if not self._scope.owns(room.tenant_id):
@@ -162,3 +200,19 @@ class PostgresRooms(PostgresRoomReader, Rooms):
         (code,) = await self._statements.row("SELECT chat_save_membership($1)", as_json(membership, self._seat_row()))
         if code is not None:
             raise refusal(code)
+
+    async def put_membership(self, membership: Membership) -> None:
+        (code,) = await self._statements.row("SELECT chat_put_membership($1)", as_json(membership, self._seat_row()))
+        if code is not None:
+            raise refusal(code)
+
+    async def remove_guests(self, room_id: RoomId) -> tuple[UserId, ...]:
+        code, removed = await self._statements.row(
+            "SELECT refusal, removed FROM chat_remove_guests($1, $2, $3)",
+            self._scope.actor.tenant_id,
+            room_id,
+            self._scope.now,
+        )
+        if code is not None:
+            raise refusal(code)
+        return tuple(removed or ())

@@ -20,6 +20,7 @@ from .codec import trusted
 from .errors import DRIVER_ERRORS, translated
 from .identity import PostgresStatusWriter, PostgresTenantReader, PostgresTenants, PostgresUserReader, PostgresUsers
 from .imports import PostgresImports
+from .invitations import PostgresInvitationReader, PostgresInvitations
 from .messaging import PostgresMessageReader, PostgresMessages, PostgresMessageWriter
 from .reading import PostgresReading, PostgresReadingReader, PostgresReadingWriter
 from .rooms import PostgresRoomReader, PostgresRooms
@@ -124,6 +125,7 @@ class PostgresUnitOfWork(UnitOfWork):
         self._tenants = PostgresTenants(guarded, scope)
         self._users = PostgresUsers(guarded, scope)
         self._rooms = PostgresRooms(guarded, scope)
+        self._invitations = PostgresInvitations(guarded, scope)
         self._messages = PostgresMessages(guarded, scope)
         self._reading = PostgresReading(guarded, scope)
         self._imports = PostgresImports(guarded, scope)
@@ -148,6 +150,10 @@ class PostgresUnitOfWork(UnitOfWork):
     @property
     def rooms(self) -> PostgresRooms:
         return self._rooms
+
+    @property
+    def invitations(self) -> PostgresInvitations:
+        return self._invitations
 
     @property
     def messages(self) -> PostgresMessages:
@@ -323,6 +329,10 @@ class PostgresReader(Reader):
     @property
     def rooms(self) -> PostgresRoomReader:
         return PostgresRoomReader(self._statements, self._scope)
+
+    @property
+    def invitations(self) -> PostgresInvitationReader:
+        return PostgresInvitationReader(self._statements, self._scope)
 
     @property
     def messages(self) -> PostgresMessageReader:

@@ -3,9 +3,11 @@
 CREATE FUNCTION chat_take_in(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
     p_ids uuid[], p_keys text[], p_users uuid[], p_contents text[], p_types text[], p_metadata text[],
     p_reply_keys text[], p_thread_keys text[], p_times timestamptz[],
-    OUT refusal text, OUT stored bigint, OUT repeated bigint, OUT first_revision bigint, OUT message_ids uuid[])
+    OUT refusal text, OUT stored bigint, OUT repeated bigint, OUT first_revision bigint, OUT message_ids uuid[],
+    OUT seated uuid[])
 LANGUAGE plpgsql VOLATILE AS $$
--- A batch into one room, in the order given, numbered on from the room's last message.
+-- A batch into one room, in the order given, numbered on from the room's last message. The log tells who took a seat, by
+-- id, before the messages.
 DECLARE
     v_room record;
     v_new bigint[];  -- which of the batch are new, by their place in it
@@ -43,18 +45,22 @@ BEGIN
     first_revision := v_room.revision + 1;
 
     -- Authors sit in the room from their first message on; who has left or was banned stays so.
-    INSERT INTO room_users (room_id, user_id, tenant_id, joined_at, created_at, updated_at)
-    SELECT p_room, b.user_id, p_tenant, (array_agg(b.at ORDER BY b.n))[1], p_now, p_now
-      FROM unnest(p_users, p_times) WITH ORDINALITY AS b (user_id, at, n)
-     WHERE b.n = ANY (v_new)
-     GROUP BY b.user_id ORDER BY b.user_id
-    ON CONFLICT DO NOTHING;
+    WITH taken AS (
+        INSERT INTO room_users (room_id, user_id, tenant_id, joined_at, created_at, updated_at)
+        SELECT p_room, b.user_id, p_tenant, (array_agg(b.at ORDER BY b.n))[1], p_now, p_now
+          FROM unnest(p_users, p_times) WITH ORDINALITY AS b (user_id, at, n)
+         WHERE b.n = ANY (v_new)
+         GROUP BY b.user_id ORDER BY b.user_id
+        ON CONFLICT DO NOTHING
+        RETURNING user_id
+    )
+    SELECT coalesce(array_agg(taken.user_id ORDER BY taken.user_id), '{}') INTO seated FROM taken;
     PERFORM FROM room_users m WHERE m.room_id = p_room AND m.user_id = ANY (p_users)
       ORDER BY m.user_id FOR NO KEY UPDATE;
 
     UPDATE rooms r
        SET last_position = v_room.last_position + stored, last_message_id = v_last,
-           revision = v_room.revision + stored,
+           revision = v_room.revision + cardinality(seated) + stored,
            last_countable = v_room.last_countable
                + (SELECT count(*) FROM unnest(p_types) WITH ORDINALITY AS b (kind, n)
                    WHERE b.kind <> 'system' AND b.n = ANY (v_new))
@@ -79,8 +85,12 @@ BEGIN
       FROM unnest(v_new, message_ids) WITH ORDINALITY AS f (n, id, nth)
       JOIN unnest(p_users, p_contents, p_types, p_metadata, p_reply_keys, p_thread_keys, p_times)
            WITH ORDINALITY AS b (user_id, content, kind, metadata, reply_key, thread_key, at, n) USING (n);
-    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
-    SELECT p_room, v_room.revision + f.nth, p_tenant, 'message.sent', f.id, p_actor, p_correlation, p_now
+    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, user_id, actor_id, correlation_id, created_at)
+    SELECT p_room, v_room.revision + s.nth, p_tenant, 'member.joined', NULL, s.id, p_actor, p_correlation, p_now
+      FROM unnest(seated) WITH ORDINALITY AS s (id, nth)
+    UNION ALL
+    SELECT p_room, v_room.revision + cardinality(seated) + f.nth, p_tenant, 'message.sent', f.id, NULL, p_actor,
+           p_correlation, p_now
       FROM unnest(message_ids) WITH ORDINALITY AS f (id, nth);
 
     -- Each author has read up to their own last message.

@@ -25,7 +25,7 @@ BEGIN
          ORDER BY mu.room_id;
 END $$;
 
-CREATE FUNCTION chat_my_rooms(p_tenant uuid, p_actor uuid)
+CREATE FUNCTION chat_my_rooms(p_tenant uuid, p_actor uuid, p_archived boolean DEFAULT true)
 RETURNS TABLE (
     unread bigint,
     -- the room, as in app/domain/rooms.py
@@ -69,6 +69,7 @@ BEGIN
                ORDER BY m.id DESC LIMIT 1
           ) x ON true
          WHERE w.user_id = p_actor AND w.s_status IN ('active', 'muted') AND w.tenant_id = p_tenant
+           AND (p_archived OR w.r_status <> 'archived')
          ORDER BY x.id DESC NULLS LAST, w.room_id;
 END $$;
 

@@ -83,6 +83,35 @@ BEGIN
          LIMIT p_limit;
 END $$;
 
+CREATE FUNCTION chat_browse_my_rooms(p_tenant uuid, p_actor uuid, p_prefix text, p_after_key text, p_after uuid,
+                                     p_limit integer)
+RETURNS SETOF rooms
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY  -- compared byte by byte, as chat_browse_rooms does
+        SELECT r.* FROM room_users m JOIN rooms r ON r.id = m.room_id
+         WHERE m.user_id = p_actor AND m.status IN ('active', 'muted') AND r.tenant_id = p_tenant
+           AND r.deleted_at IS NULL
+           AND r.name_key ~>=~ p_prefix AND r.name_key ~<=~ (p_prefix || chr(1114111))
+           AND (r.name_key ~>~ p_after_key OR (r.name_key = p_after_key AND r.id > p_after))
+         ORDER BY r.name_key USING ~<~, r.id
+         LIMIT p_limit;
+END $$;
+
+CREATE FUNCTION chat_bans(p_tenant uuid, p_actor uuid, p_room uuid, p_after uuid, p_limit integer)
+RETURNS TABLE (person users, membership room_users)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM chat_read_as(p_tenant, p_actor);
+    RETURN QUERY
+        SELECT u, m FROM room_users m JOIN users u ON u.id = m.user_id
+         WHERE m.room_id = p_room AND m.user_id > p_after AND m.status = 'banned'
+           AND EXISTS (SELECT FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL)
+         ORDER BY m.user_id
+         LIMIT p_limit;
+END $$;
+
 CREATE FUNCTION chat_has_parent(p_room rooms) RETURNS boolean
 LANGUAGE sql STABLE AS $$
     -- A foreign key would take a parent that is deleted.
@@ -203,7 +232,7 @@ BEGIN
        SET role = excluded.role, status = excluded.status, can_send_messages = excluded.can_send_messages,
            can_invite_others = excluded.can_invite_others, can_see_history = excluded.can_see_history,
            notify_level = excluded.notify_level, joined_at = excluded.joined_at, left_at = excluded.left_at,
-           muted_until = excluded.muted_until, visible_from = excluded.visible_from,
+           muted_until = excluded.muted_until, ban_reason = excluded.ban_reason, visible_from = excluded.visible_from,
            visible_from_id = excluded.visible_from_id, visible_countable = excluded.visible_countable,
            visible_own = m.own_sent, last_read_position = excluded.last_read_position,
            last_read_message_id = excluded.last_read_message_id, last_read_at = excluded.last_read_at,
@@ -222,7 +251,57 @@ BEGIN
     UPDATE room_users m
        SET role = v_new.role, status = v_new.status, can_send_messages = v_new.can_send_messages,
            can_invite_others = v_new.can_invite_others, can_see_history = v_new.can_see_history,
-           notify_level = v_new.notify_level, left_at = v_new.left_at, muted_until = v_new.muted_until
+           notify_level = v_new.notify_level, left_at = v_new.left_at, muted_until = v_new.muted_until,
+           ban_reason = v_new.ban_reason
      WHERE m.room_id = v_new.room_id AND m.user_id = v_new.user_id AND m.tenant_id = v_new.tenant_id;
     RETURN CASE WHEN FOUND THEN NULL ELSE 'member_not_found' END;
+END $$;
+
+CREATE FUNCTION chat_put_membership(p_membership jsonb) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+-- As chat_save_membership, also of who has none yet: they do not sit there, and begin to read when they do.
+DECLARE
+    v_new room_users := jsonb_populate_record(NULL::room_users, p_membership);
+    v_constraint text;
+BEGIN
+    IF chat_save_membership(p_membership) IS NOT NULL THEN
+        INSERT INTO room_users (room_id, user_id, tenant_id, role, status, can_send_messages, can_invite_others,
+                                can_see_history, notify_level, joined_at, left_at, muted_until, ban_reason, created_at,
+                                updated_at)
+        SELECT v_new.room_id, v_new.user_id, v_new.tenant_id, v_new.role, v_new.status, v_new.can_send_messages,
+               v_new.can_invite_others, v_new.can_see_history, v_new.notify_level, v_new.joined_at, v_new.left_at,
+               v_new.muted_until, v_new.ban_reason, v_new.created_at, v_new.updated_at;
+    END IF;
+    RETURN NULL;
+EXCEPTION WHEN foreign_key_violation THEN
+    GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+    RETURN chat_refusal_of(v_constraint);
+END $$;
+
+CREATE FUNCTION chat_remove_guests(p_tenant uuid, p_room uuid, p_now timestamptz, OUT refusal text, OUT removed uuid[])
+LANGUAGE plpgsql VOLATILE AS $$
+-- The room is held by the caller, so who sits there stays so.
+DECLARE
+    v_type text;
+    v record;
+BEGIN
+    SELECT r.room_type INTO v_type FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+    IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
+    SELECT array_agg(m.user_id ORDER BY m.user_id) FILTER (WHERE u.account_type = 'guest') AS guests,
+           count(*) FILTER (WHERE u.account_type <> 'guest') AS others,
+           count(*) FILTER (WHERE m.role = 'owner') AS owners,
+           count(*) FILTER (WHERE m.role = 'owner' AND u.account_type <> 'guest') AS other_owners
+      INTO v
+      FROM room_users m JOIN users u ON u.id = m.user_id
+     WHERE m.room_id = p_room AND m.status IN ('active', 'muted');
+    IF v.guests IS NULL THEN RETURN; END IF;
+    IF v_type = 'direct' THEN refusal := 'direct_room_is_fixed'; RETURN; END IF;
+    IF v.owners > 0 AND v.other_owners = 0 AND v.others > 0 THEN refusal := 'last_owner'; RETURN; END IF;
+    removed := v.guests;
+    PERFORM FROM room_users m WHERE m.room_id = p_room AND m.user_id = ANY (removed)
+      ORDER BY m.user_id FOR NO KEY UPDATE;
+    UPDATE room_users m
+       SET status = 'removed', left_at = p_now,  -- a silence outlasts it: members.UNTIL_LIFTED
+           muted_until = CASE WHEN m.status = 'muted' THEN coalesce(m.muted_until, '9999-12-31 00:00+00') END
+     WHERE m.room_id = p_room AND m.user_id = ANY (removed);
 END $$;

@@ -21,6 +21,7 @@ from app.domain.rooms.members import Membership
 from .base import LIVE, Kept, own, table, to_room, to_user
 
 _SEATED = text("status IN ('active', 'muted')")
+_BANNED = text("status = 'banned'")
 
 rooms = table(
     "rooms",
@@ -76,3 +77,4 @@ room_users = table(
 Index("ix_room_users_user", room_users.c.user_id, room_users.c.room_id)
 Index("ix_room_users_seated_by_user", room_users.c.user_id, room_users.c.room_id, postgresql_where=_SEATED)
 Index("ix_room_users_seated_by_room", room_users.c.room_id, room_users.c.user_id, postgresql_where=_SEATED)
+Index("ix_room_users_banned", room_users.c.room_id, room_users.c.user_id, postgresql_where=_BANNED)
