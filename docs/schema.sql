@@ -47,6 +47,42 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 
 -- Made by alembic/write_initial.py from the tables; frozen with the first release.
+CREATE TABLE archive_manifest (
+    month DATE NOT NULL,
+    table_name VARCHAR(63) NOT NULL,
+    file VARCHAR(1000) NOT NULL,
+    row_count BIGINT NOT NULL,
+    checksum VARCHAR(128) NOT NULL,
+    schema_revision VARCHAR(32) NOT NULL,
+    status TEXT DEFAULT 'writing' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_archive_manifest PRIMARY KEY (month, table_name),
+    CONSTRAINT ck_archive_manifest_row_count CHECK (row_count >= 0),
+    CONSTRAINT ck_archive_manifest_status CHECK (status IN ('writing', 'verified', 'detached', 'dropped', 'restored'))
+);
+
+CREATE TABLE legal_holds_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    id UUID,
+    tenant_id UUID,
+    scope TEXT,
+    subject_id UUID,
+    reason VARCHAR(1000),
+    placed_by UUID,
+    placed_at TIMESTAMP WITH TIME ZONE,
+    released_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_legal_holds_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_legal_holds_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_legal_holds_history_row ON legal_holds_history (id, history_id);
+
 CREATE TABLE message_read_receipts (
     room_id UUID NOT NULL,
     message_id UUID NOT NULL,
@@ -124,6 +160,26 @@ CREATE TABLE messages_history (
     CONSTRAINT ck_messages_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
 );
 CREATE INDEX ix_messages_history_row ON messages_history (room_id, id, history_id);
+
+CREATE TABLE retention_policies_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    id UUID,
+    tenant_id UUID,
+    scope TEXT,
+    subject_id UUID,
+    kind TEXT,
+    keep_days INTEGER,
+    keep_pinned BOOLEAN,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_retention_policies_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_retention_policies_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_retention_policies_history_row ON retention_policies_history (id, history_id);
 
 CREATE TABLE room_users_history (
     history_id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -258,6 +314,24 @@ CREATE TABLE users_history (
 );
 CREATE INDEX ix_users_history_row ON users_history (id, history_id);
 
+CREATE TABLE retention_policies (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    scope TEXT NOT NULL,
+    subject_id UUID NOT NULL,
+    kind TEXT NOT NULL,
+    keep_days INTEGER NOT NULL,
+    keep_pinned BOOLEAN DEFAULT true NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_retention_policies PRIMARY KEY (id),
+    CONSTRAINT uq_retention_policies_tenant_id_scope_subject_id_kind UNIQUE (tenant_id, scope, subject_id, kind),
+    CONSTRAINT fk_retention_policies_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT ck_retention_policies_scope CHECK (scope IN ('room', 'tenant', 'global')),
+    CONSTRAINT ck_retention_policies_kind CHECK (kind IN ('messages', 'files', 'archive', 'audit', 'events')),
+    CONSTRAINT ck_retention_policies_keep_days CHECK (keep_days >= 1 AND keep_days <= 36500)
+);
+
 CREATE TABLE users (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
     tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
@@ -290,6 +364,55 @@ CREATE TABLE users (
 CREATE UNIQUE INDEX uq_users_email_key ON users (tenant_id, email_key) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX uq_users_external_id ON users (tenant_id, external_id) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX uq_users_username_key ON users (tenant_id, username_key) WHERE deleted_at IS NULL;
+
+CREATE TABLE erasure_ledger (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    subject_id UUID NOT NULL,
+    requested_by UUID,
+    requested_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    done_at TIMESTAMP WITH TIME ZONE,
+    counts JSONB DEFAULT '{}'::jsonb NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_erasure_ledger PRIMARY KEY (id),
+    CONSTRAINT uq_erasure_ledger_tenant_id_subject_id UNIQUE (tenant_id, subject_id),
+    CONSTRAINT fk_erasure_ledger_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_erasure_ledger_tenant_id_requested_by FOREIGN KEY(tenant_id, requested_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (requested_by)
+);
+CREATE INDEX ix_erasure_ledger_requested_by ON erasure_ledger (requested_by) WHERE requested_by IS NOT NULL;
+
+CREATE TABLE legal_holds (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    scope TEXT NOT NULL,
+    subject_id UUID NOT NULL,
+    reason VARCHAR(1000) NOT NULL,
+    placed_by UUID,
+    placed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    released_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_legal_holds PRIMARY KEY (id),
+    CONSTRAINT fk_legal_holds_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_legal_holds_tenant_id_placed_by FOREIGN KEY(tenant_id, placed_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (placed_by),
+    CONSTRAINT ck_legal_holds_scope CHECK (scope IN ('room', 'user', 'tenant'))
+);
+CREATE INDEX ix_legal_holds_placed_by ON legal_holds (placed_by) WHERE placed_by IS NOT NULL;
+CREATE UNIQUE INDEX uq_legal_holds_open ON legal_holds (tenant_id, scope, subject_id) WHERE released_at IS NULL;
+
+CREATE TABLE revoked_sessions (
+    family UUID NOT NULL,
+    user_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    reason TEXT NOT NULL,
+    revoked_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_revoked_sessions PRIMARY KEY (family),
+    CONSTRAINT fk_revoked_sessions_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_revoked_sessions_reason CHECK (reason IN ('logged_out', 'reused', 'password_changed', 'account_barred', 'ended_by_application'))
+);
+CREATE INDEX ix_revoked_sessions_user ON revoked_sessions (user_id);
 
 CREATE TABLE rooms (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -338,6 +461,35 @@ CREATE INDEX ix_rooms_name_key ON rooms (tenant_id, name_key text_pattern_ops, i
 CREATE INDEX ix_rooms_parent_room ON rooms (tenant_id, parent_room_id);
 CREATE UNIQUE INDEX uq_rooms_direct_key ON rooms (tenant_id, direct_key) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX uq_rooms_external_id ON rooms (tenant_id, external_id) WHERE deleted_at IS NULL;
+
+CREATE TABLE sync_state (
+    metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
+    user_id UUID NOT NULL,
+    device VARCHAR(128) NOT NULL,
+    sync_type VARCHAR(50) NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    last_sync TIMESTAMP WITH TIME ZONE NOT NULL,
+    cursor VARCHAR(4000),
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_sync_state PRIMARY KEY (user_id, device, sync_type),
+    CONSTRAINT fk_sync_state_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+);
+
+CREATE TABLE user_events (
+    user_id UUID NOT NULL,
+    revision BIGINT NOT NULL,
+    tenant_id UUID NOT NULL,
+    kind TEXT NOT NULL,
+    room_id UUID,
+    message_id UUID,
+    correlation_id TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_user_events PRIMARY KEY (user_id, revision),
+    CONSTRAINT fk_user_events_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_user_events_revision CHECK (revision >= 1),
+    CONSTRAINT ck_user_events_kind CHECK (kind IN ('settings.changed', 'draft.changed', 'read.elsewhere', 'invitation.received', 'block.changed', 'room.joined', 'room.left'))
+);
 
 CREATE TABLE user_settings (
     user_id UUID NOT NULL,
@@ -2250,6 +2402,9 @@ $$;
 
 -- Made by alembic/write_initial.py from the tables; frozen with the first release.
 
+CREATE TRIGGER touch BEFORE UPDATE OF file, row_count, checksum, schema_revision, status
+    ON archive_manifest FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
 CREATE TRIGGER touch BEFORE UPDATE OF metadata, user_id, message_type, content, delivery_status, robot_id, robot_response_to,
         is_robot_visible_to_guests, is_edited, edited_at, version, deleted_at
     ON messages FOR EACH ROW EXECUTE FUNCTION chat_touch();
@@ -2275,6 +2430,22 @@ CREATE TRIGGER history AFTER DELETE OR UPDATE OF metadata, user_id, message_type
 CREATE TRIGGER touch BEFORE UPDATE OF slug, name, settings
     ON tenants FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
+CREATE TRIGGER touch BEFORE UPDATE OF scope, subject_id, kind, keep_days, keep_pinned
+    ON retention_policies FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_retention_policies() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO retention_policies_history (changed_at, operation_type, changed_by, correlation_id,
+        id, tenant_id, scope, subject_id, kind, keep_days, keep_pinned, created_at, updated_at)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.id, OLD.tenant_id, OLD.scope, OLD.subject_id, OLD.kind, OLD.keep_days, OLD.keep_pinned, OLD.created_at,
+        OLD.updated_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF scope, subject_id, kind, keep_days, keep_pinned
+    ON retention_policies FOR EACH ROW EXECUTE FUNCTION chat_keep_retention_policies();
+
 CREATE TRIGGER touch BEFORE UPDATE OF email, username, external_id, first_name, last_name, display_name, avatar_url, account_type, account_status,
         is_email_verified, deleted_at, email_key, username_key, password_hash, session_epoch
     ON users FOR EACH ROW EXECUTE FUNCTION chat_touch();
@@ -2295,6 +2466,25 @@ END $$;
 CREATE TRIGGER history AFTER DELETE OR UPDATE OF email, username, external_id, first_name, last_name, display_name, avatar_url, account_type, account_status,
         is_email_verified, deleted_at, email_key, username_key, password_hash, session_epoch
     ON users FOR EACH ROW EXECUTE FUNCTION chat_keep_users();
+
+CREATE TRIGGER touch BEFORE UPDATE OF subject_id, requested_by, requested_at, done_at, counts
+    ON erasure_ledger FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE TRIGGER touch BEFORE UPDATE OF scope, subject_id, reason, placed_by, placed_at, released_at
+    ON legal_holds FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_legal_holds() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO legal_holds_history (changed_at, operation_type, changed_by, correlation_id,
+        id, tenant_id, scope, subject_id, reason, placed_by, placed_at, released_at, created_at, updated_at)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.id, OLD.tenant_id, OLD.scope, OLD.subject_id, OLD.reason, OLD.placed_by, OLD.placed_at, OLD.released_at,
+        OLD.created_at, OLD.updated_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF scope, subject_id, reason, placed_by, placed_at, released_at
+    ON legal_holds FOR EACH ROW EXECUTE FUNCTION chat_keep_legal_holds();
 
 CREATE TRIGGER touch BEFORE UPDATE OF name, description, room_type, status, is_private, guest_access_allowed, max_participants, created_by,
         parent_room_id, escalation_level, issue_id, issue_description, external_id, settings, version, deleted_at,
@@ -2321,6 +2511,9 @@ CREATE TRIGGER history AFTER DELETE OR UPDATE OF name, description, room_type, s
         parent_room_id, escalation_level, issue_id, issue_description, external_id, settings, version, deleted_at,
         name_key
     ON rooms FOR EACH ROW EXECUTE FUNCTION chat_keep_rooms();
+
+CREATE TRIGGER touch BEFORE UPDATE OF metadata, last_sync, cursor
+    ON sync_state FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
 CREATE TRIGGER touch BEFORE UPDATE OF theme, notifications_enabled, preferences, version
     ON user_settings FOR EACH ROW EXECUTE FUNCTION chat_touch();

@@ -36,6 +36,13 @@ TenantId = NewType("TenantId", _Either)
 UserId = NewType("UserId", _Either)
 RoomId = NewType("RoomId", _Either)
 MessageId = NewType("MessageId", _Either)
+FamilyId = NewType("FamilyId", _Either)
+"""A family of refresh tokens: one login, each token of it made from the one before."""
+PolicyId = NewType("PolicyId", _Either)
+HoldId = NewType("HoldId", _Either)
+ErasureId = NewType("ErasureId", _Either)
+SubjectId = NewType("SubjectId", _Either)
+"""Whatever a policy, a hold or an erasure is about: a room, a user, a tenant."""
 InvitationId = NewType("InvitationId", _Either)
 
 DEFAULT_TENANT = TenantId(UUID("00000000-0000-7000-8000-000000000001"))

@@ -13,14 +13,17 @@ import asyncpg
 import pytest
 
 from app.domain.documents import EMPTY, Document
-from app.domain.events import RoomEvent
+from app.domain.events import RoomEvent, UserEvent
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
 from app.domain.ids import DEFAULT_TENANT, moment_of
 from app.domain.invitations import Invitation
 from app.domain.messaging import Message
 from app.domain.reading import ReadReceipt
+from app.domain.retention import ArchivedMonth, Erasure, LegalHold, RetentionPolicy
 from app.domain.rooms import Room
 from app.domain.rooms.members import Membership
+from app.domain.sessions import RevokedSession
+from app.domain.sync import SyncState
 from tests.migrations.catalog import Connection
 
 pytestmark = pytest.mark.postgres
@@ -36,6 +39,13 @@ MODELS = {
     "messages": Message,
     "message_read_receipts": ReadReceipt,
     "room_events": RoomEvent,
+    "user_events": UserEvent,
+    "sync_state": SyncState,
+    "revoked_sessions": RevokedSession,
+    "archive_manifest": ArchivedMonth,
+    "retention_policies": RetentionPolicy,
+    "legal_holds": LegalHold,
+    "erasure_ledger": Erasure,
 }
 
 # SPEC 1.10, of the tables there are.
@@ -68,6 +78,10 @@ DEFAULTS = {
     "messages.is_robot_visible_to_guests": False,
     "messages.metadata": EMPTY,
     "tenants.settings": EMPTY,
+    "sync_state.metadata": EMPTY,
+    "archive_manifest.status": "writing",
+    "retention_policies.keep_pinned": True,
+    "erasure_ledger.counts": EMPTY,
 }
 MAY_BE_NULL_THOUGH_DEFAULTED = {"rooms.max_participants"}  # null: no limit
 TIMES = {"created_at", "updated_at", "joined_at", "last_seen_at"}
@@ -87,6 +101,16 @@ INSERT INTO message_read_receipts (room_id, message_id, user_id, read_at)
     SELECT m.room_id, m.id, u.id, now() FROM messages m, users u;
 INSERT INTO room_events (room_id, kind, tenant_id, revision, correlation_id)
     SELECT id, 'room.created', tenant_id, 1, 'least' FROM rooms;
+INSERT INTO user_events (user_id, revision, tenant_id, kind, correlation_id)
+    SELECT id, 1, tenant_id, 'settings.changed', 'least' FROM users;
+INSERT INTO sync_state (user_id, device, sync_type, last_sync) SELECT id, 'phone', 'rooms', now() FROM users;
+INSERT INTO revoked_sessions (family, user_id, reason, revoked_at, expires_at)
+    SELECT id, id, 'reused', now(), now() FROM users;
+INSERT INTO archive_manifest (month, table_name, file, row_count, checksum, schema_revision)
+    VALUES ('2024-01-01', 'messages', 'file', 1, 'sum', '0001');
+INSERT INTO retention_policies (scope, subject_id, kind, keep_days) SELECT 'room', id, 'messages', 1 FROM rooms;
+INSERT INTO legal_holds (scope, subject_id, reason, placed_at) SELECT 'room', id, 'why', now() FROM rooms;
+INSERT INTO erasure_ledger (subject_id, requested_at) SELECT id, now() FROM users;
 """
 
 
@@ -271,6 +295,11 @@ SILENT = {
         *("visible_countable", "visible_own"),
     },
     "invitations": {"id", "room_id", "tenant_id", "user_id", "email_key", "token_hash", "invited_by"},
+    "sync_state": {"user_id", "device", "sync_type", "tenant_id"},
+    "archive_manifest": {"month", "table_name"},
+    "retention_policies": {"id", "tenant_id"},
+    "legal_holds": {"id", "tenant_id"},
+    "erasure_ledger": {"id", "tenant_id"},
     "messages": {"id", "room_id", "tenant_id", "position", "reply_to_message_id", "thread_id", "countable"},
 }
 

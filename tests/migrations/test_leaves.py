@@ -191,6 +191,11 @@ async def test_every_foreign_key_to_users_and_rooms_has_the_tenant_in_front(fill
         ("message_keys", "room_id"),
         ("message_keys", "user_id"),
         ("room_events", "room_id"),
+        ("user_events", "user_id"),
+        ("sync_state", "user_id"),
+        ("revoked_sessions", "user_id"),
+        ("legal_holds", "placed_by"),
+        ("erasure_ledger", "requested_by"),
     }
 
 
@@ -235,6 +240,8 @@ async def test_delete_rules(filled_connection: Connection) -> None:
         ("rooms", "parent_room_id"),
         ("messages", "user_id"),
         ("messages", "robot_id"),
+        ("legal_holds", "placed_by"),
+        ("erasure_ledger", "requested_by"),
     }
     assert {rule for place, rule in rules.items() if place not in set_null} == {"c"}
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.migrations.plans import audit, identity, messaging, reading, rooms
+from tests.migrations.plans import audit, identity, later, messaging, reading, rooms
 
-AREAS = (identity.AREA, rooms.AREA, messaging.AREA, reading.AREA, audit.AREA)
+AREAS = (identity.AREA, rooms.AREA, messaging.AREA, reading.AREA, audit.AREA, later.AREA)

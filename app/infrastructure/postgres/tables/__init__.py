@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import base, events, identity, invitations, messaging, reading, rooms
+from . import base, events, identity, invitations, messaging, reading, retention, rooms, sessions, sync
 
-AREAS: Final = (identity, rooms, invitations, messaging, reading, events)
+AREAS: Final = (identity, rooms, invitations, messaging, reading, events, retention, sessions, sync)
 """Imported for the tables they add to `metadata`."""
 
 metadata: Final = base.metadata
