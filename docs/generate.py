@@ -16,8 +16,10 @@ from typing import Final, get_args
 
 FOLDER: Final = Path(__file__).resolve().parent
 # The script's own folder is on the path, the repository's is not unless the package is installed.
-sys.path.insert(0, str(FOLDER.parent))
+sys.path[:0] = [str(FOLDER), str(FOLDER.parent)]
 
+import features  # noqa: E402
+import schema_page  # noqa: E402
 from pydantic import SecretStr  # noqa: E402  (imports need the line above)
 
 from app import settings  # noqa: E402
@@ -137,6 +139,8 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "settings.md": settings_page,
     "errors.md": errors_page,
     "schema.sql": schema_script,
+    "schema.md": schema_page.page,
+    "features.md": features.page,
 }
 
 

@@ -73,6 +73,21 @@ CREATE TABLE access_permission_domains (
     CONSTRAINT uq_access_permission_domains_permission_prefix UNIQUE (permission_prefix)
 );
 
+CREATE TABLE archive_manifest (
+    month DATE NOT NULL,
+    table_name VARCHAR(63) NOT NULL,
+    file VARCHAR(1000) NOT NULL,
+    row_count BIGINT NOT NULL,
+    checksum VARCHAR(128) NOT NULL,
+    schema_revision VARCHAR(32) NOT NULL,
+    status TEXT DEFAULT 'writing' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_archive_manifest PRIMARY KEY (month, table_name),
+    CONSTRAINT ck_archive_manifest_row_count CHECK (row_count >= 0),
+    CONSTRAINT ck_archive_manifest_status CHECK (status IN ('writing', 'verified', 'detached', 'dropped', 'restored'))
+);
+
 CREATE TABLE escalations_history (
     history_id UUID DEFAULT chat_uuidv7() NOT NULL,
     changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -130,6 +145,27 @@ CREATE TABLE files_history (
     CONSTRAINT ck_files_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
 );
 CREATE INDEX ix_files_history_row ON files_history (id, history_id);
+
+CREATE TABLE legal_holds_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    id UUID,
+    tenant_id UUID,
+    scope TEXT,
+    subject_id UUID,
+    reason VARCHAR(1000),
+    placed_by UUID,
+    placed_at TIMESTAMP WITH TIME ZONE,
+    released_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_legal_holds_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_legal_holds_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_legal_holds_history_row ON legal_holds_history (id, history_id);
 
 CREATE TABLE mentions (
     room_id UUID NOT NULL,
@@ -279,6 +315,26 @@ CREATE TABLE reactions (
 ) PARTITION BY RANGE (message_id);
 CREATE INDEX ix_reactions_emoji ON reactions (room_id, message_id, emoji, revision) INCLUDE (user_id);
 CREATE INDEX ix_reactions_user ON reactions (user_id);
+
+CREATE TABLE retention_policies_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    id UUID,
+    tenant_id UUID,
+    scope TEXT,
+    subject_id UUID,
+    kind TEXT,
+    keep_days INTEGER,
+    keep_pinned BOOLEAN,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_retention_policies_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_retention_policies_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_retention_policies_history_row ON retention_policies_history (id, history_id);
 
 CREATE TABLE robot_interactions (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -539,6 +595,24 @@ CREATE TABLE users_history (
 );
 CREATE INDEX ix_users_history_row ON users_history (id, history_id);
 
+CREATE TABLE retention_policies (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    scope TEXT NOT NULL,
+    subject_id UUID NOT NULL,
+    kind TEXT NOT NULL,
+    keep_days INTEGER NOT NULL,
+    keep_pinned BOOLEAN DEFAULT true NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_retention_policies PRIMARY KEY (id),
+    CONSTRAINT uq_retention_policies_tenant_id_scope_subject_id_kind UNIQUE (tenant_id, scope, subject_id, kind),
+    CONSTRAINT fk_retention_policies_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT ck_retention_policies_scope CHECK (scope IN ('room', 'tenant', 'global')),
+    CONSTRAINT ck_retention_policies_kind CHECK (kind IN ('messages', 'files', 'archive', 'audit', 'events')),
+    CONSTRAINT ck_retention_policies_keep_days CHECK (keep_days >= 1 AND keep_days <= 36500)
+);
+
 CREATE TABLE roles (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
     tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
@@ -588,6 +662,42 @@ CREATE UNIQUE INDEX uq_users_email_key ON users (tenant_id, email_key) WHERE del
 CREATE UNIQUE INDEX uq_users_external_id ON users (tenant_id, external_id) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX uq_users_username_key ON users (tenant_id, username_key) WHERE deleted_at IS NULL;
 
+CREATE TABLE erasure_ledger (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    subject_id UUID NOT NULL,
+    requested_by UUID,
+    requested_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    done_at TIMESTAMP WITH TIME ZONE,
+    counts JSONB DEFAULT '{}'::jsonb NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_erasure_ledger PRIMARY KEY (id),
+    CONSTRAINT uq_erasure_ledger_tenant_id_subject_id UNIQUE (tenant_id, subject_id),
+    CONSTRAINT fk_erasure_ledger_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_erasure_ledger_tenant_id_requested_by FOREIGN KEY(tenant_id, requested_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (requested_by)
+);
+CREATE INDEX ix_erasure_ledger_requested_by ON erasure_ledger (requested_by) WHERE requested_by IS NOT NULL;
+
+CREATE TABLE legal_holds (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    scope TEXT NOT NULL,
+    subject_id UUID NOT NULL,
+    reason VARCHAR(1000) NOT NULL,
+    placed_by UUID,
+    placed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    released_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_legal_holds PRIMARY KEY (id),
+    CONSTRAINT fk_legal_holds_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_legal_holds_tenant_id_placed_by FOREIGN KEY(tenant_id, placed_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (placed_by),
+    CONSTRAINT ck_legal_holds_scope CHECK (scope IN ('room', 'user', 'tenant'))
+);
+CREATE INDEX ix_legal_holds_placed_by ON legal_holds (placed_by) WHERE placed_by IS NOT NULL;
+CREATE UNIQUE INDEX uq_legal_holds_open ON legal_holds (tenant_id, scope, subject_id) WHERE released_at IS NULL;
+
 CREATE TABLE one_time_tokens (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
     tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
@@ -605,6 +715,19 @@ CREATE TABLE one_time_tokens (
     CONSTRAINT ck_one_time_tokens_purpose CHECK (purpose IN ('verify_email', 'reset_password', 'invitation'))
 );
 CREATE INDEX ix_one_time_tokens_expiry ON one_time_tokens (tenant_id, expires_at, id);
+
+CREATE TABLE revoked_sessions (
+    family UUID NOT NULL,
+    user_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    reason TEXT NOT NULL,
+    revoked_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_revoked_sessions PRIMARY KEY (family),
+    CONSTRAINT fk_revoked_sessions_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_revoked_sessions_reason CHECK (reason IN ('logged_out', 'reused', 'password_changed', 'account_barred', 'ended_by_application'))
+);
+CREATE INDEX ix_revoked_sessions_user ON revoked_sessions (user_id);
 
 CREATE TABLE role_permissions (
     role_id UUID NOT NULL,
@@ -666,6 +789,20 @@ CREATE INDEX ix_rooms_parent_room ON rooms (tenant_id, parent_room_id);
 CREATE UNIQUE INDEX uq_rooms_direct_key ON rooms (tenant_id, direct_key) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX uq_rooms_external_id ON rooms (tenant_id, external_id) WHERE deleted_at IS NULL;
 
+CREATE TABLE sync_state (
+    metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
+    user_id UUID NOT NULL,
+    device VARCHAR(128) NOT NULL,
+    sync_type VARCHAR(50) NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    last_sync TIMESTAMP WITH TIME ZONE NOT NULL,
+    cursor VARCHAR(4000),
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_sync_state PRIMARY KEY (user_id, device, sync_type),
+    CONSTRAINT fk_sync_state_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+);
+
 CREATE TABLE user_blocks (
     blocker_id UUID NOT NULL,
     blocked_id UUID NOT NULL,
@@ -677,6 +814,21 @@ CREATE TABLE user_blocks (
     CONSTRAINT ck_user_blocks_another CHECK (blocker_id <> blocked_id)
 );
 CREATE INDEX ix_user_blocks_blocked ON user_blocks (tenant_id, blocked_id, blocker_id);
+
+CREATE TABLE user_events (
+    user_id UUID NOT NULL,
+    revision BIGINT NOT NULL,
+    tenant_id UUID NOT NULL,
+    kind TEXT NOT NULL,
+    room_id UUID,
+    message_id UUID,
+    correlation_id TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_user_events PRIMARY KEY (user_id, revision),
+    CONSTRAINT fk_user_events_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_user_events_revision CHECK (revision >= 1),
+    CONSTRAINT ck_user_events_kind CHECK (kind IN ('settings.changed', 'draft.changed', 'read.elsewhere', 'invitation.received', 'block.changed', 'room.joined', 'room.left'))
+);
 
 CREATE TABLE user_settings (
     user_id UUID NOT NULL,
@@ -3805,7 +3957,7 @@ BEGIN
     SELECT p_room, m.thread_id, p_tenant, count(*), (array_agg(m.id ORDER BY m.id DESC))[1], max(m.position),
            (array_agg(m.created_at ORDER BY m.id DESC))[1]
       FROM messages m
-     WHERE m.room_id = p_room AND m.id = ANY (p_messages) AND m.thread_id IS NOT NULL
+     WHERE m.room_id = p_room AND m.id = ANY (p_messages) AND m.thread_id IS NOT NULL AND m.deleted_at IS NULL
      GROUP BY m.thread_id
     ON CONFLICT (room_id, thread_id) DO UPDATE
        SET reply_count = t.reply_count + excluded.reply_count, last_reply_id = excluded.last_reply_id,
@@ -3814,6 +3966,7 @@ BEGIN
     SELECT p_room, m.thread_id, m.user_id, p_tenant, count(*), (array_agg(m.id ORDER BY m.id))[1]
       FROM messages m
      WHERE m.room_id = p_room AND m.id = ANY (p_messages) AND m.thread_id IS NOT NULL AND m.user_id IS NOT NULL
+       AND m.deleted_at IS NULL
      GROUP BY m.thread_id, m.user_id
     ON CONFLICT (room_id, thread_id, user_id) DO UPDATE SET replies = p.replies + excluded.replies;
 END $$;
@@ -4731,15 +4884,20 @@ END $$;
 
 CREATE FUNCTION chat_take_in(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
     p_ids uuid[], p_keys text[], p_users uuid[], p_contents text[], p_types text[], p_metadata text[],
-    p_reply_keys text[], p_thread_keys text[], p_times timestamptz[], p_files jsonb,
-    OUT refusal text, OUT stored bigint, OUT repeated bigint, OUT first_revision bigint, OUT message_ids uuid[],
-    OUT seated uuid[])
+    p_reply_keys text[], p_thread_keys text[], p_times timestamptz[], p_edited timestamptz[], p_deleted boolean[],
+    p_hashes bytea[], p_files jsonb,
+    OUT refusal text, OUT stored bigint, OUT updated bigint, OUT repeated bigint, OUT first_revision bigint,
+    OUT message_ids uuid[], OUT seated uuid[], OUT changed uuid[], OUT removed uuid[])
 LANGUAGE plpgsql VOLATILE AS $$
 -- A batch into one room, in the order given, numbered on from the room's last message. The log tells who took a seat, by
 -- id, before the messages.
 DECLARE
     v_room record;
     v_new bigint[];  -- which of the batch are new, by their place in it
+    v_changed bigint[];  -- which say what an earlier one of their key did not
+    v_each record;
+    v_id uuid;
+    v_thread uuid;
     v_last uuid;
     v_place bigint;
 BEGIN
@@ -4752,99 +4910,203 @@ BEGIN
       WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = author.id AND u.tenant_id = p_tenant);
     IF FOUND THEN refusal := 'user_not_found'; RETURN; END IF;
 
-    SELECT array_agg(fresh.n ORDER BY fresh.n) INTO v_new
-      FROM (SELECT DISTINCT ON (b.user_id, b.key) b.n
-              FROM unnest(p_keys, p_users) WITH ORDINALITY AS b (key, user_id, n)
-             -- Looked up one by one, and by the key: a plan made while the table was small would read all of it later, or
-             -- all keys of a user, whom IS NOT DISTINCT FROM hides from the planner.
-             WHERE (SELECT k.message_id FROM message_keys k
-                     WHERE k.room_id = p_room AND k.client_key = b.key
-                       AND k.user_id IS NOT DISTINCT FROM b.user_id) IS NULL
-             ORDER BY b.user_id, b.key, b.n) fresh;
+    -- Of lines with one key the first is stored; the last tells what the message is now.
+    SELECT array_agg(x.n ORDER BY x.n) FILTER (WHERE x.known IS NULL AND x.nth = 1),
+           array_agg(x.n ORDER BY x.n) FILTER (WHERE x.nth = x.lines AND x.hash <> coalesce(x.known, x.first_hash)
+                                                 AND octet_length(coalesce(x.known, x.hash)) = 33)
+      INTO v_new, v_changed
+      FROM (SELECT b.n, b.hash, b.known, row_number() OVER (same_key ORDER BY b.n) AS nth, count(*) OVER same_key AS lines,
+                   first_value(b.hash) OVER (same_key ORDER BY b.n) AS first_hash
+              -- Looked up one by one, and by the key: a plan made while the table was small would read all of it later, or
+              -- all keys of a user, whom IS NOT DISTINCT FROM hides from the planner.
+              FROM (SELECT b.*, (SELECT k.body_hash FROM message_keys k
+                                  WHERE k.room_id = p_room AND k.client_key = b.key
+                                    AND k.user_id IS NOT DISTINCT FROM b.user_id) AS known
+                      FROM unnest(p_keys, p_users, p_hashes) WITH ORDINALITY AS b (key, user_id, hash, n)) b
+            WINDOW same_key AS (PARTITION BY b.user_id, b.key)) x;
     stored := coalesce(cardinality(v_new), 0);
-    repeated := cardinality(p_keys) - stored;
-    IF stored = 0 THEN RETURN; END IF;
-
-    v_last := v_room.last_message_id;
-    FOREACH v_place IN ARRAY v_new LOOP
-        v_last := CASE WHEN v_last IS NULL OR p_ids[v_place] > v_last THEN p_ids[v_place]
-                       ELSE chat_uuid_after(v_last) END;
-        message_ids := message_ids || v_last;
-    END LOOP;
+    updated := 0;
+    seated := '{}';
+    message_ids := '{}';
     first_revision := v_room.revision + 1;
+    IF stored > 0 THEN
+        v_last := v_room.last_message_id;
+        FOREACH v_place IN ARRAY v_new LOOP
+            v_last := CASE WHEN v_last IS NULL OR p_ids[v_place] > v_last THEN p_ids[v_place]
+                           ELSE chat_uuid_after(v_last) END;
+            message_ids := message_ids || v_last;
+        END LOOP;
 
-    -- Authors sit in the room from their first message on; who has left or was banned stays so.
+        -- Authors sit in the room from their first message on; who has left or was banned stays so.
+        WITH taken AS (
+            INSERT INTO room_users (room_id, user_id, tenant_id, joined_at, created_at, updated_at)
+            SELECT p_room, b.user_id, p_tenant, (array_agg(b.at ORDER BY b.n))[1], p_now, p_now
+              FROM unnest(p_users, p_times) WITH ORDINALITY AS b (user_id, at, n)
+             WHERE b.n = ANY (v_new)
+             GROUP BY b.user_id ORDER BY b.user_id
+            ON CONFLICT DO NOTHING
+            RETURNING user_id
+        )
+        SELECT coalesce(array_agg(taken.user_id ORDER BY taken.user_id), '{}') INTO seated FROM taken;
+        PERFORM FROM room_users m WHERE m.room_id = p_room AND m.user_id = ANY (p_users)
+          ORDER BY m.user_id FOR NO KEY UPDATE;
+
+        UPDATE rooms r
+           SET last_position = v_room.last_position + stored, last_message_id = v_last,
+               revision = v_room.revision + cardinality(seated) + stored,
+               last_countable = v_room.last_countable
+                   + (SELECT count(*) FROM unnest(p_types) WITH ORDINALITY AS b (kind, n)
+                       WHERE b.kind <> 'system' AND b.n = ANY (v_new))
+         WHERE r.id = p_room;
+        INSERT INTO message_keys (tenant_id, room_id, user_id, client_key, message_id, body_hash, created_at)
+        SELECT p_tenant, p_room, b.user_id, b.key, f.id, b.hash, p_now
+          FROM unnest(v_new, message_ids) AS f (n, id)
+          JOIN unnest(p_keys, p_users, p_hashes) WITH ORDINALITY AS b (key, user_id, hash, n) USING (n);
+        INSERT INTO messages (id, room_id, tenant_id, position, user_id, message_type, content, metadata,
+                              reply_to_message_id, thread_id, is_edited, edited_at, created_at, updated_at,
+                              deleted_at, countable)
+        SELECT f.id, p_room, p_tenant, v_room.last_position + f.nth, b.user_id, b.kind, b.content, b.metadata::jsonb,
+               (SELECT k.message_id FROM message_keys k
+                 WHERE k.room_id = p_room AND k.client_key = b.reply_key AND octet_length(k.body_hash) = 33
+                   AND k.message_id < f.id
+                 ORDER BY k.message_id LIMIT 1),
+               (SELECT k.message_id FROM message_keys k
+                 WHERE k.room_id = p_room AND k.client_key = b.thread_key AND octet_length(k.body_hash) = 33
+                   AND k.message_id < f.id
+                 ORDER BY k.message_id LIMIT 1),
+               b.edited IS NOT NULL, b.edited, b.at, coalesce(b.edited, b.at), CASE WHEN b.deleted THEN p_now END,
+               v_room.last_countable + count(*) FILTER (WHERE b.kind <> 'system') OVER (ORDER BY f.nth)
+          FROM unnest(v_new, message_ids) WITH ORDINALITY AS f (n, id, nth)
+          JOIN unnest(p_users, p_contents, p_types, p_metadata, p_reply_keys, p_thread_keys, p_times, p_edited, p_deleted)
+               WITH ORDINALITY AS b (user_id, content, kind, metadata, reply_key, thread_key, at, edited, deleted, n)
+               USING (n);
+        PERFORM chat_threads_imported(p_tenant, p_room, message_ids);
+        IF p_files IS NOT NULL THEN
+            PERFORM chat_take_in_files(p_tenant, p_room, v_new, message_ids, p_users, p_times, p_files);
+        END IF;
+        INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, user_id, actor_id, correlation_id, created_at)
+        SELECT p_room, v_room.revision + s.nth, p_tenant, 'member.joined', NULL, s.id, p_actor, p_correlation, p_now
+          FROM unnest(seated) WITH ORDINALITY AS s (id, nth)
+        UNION ALL
+        SELECT p_room, v_room.revision + cardinality(seated) + f.nth, p_tenant, 'message.sent', f.id, NULL, p_actor,
+               p_correlation, p_now
+          FROM unnest(message_ids) WITH ORDINALITY AS f (id, nth);
+
+        -- Each author has read up to their own last message.
+        UPDATE room_users m
+           SET own_sent = m.own_sent + own.sent,
+               last_read_position = greatest(m.last_read_position, own.last_position),
+               last_read_message_id = CASE WHEN own.last_position > m.last_read_position THEN own.last_id
+                                           ELSE m.last_read_message_id END,
+               last_read_at = CASE WHEN own.last_position > m.last_read_position THEN own.last_at ELSE m.last_read_at END,
+               read_countable = CASE WHEN own.last_position > m.last_read_position THEN own.last_countable
+                                     ELSE m.read_countable END,
+               read_own = CASE WHEN own.last_position > m.last_read_position THEN m.own_sent + own.sent
+                               ELSE m.read_own END
+          FROM (SELECT x.user_id, count(*) FILTER (WHERE x.message_type <> 'system') AS sent,
+                       max(x.position) AS last_position, max(x.countable) AS last_countable,
+                       (array_agg(x.id ORDER BY x.id DESC))[1] AS last_id,
+                       (array_agg(x.created_at ORDER BY x.id DESC))[1] AS last_at
+                  FROM messages x
+                 WHERE x.room_id = p_room AND x.id >= message_ids[1] AND x.position > v_room.last_position
+                 GROUP BY x.user_id) own
+         WHERE m.room_id = p_room AND m.user_id = own.user_id;
+    END IF;
+
+    FOR v_each IN
+        SELECT b.* FROM unnest(p_keys, p_users, p_contents, p_metadata, p_edited, p_deleted, p_hashes)
+                        WITH ORDINALITY AS b (key, user_id, content, metadata, edited, deleted, hash, n)
+         WHERE b.n = ANY (v_changed) ORDER BY b.n
+    LOOP
+        UPDATE message_keys k SET body_hash = v_each.hash
+         WHERE k.room_id = p_room AND k.client_key = v_each.key AND k.user_id = v_each.user_id
+        RETURNING k.message_id INTO v_id;
+        -- Whoever deleted it here meant it. What a message is stays: its type decides whether it was ever unread.
+        UPDATE messages m
+           SET content = CASE WHEN v_each.content <> '' OR m.message_type IN ('image', 'file') THEN v_each.content
+                              ELSE m.content END,
+               metadata = v_each.metadata::jsonb, is_edited = m.is_edited OR v_each.edited IS NOT NULL,
+               edited_at = coalesce(v_each.edited, m.edited_at), version = m.version + 1,
+               deleted_at = CASE WHEN v_each.deleted THEN p_now END
+         WHERE m.room_id = p_room AND m.id = v_id AND m.deleted_at IS NULL
+        RETURNING m.thread_id INTO v_thread;
+        IF FOUND THEN
+            IF v_each.deleted AND v_thread IS NOT NULL THEN
+                PERFORM chat_thread_reply_deleted(p_room, v_thread, v_id, v_each.user_id);
+            END IF;
+            updated := updated + 1;
+            IF v_each.deleted THEN removed := removed || v_id; ELSE changed := changed || v_id; END IF;
+        END IF;
+    END LOOP;
+    repeated := cardinality(p_keys) - stored - updated;
+    IF updated > 0 THEN
+        UPDATE rooms r SET revision = r.revision + updated WHERE r.id = p_room;
+        INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
+        SELECT p_room, v_room.revision + cardinality(seated) + stored + e.nth, p_tenant,
+               CASE WHEN e.nth <= coalesce(cardinality(changed), 0) THEN 'message.edited' ELSE 'message.deleted' END,
+               e.id, p_actor, p_correlation, p_now
+          FROM unnest(changed || removed) WITH ORDINALITY AS e (id, nth);
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_seat_imported(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_users uuid[], p_roles text[], p_read_until timestamptz[],
+    OUT refusal text, OUT first_revision bigint, OUT seated uuid[])
+LANGUAGE plpgsql VOLATILE AS $$
+-- Seats who is not seated yet, having read what is there; moves read marks on to a time, never back.
+DECLARE
+    v_room record;
+    v_each record;
+    v_mark record;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT r.last_position, r.last_message_id, r.last_countable, r.revision, r.created_at INTO v_room
+      FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
+    PERFORM FROM (SELECT DISTINCT a.id FROM unnest(p_users) AS a (id)) member
+      WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = member.id AND u.tenant_id = p_tenant);
+    IF FOUND THEN refusal := 'user_not_found'; RETURN; END IF;
+    PERFORM FROM room_users m WHERE m.room_id = p_room AND m.user_id = ANY (p_users) ORDER BY m.user_id FOR NO KEY UPDATE;
+
     WITH taken AS (
-        INSERT INTO room_users (room_id, user_id, tenant_id, joined_at, created_at, updated_at)
-        SELECT p_room, b.user_id, p_tenant, (array_agg(b.at ORDER BY b.n))[1], p_now, p_now
-          FROM unnest(p_users, p_times) WITH ORDINALITY AS b (user_id, at, n)
-         WHERE b.n = ANY (v_new)
-         GROUP BY b.user_id ORDER BY b.user_id
+        INSERT INTO room_users (room_id, user_id, tenant_id, role, joined_at, last_read_position, last_read_message_id,
+                                read_countable, created_at, updated_at)
+        SELECT DISTINCT ON (b.user_id) p_room, b.user_id, p_tenant, b.role, v_room.created_at,
+               CASE WHEN b.read_until IS NULL THEN v_room.last_position ELSE 0 END,
+               CASE WHEN b.read_until IS NULL THEN v_room.last_message_id END,
+               CASE WHEN b.read_until IS NULL THEN v_room.last_countable ELSE 0 END, p_now, p_now
+          FROM unnest(p_users, p_roles, p_read_until) WITH ORDINALITY AS b (user_id, role, read_until, n)
+         ORDER BY b.user_id, b.n
         ON CONFLICT DO NOTHING
         RETURNING user_id
     )
     SELECT coalesce(array_agg(taken.user_id ORDER BY taken.user_id), '{}') INTO seated FROM taken;
-    PERFORM FROM room_users m WHERE m.room_id = p_room AND m.user_id = ANY (p_users)
-      ORDER BY m.user_id FOR NO KEY UPDATE;
+    -- An author who was seated as a member by what they wrote is what the source says they are.
+    UPDATE room_users m SET role = b.role
+      FROM unnest(p_users, p_roles) AS b (user_id, role)
+     WHERE m.room_id = p_room AND m.user_id = b.user_id AND m.role = 'member' AND b.role <> 'member';
 
-    UPDATE rooms r
-       SET last_position = v_room.last_position + stored, last_message_id = v_last,
-           revision = v_room.revision + cardinality(seated) + stored,
-           last_countable = v_room.last_countable
-               + (SELECT count(*) FROM unnest(p_types) WITH ORDINALITY AS b (kind, n)
-                   WHERE b.kind <> 'system' AND b.n = ANY (v_new))
-     WHERE r.id = p_room;
-    INSERT INTO message_keys (tenant_id, room_id, user_id, client_key, message_id, body_hash, created_at)
-    SELECT p_tenant, p_room, b.user_id, b.key, f.id, '', p_now  -- no body: a key of the source, no sender's to repeat
-      FROM unnest(v_new, message_ids) AS f (n, id)
-      JOIN unnest(p_keys, p_users) WITH ORDINALITY AS b (key, user_id, n) USING (n);
-    INSERT INTO messages (id, room_id, tenant_id, position, user_id, message_type, content, metadata,
-                          reply_to_message_id, thread_id, created_at, updated_at, countable)
-    SELECT f.id, p_room, p_tenant, v_room.last_position + f.nth, b.user_id, b.kind, b.content, b.metadata::jsonb,
-           (SELECT k.message_id FROM message_keys k
-             WHERE k.room_id = p_room AND k.client_key = b.reply_key AND k.body_hash = ''
-               AND k.message_id < f.id
-             ORDER BY k.message_id LIMIT 1),
-           (SELECT k.message_id FROM message_keys k
-             WHERE k.room_id = p_room AND k.client_key = b.thread_key AND k.body_hash = ''
-               AND k.message_id < f.id
-             ORDER BY k.message_id LIMIT 1),
-           b.at, b.at,
-           v_room.last_countable + count(*) FILTER (WHERE b.kind <> 'system') OVER (ORDER BY f.nth)
-      FROM unnest(v_new, message_ids) WITH ORDINALITY AS f (n, id, nth)
-      JOIN unnest(p_users, p_contents, p_types, p_metadata, p_reply_keys, p_thread_keys, p_times)
-           WITH ORDINALITY AS b (user_id, content, kind, metadata, reply_key, thread_key, at, n) USING (n);
-    PERFORM chat_threads_imported(p_tenant, p_room, message_ids);
-    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, user_id, actor_id, correlation_id, created_at)
-    SELECT p_room, v_room.revision + s.nth, p_tenant, 'member.joined', NULL, s.id, p_actor, p_correlation, p_now
-      FROM unnest(seated) WITH ORDINALITY AS s (id, nth)
-    UNION ALL
-    SELECT p_room, v_room.revision + cardinality(seated) + f.nth, p_tenant, 'message.sent', f.id, NULL, p_actor,
-           p_correlation, p_now
-      FROM unnest(message_ids) WITH ORDINALITY AS f (id, nth);
-    IF p_files IS NOT NULL THEN
-        PERFORM chat_take_in_files(p_tenant, p_room, v_new, message_ids, p_users, p_times, p_files);
-    END IF;
+    FOR v_each IN SELECT b.* FROM unnest(p_users, p_read_until) AS b (user_id, read_until)
+                   WHERE b.read_until IS NOT NULL ORDER BY b.user_id LOOP
+        SELECT m.id, m.position, m.countable INTO v_mark FROM messages m
+         WHERE m.room_id = p_room AND m.id < chat_first_id(v_each.read_until + interval '1 millisecond')
+         ORDER BY m.id DESC LIMIT 1;
+        IF FOUND THEN
+            UPDATE room_users m
+               SET last_read_position = v_mark.position, last_read_message_id = v_mark.id, last_read_at = v_each.read_until,
+                   read_countable = v_mark.countable,
+                   read_own = (SELECT count(*) FROM messages x
+                                WHERE x.user_id = v_each.user_id AND x.room_id = p_room AND x.id <= v_mark.id
+                                  AND x.message_type <> 'system')
+             WHERE m.room_id = p_room AND m.user_id = v_each.user_id AND m.last_read_position < v_mark.position;
+        END IF;
+    END LOOP;
 
-    -- Each author has read up to their own last message.
-    UPDATE room_users m
-       SET own_sent = m.own_sent + own.sent,
-           last_read_position = greatest(m.last_read_position, own.last_position),
-           last_read_message_id = CASE WHEN own.last_position > m.last_read_position THEN own.last_id
-                                       ELSE m.last_read_message_id END,
-           last_read_at = CASE WHEN own.last_position > m.last_read_position THEN own.last_at ELSE m.last_read_at END,
-           read_countable = CASE WHEN own.last_position > m.last_read_position THEN own.last_countable
-                                 ELSE m.read_countable END,
-           read_own = CASE WHEN own.last_position > m.last_read_position THEN m.own_sent + own.sent
-                           ELSE m.read_own END
-      FROM (SELECT x.user_id, count(*) FILTER (WHERE x.message_type <> 'system') AS sent,
-                   max(x.position) AS last_position, max(x.countable) AS last_countable,
-                   (array_agg(x.id ORDER BY x.id DESC))[1] AS last_id,
-                   (array_agg(x.created_at ORDER BY x.id DESC))[1] AS last_at
-              FROM messages x
-             WHERE x.room_id = p_room AND x.id >= message_ids[1] AND x.position > v_room.last_position
-             GROUP BY x.user_id) own
-     WHERE m.room_id = p_room AND m.user_id = own.user_id;
+    first_revision := v_room.revision + 1;
+    UPDATE rooms r SET revision = r.revision + cardinality(seated) WHERE r.id = p_room AND cardinality(seated) > 0;
+    INSERT INTO room_events (room_id, revision, tenant_id, kind, user_id, actor_id, correlation_id, created_at)
+    SELECT p_room, v_room.revision + s.nth, p_tenant, 'member.joined', s.id, p_actor, p_correlation, p_now
+      FROM unnest(seated) WITH ORDINALITY AS s (id, nth);
 END $$;
 
 -- What robots are asked (app/domain/support/robots.py). A refusal is the code of a domain error.
@@ -5613,6 +5875,9 @@ $$;
 CREATE TRIGGER touch BEFORE UPDATE OF permission_prefix, description
     ON access_permission_domains FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
+CREATE TRIGGER touch BEFORE UPDATE OF file, row_count, checksum, schema_revision, status
+    ON archive_manifest FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
 CREATE TRIGGER touch BEFORE UPDATE OF metadata, user_id, message_type, content, delivery_status, robot_id, robot_response_to,
         is_robot_visible_to_guests, is_edited, edited_at, version, deleted_at
     ON messages FOR EACH ROW EXECUTE FUNCTION chat_touch();
@@ -5658,6 +5923,23 @@ CREATE TRIGGER history AFTER DELETE OR UPDATE OF observation_data, response_data
 CREATE TRIGGER touch BEFORE UPDATE OF slug, name, settings
     ON tenants FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
+CREATE TRIGGER touch BEFORE UPDATE OF scope, subject_id, kind, keep_days, keep_pinned
+    ON retention_policies FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_retention_policies() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
+    INSERT INTO retention_policies_history (changed_at, operation_type, changed_by, correlation_id,
+        id, tenant_id, scope, subject_id, kind, keep_days, keep_pinned, created_at, updated_at)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.id, OLD.tenant_id, OLD.scope, OLD.subject_id, OLD.kind, OLD.keep_days, OLD.keep_pinned, OLD.created_at,
+        OLD.updated_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF scope, subject_id, kind, keep_days, keep_pinned
+    ON retention_policies FOR EACH ROW EXECUTE FUNCTION chat_keep_retention_policies();
+
 CREATE TRIGGER touch BEFORE UPDATE OF name, scope, built_in, name_key
     ON roles FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
@@ -5695,6 +5977,26 @@ END $$;
 CREATE TRIGGER history AFTER DELETE OR UPDATE OF email, username, external_id, first_name, last_name, display_name, avatar_url, account_type, account_status,
         is_email_verified, deleted_at, email_key, username_key, password_hash, session_epoch
     ON users FOR EACH ROW EXECUTE FUNCTION chat_keep_users();
+
+CREATE TRIGGER touch BEFORE UPDATE OF subject_id, requested_by, requested_at, done_at, counts
+    ON erasure_ledger FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE TRIGGER touch BEFORE UPDATE OF scope, subject_id, reason, placed_by, placed_at, released_at
+    ON legal_holds FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_legal_holds() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
+    INSERT INTO legal_holds_history (changed_at, operation_type, changed_by, correlation_id,
+        id, tenant_id, scope, subject_id, reason, placed_by, placed_at, released_at, created_at, updated_at)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.id, OLD.tenant_id, OLD.scope, OLD.subject_id, OLD.reason, OLD.placed_by, OLD.placed_at, OLD.released_at,
+        OLD.created_at, OLD.updated_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF scope, subject_id, reason, placed_by, placed_at, released_at
+    ON legal_holds FOR EACH ROW EXECUTE FUNCTION chat_keep_legal_holds();
 
 CREATE TRIGGER touch BEFORE UPDATE OF user_id, purpose, token_hash, expires_at, used_at
     ON one_time_tokens FOR EACH ROW EXECUTE FUNCTION chat_touch();
@@ -5738,6 +6040,9 @@ CREATE TRIGGER history AFTER DELETE OR UPDATE OF name, description, room_type, s
         parent_room_id, escalation_level, issue_id, issue_description, external_id, settings, version, deleted_at,
         name_key
     ON rooms FOR EACH ROW EXECUTE FUNCTION chat_keep_rooms();
+
+CREATE TRIGGER touch BEFORE UPDATE OF metadata, last_sync, cursor
+    ON sync_state FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
 CREATE TRIGGER touch BEFORE UPDATE OF theme, notifications_enabled, preferences, version
     ON user_settings FOR EACH ROW EXECUTE FUNCTION chat_touch();

@@ -25,6 +25,21 @@ CREATE TABLE access_permission_domains (
     CONSTRAINT uq_access_permission_domains_permission_prefix UNIQUE (permission_prefix)
 );
 
+CREATE TABLE archive_manifest (
+    month DATE NOT NULL,
+    table_name VARCHAR(63) NOT NULL,
+    file VARCHAR(1000) NOT NULL,
+    row_count BIGINT NOT NULL,
+    checksum VARCHAR(128) NOT NULL,
+    schema_revision VARCHAR(32) NOT NULL,
+    status TEXT DEFAULT 'writing' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_archive_manifest PRIMARY KEY (month, table_name),
+    CONSTRAINT ck_archive_manifest_row_count CHECK (row_count >= 0),
+    CONSTRAINT ck_archive_manifest_status CHECK (status IN ('writing', 'verified', 'detached', 'dropped', 'restored'))
+);
+
 CREATE TABLE escalations_history (
     history_id UUID DEFAULT chat_uuidv7() NOT NULL,
     changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -82,6 +97,27 @@ CREATE TABLE files_history (
     CONSTRAINT ck_files_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
 );
 CREATE INDEX ix_files_history_row ON files_history (id, history_id);
+
+CREATE TABLE legal_holds_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    id UUID,
+    tenant_id UUID,
+    scope TEXT,
+    subject_id UUID,
+    reason VARCHAR(1000),
+    placed_by UUID,
+    placed_at TIMESTAMP WITH TIME ZONE,
+    released_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_legal_holds_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_legal_holds_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_legal_holds_history_row ON legal_holds_history (id, history_id);
 
 CREATE TABLE mentions (
     room_id UUID NOT NULL,
@@ -231,6 +267,26 @@ CREATE TABLE reactions (
 ) PARTITION BY RANGE (message_id);
 CREATE INDEX ix_reactions_emoji ON reactions (room_id, message_id, emoji, revision) INCLUDE (user_id);
 CREATE INDEX ix_reactions_user ON reactions (user_id);
+
+CREATE TABLE retention_policies_history (
+    history_id UUID DEFAULT chat_uuidv7() NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    operation_type TEXT NOT NULL,
+    changed_by UUID,
+    correlation_id TEXT,
+    id UUID,
+    tenant_id UUID,
+    scope TEXT,
+    subject_id UUID,
+    kind TEXT,
+    keep_days INTEGER,
+    keep_pinned BOOLEAN,
+    created_at TIMESTAMP WITH TIME ZONE,
+    updated_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_retention_policies_history PRIMARY KEY (history_id),
+    CONSTRAINT ck_retention_policies_history_operation_type CHECK (operation_type IN ('UPDATE', 'DELETE'))
+);
+CREATE INDEX ix_retention_policies_history_row ON retention_policies_history (id, history_id);
 
 CREATE TABLE robot_interactions (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
@@ -491,6 +547,24 @@ CREATE TABLE users_history (
 );
 CREATE INDEX ix_users_history_row ON users_history (id, history_id);
 
+CREATE TABLE retention_policies (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    scope TEXT NOT NULL,
+    subject_id UUID NOT NULL,
+    kind TEXT NOT NULL,
+    keep_days INTEGER NOT NULL,
+    keep_pinned BOOLEAN DEFAULT true NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_retention_policies PRIMARY KEY (id),
+    CONSTRAINT uq_retention_policies_tenant_id_scope_subject_id_kind UNIQUE (tenant_id, scope, subject_id, kind),
+    CONSTRAINT fk_retention_policies_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT ck_retention_policies_scope CHECK (scope IN ('room', 'tenant', 'global')),
+    CONSTRAINT ck_retention_policies_kind CHECK (kind IN ('messages', 'files', 'archive', 'audit', 'events')),
+    CONSTRAINT ck_retention_policies_keep_days CHECK (keep_days >= 1 AND keep_days <= 36500)
+);
+
 CREATE TABLE roles (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
     tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
@@ -540,6 +614,42 @@ CREATE UNIQUE INDEX uq_users_email_key ON users (tenant_id, email_key) WHERE del
 CREATE UNIQUE INDEX uq_users_external_id ON users (tenant_id, external_id) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX uq_users_username_key ON users (tenant_id, username_key) WHERE deleted_at IS NULL;
 
+CREATE TABLE erasure_ledger (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    subject_id UUID NOT NULL,
+    requested_by UUID,
+    requested_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    done_at TIMESTAMP WITH TIME ZONE,
+    counts JSONB DEFAULT '{}'::jsonb NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_erasure_ledger PRIMARY KEY (id),
+    CONSTRAINT uq_erasure_ledger_tenant_id_subject_id UNIQUE (tenant_id, subject_id),
+    CONSTRAINT fk_erasure_ledger_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_erasure_ledger_tenant_id_requested_by FOREIGN KEY(tenant_id, requested_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (requested_by)
+);
+CREATE INDEX ix_erasure_ledger_requested_by ON erasure_ledger (requested_by) WHERE requested_by IS NOT NULL;
+
+CREATE TABLE legal_holds (
+    id UUID DEFAULT chat_uuidv7() NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    scope TEXT NOT NULL,
+    subject_id UUID NOT NULL,
+    reason VARCHAR(1000) NOT NULL,
+    placed_by UUID,
+    placed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    released_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_legal_holds PRIMARY KEY (id),
+    CONSTRAINT fk_legal_holds_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_legal_holds_tenant_id_placed_by FOREIGN KEY(tenant_id, placed_by) REFERENCES users (tenant_id, id) ON DELETE SET NULL (placed_by),
+    CONSTRAINT ck_legal_holds_scope CHECK (scope IN ('room', 'user', 'tenant'))
+);
+CREATE INDEX ix_legal_holds_placed_by ON legal_holds (placed_by) WHERE placed_by IS NOT NULL;
+CREATE UNIQUE INDEX uq_legal_holds_open ON legal_holds (tenant_id, scope, subject_id) WHERE released_at IS NULL;
+
 CREATE TABLE one_time_tokens (
     id UUID DEFAULT chat_uuidv7() NOT NULL,
     tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
@@ -557,6 +667,19 @@ CREATE TABLE one_time_tokens (
     CONSTRAINT ck_one_time_tokens_purpose CHECK (purpose IN ('verify_email', 'reset_password', 'invitation'))
 );
 CREATE INDEX ix_one_time_tokens_expiry ON one_time_tokens (tenant_id, expires_at, id);
+
+CREATE TABLE revoked_sessions (
+    family UUID NOT NULL,
+    user_id UUID NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    reason TEXT NOT NULL,
+    revoked_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_revoked_sessions PRIMARY KEY (family),
+    CONSTRAINT fk_revoked_sessions_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_revoked_sessions_reason CHECK (reason IN ('logged_out', 'reused', 'password_changed', 'account_barred', 'ended_by_application'))
+);
+CREATE INDEX ix_revoked_sessions_user ON revoked_sessions (user_id);
 
 CREATE TABLE role_permissions (
     role_id UUID NOT NULL,
@@ -618,6 +741,20 @@ CREATE INDEX ix_rooms_parent_room ON rooms (tenant_id, parent_room_id);
 CREATE UNIQUE INDEX uq_rooms_direct_key ON rooms (tenant_id, direct_key) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX uq_rooms_external_id ON rooms (tenant_id, external_id) WHERE deleted_at IS NULL;
 
+CREATE TABLE sync_state (
+    metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
+    user_id UUID NOT NULL,
+    device VARCHAR(128) NOT NULL,
+    sync_type VARCHAR(50) NOT NULL,
+    tenant_id UUID DEFAULT '00000000-0000-7000-8000-000000000001' NOT NULL,
+    last_sync TIMESTAMP WITH TIME ZONE NOT NULL,
+    cursor VARCHAR(4000),
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_sync_state PRIMARY KEY (user_id, device, sync_type),
+    CONSTRAINT fk_sync_state_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+);
+
 CREATE TABLE user_blocks (
     blocker_id UUID NOT NULL,
     blocked_id UUID NOT NULL,
@@ -629,6 +766,21 @@ CREATE TABLE user_blocks (
     CONSTRAINT ck_user_blocks_another CHECK (blocker_id <> blocked_id)
 );
 CREATE INDEX ix_user_blocks_blocked ON user_blocks (tenant_id, blocked_id, blocker_id);
+
+CREATE TABLE user_events (
+    user_id UUID NOT NULL,
+    revision BIGINT NOT NULL,
+    tenant_id UUID NOT NULL,
+    kind TEXT NOT NULL,
+    room_id UUID,
+    message_id UUID,
+    correlation_id TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT pk_user_events PRIMARY KEY (user_id, revision),
+    CONSTRAINT fk_user_events_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_user_events_revision CHECK (revision >= 1),
+    CONSTRAINT ck_user_events_kind CHECK (kind IN ('settings.changed', 'draft.changed', 'read.elsewhere', 'invitation.received', 'block.changed', 'room.joined', 'room.left'))
+);
 
 CREATE TABLE user_settings (
     user_id UUID NOT NULL,

@@ -3,6 +3,9 @@
 CREATE TRIGGER touch BEFORE UPDATE OF permission_prefix, description
     ON access_permission_domains FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
+CREATE TRIGGER touch BEFORE UPDATE OF file, row_count, checksum, schema_revision, status
+    ON archive_manifest FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
 CREATE TRIGGER touch BEFORE UPDATE OF metadata, user_id, message_type, content, delivery_status, robot_id, robot_response_to,
         is_robot_visible_to_guests, is_edited, edited_at, version, deleted_at
     ON messages FOR EACH ROW EXECUTE FUNCTION chat_touch();
@@ -48,6 +51,23 @@ CREATE TRIGGER history AFTER DELETE OR UPDATE OF observation_data, response_data
 CREATE TRIGGER touch BEFORE UPDATE OF slug, name, settings
     ON tenants FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
+CREATE TRIGGER touch BEFORE UPDATE OF scope, subject_id, kind, keep_days, keep_pinned
+    ON retention_policies FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_retention_policies() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
+    INSERT INTO retention_policies_history (changed_at, operation_type, changed_by, correlation_id,
+        id, tenant_id, scope, subject_id, kind, keep_days, keep_pinned, created_at, updated_at)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.id, OLD.tenant_id, OLD.scope, OLD.subject_id, OLD.kind, OLD.keep_days, OLD.keep_pinned, OLD.created_at,
+        OLD.updated_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF scope, subject_id, kind, keep_days, keep_pinned
+    ON retention_policies FOR EACH ROW EXECUTE FUNCTION chat_keep_retention_policies();
+
 CREATE TRIGGER touch BEFORE UPDATE OF name, scope, built_in, name_key
     ON roles FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
@@ -85,6 +105,26 @@ END $$;
 CREATE TRIGGER history AFTER DELETE OR UPDATE OF email, username, external_id, first_name, last_name, display_name, avatar_url, account_type, account_status,
         is_email_verified, deleted_at, email_key, username_key, password_hash, session_epoch
     ON users FOR EACH ROW EXECUTE FUNCTION chat_keep_users();
+
+CREATE TRIGGER touch BEFORE UPDATE OF subject_id, requested_by, requested_at, done_at, counts
+    ON erasure_ledger FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE TRIGGER touch BEFORE UPDATE OF scope, subject_id, reason, placed_by, placed_at, released_at
+    ON legal_holds FOR EACH ROW EXECUTE FUNCTION chat_touch();
+
+CREATE FUNCTION chat_keep_legal_holds() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF;
+    INSERT INTO legal_holds_history (changed_at, operation_type, changed_by, correlation_id,
+        id, tenant_id, scope, subject_id, reason, placed_by, placed_at, released_at, created_at, updated_at)
+    VALUES (chat_now(), TG_OP, chat_actor(), chat_correlation(),
+        OLD.id, OLD.tenant_id, OLD.scope, OLD.subject_id, OLD.reason, OLD.placed_by, OLD.placed_at, OLD.released_at,
+        OLD.created_at, OLD.updated_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER history AFTER DELETE OR UPDATE OF scope, subject_id, reason, placed_by, placed_at, released_at
+    ON legal_holds FOR EACH ROW EXECUTE FUNCTION chat_keep_legal_holds();
 
 CREATE TRIGGER touch BEFORE UPDATE OF user_id, purpose, token_hash, expires_at, used_at
     ON one_time_tokens FOR EACH ROW EXECUTE FUNCTION chat_touch();
@@ -128,6 +168,9 @@ CREATE TRIGGER history AFTER DELETE OR UPDATE OF name, description, room_type, s
         parent_room_id, escalation_level, issue_id, issue_description, external_id, settings, version, deleted_at,
         name_key
     ON rooms FOR EACH ROW EXECUTE FUNCTION chat_keep_rooms();
+
+CREATE TRIGGER touch BEFORE UPDATE OF metadata, last_sync, cursor
+    ON sync_state FOR EACH ROW EXECUTE FUNCTION chat_touch();
 
 CREATE TRIGGER touch BEFORE UPDATE OF theme, notifications_enabled, preferences, version
     ON user_settings FOR EACH ROW EXECUTE FUNCTION chat_touch();

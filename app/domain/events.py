@@ -81,6 +81,31 @@ class RoomEvent(Change):
     created_at: Moment
 
 
+class UserEventKind(StrEnum):
+    """What belongs to a person and no room's log tells."""
+
+    SETTINGS_CHANGED = "settings.changed"
+    DRAFT_CHANGED = "draft.changed"
+    READ_ELSEWHERE = "read.elsewhere"
+    INVITED = "invitation.received"
+    BLOCK_CHANGED = "block.changed"
+    ROOM_JOINED = "room.joined"
+    ROOM_LEFT = "room.left"
+
+
+class UserEvent(Value):
+    """A change that belongs to one person (SPEC 2.24), numbered without a gap in the order of commit."""
+
+    user_id: UserId
+    revision: int = Field(ge=1)
+    tenant_id: TenantId
+    kind: UserEventKind
+    room_id: RoomId | None = None
+    message_id: MessageId | None = None
+    correlation_id: CorrelationId
+    created_at: Moment
+
+
 class SubscriberTooSlow(Limited):
     """A subscriber fell further behind than its buffer holds, and its stream was ended."""
 

@@ -40,6 +40,13 @@ InteractionId = NewType("InteractionId", _Either)
 EscalationId = NewType("EscalationId", _Either)
 ConclusionId = NewType("ConclusionId", _Either)
 FileId = NewType("FileId", _Either)
+FamilyId = NewType("FamilyId", _Either)
+"""A family of refresh tokens: one login, each token of it made from the one before."""
+PolicyId = NewType("PolicyId", _Either)
+HoldId = NewType("HoldId", _Either)
+ErasureId = NewType("ErasureId", _Either)
+SubjectId = NewType("SubjectId", _Either)
+"""Whatever a policy, a hold or an erasure is about: a room, a user, a tenant."""
 InvitationId = NewType("InvitationId", _Either)
 ScheduledId = NewType("ScheduledId", _Either)
 AccessRoleId = NewType("AccessRoleId", _Either)

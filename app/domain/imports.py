@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol, Self
@@ -13,6 +15,7 @@ from .documents import EMPTY, Document
 from .files import FILES_PER_MESSAGE, ImportedFile
 from .ids import MessageId, RoomId, UserId
 from .messaging import MAY_BE_EMPTY, ClientKey, Content, MessageType
+from .rooms.members import Role
 from .values import Moment, Value
 
 
@@ -34,20 +37,37 @@ class ImportedMessage(Value):
     files: tuple[ImportedFile, ...] = Field(default=(), max_length=FILES_PER_MESSAGE)
     """What its source attached to it, known by address: it counts as a file though its bytes are not here."""
     created_at: Moment
+    edited_at: Moment | None = None
+    is_deleted: bool = False
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if not self.content and not (self.message_type in MAY_BE_EMPTY and self.files):
+        if not self.content and not self.is_deleted and not (self.message_type in MAY_BE_EMPTY and self.files):
             raise ValueError("content: must not be empty, but for an image or file with its files")
         return self
+
+    @property
+    def body_hash(self) -> bytes:
+        """33 bytes that differ when what is said differs; a sender's are 32, so neither repeats the other."""
+        body = [self.content, self.metadata.text, str(self.edited_at), self.is_deleted]
+        return b"\0" + hashlib.sha256(json.dumps(body).encode()).digest()
+
+
+class ImportedSeat(Value):
+    """Somebody who sits in a room, as its source has it. `read_until` None: they have read what is there."""
+
+    user_id: UserId
+    role: Role = Role.MEMBER
+    read_until: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What came of a batch: how many were stored, how many had been stored before."""
+    """What came of a batch: how many were stored, how many had been stored before, and of those were told anew."""
 
     stored: int
     repeated: int
+    updated: int = 0
 
 
 class Imports(Protocol):
@@ -56,14 +76,26 @@ class Imports(Protocol):
     async def take_in(self, room_id: RoomId, messages: tuple[ImportedMessage, ...]) -> Taken:
         """Adds the messages to a room in the order given, numbering them on, in one statement.
 
-        A message whose key the room already has from that author is passed over. An id not above the room's last is
-        replaced by the next one above it: the source's time stays in `created_at`. Every author takes a seat
-        (as `member`, from their first message's time) and has read up to their own last message.
+        A message whose key the room already has from that author is not stored again: where it says something else
+        than it did then, its content, metadata and edit time are replaced, or it is deleted; what was deleted here
+        stays deleted. An id not above the room's last is replaced by the next one above it: the source's time stays in
+        `created_at`. Every author takes a seat (as `member`, from their first message's time) and has read up to their
+        own last message.
         Neither the room's limit of participants nor its status holds an import up. The room's log tells each seat
-        taken, by user id, as MEMBER_JOINED, and then each message stored as MESSAGE_SENT.
+        taken, by user id, as MEMBER_JOINED, and then each message stored as MESSAGE_SENT, each
+        one that was told anew as MESSAGE_EDITED, then MESSAGE_DELETED.
         Its key is good for repeating the import only: a send with it is `ClientKeyReused`.
 
         Raises `RoomNotFound`, `UserNotFound`, `MonthMissing`.
+        """
+        ...
+
+    async def seat(self, room_id: RoomId, seats: tuple[ImportedSeat, ...]) -> int:
+        """Seats who has no membership in the room yet, in one statement; returns how many.
+
+        Neither the room's limit nor its status holds it up. A member who is there already takes the role of the source
+        when theirs is `member`, and their read mark moves on to the last message of `read_until`, never back. Each seat
+        taken is MEMBER_JOINED in the room's log, by user id. Raises `RoomNotFound`, `UserNotFound`.
         """
         ...
 

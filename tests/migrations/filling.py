@@ -60,7 +60,30 @@ TABLES = (
     "room_conclusions",
     "message_search",
     "search_progress",
+    "user_events",
+    "sync_state",
+    "revoked_sessions",
+    "archive_manifest",
+    "retention_policies",
+    "legal_holds",
+    "erasure_ledger",
 )
+
+_WITHOUT_A_VERB = """
+INSERT INTO user_events (user_id, revision, tenant_id, kind, correlation_id)
+SELECT id, 1, tenant_id, 'settings.changed', 'filling' FROM users LIMIT 1;
+INSERT INTO sync_state (user_id, device, sync_type, tenant_id, last_sync)
+SELECT id, 'phone', 'rooms', tenant_id, now() FROM users LIMIT 1;
+INSERT INTO revoked_sessions (family, user_id, tenant_id, reason, revoked_at, expires_at)
+SELECT chat_uuidv7(), id, tenant_id, 'reused', now(), now() FROM users LIMIT 1;
+INSERT INTO archive_manifest (month, table_name, file, row_count, checksum, schema_revision)
+VALUES ('2024-01-01', 'messages', 'messages_2024_01.parquet', 1, 'x', '0001');
+INSERT INTO retention_policies (scope, subject_id, kind, keep_days)
+SELECT 'room', id, 'messages', 30 FROM rooms LIMIT 1;
+INSERT INTO legal_holds (scope, subject_id, reason, placed_at) SELECT 'room', id, 'a case', now() FROM rooms LIMIT 1;
+INSERT INTO erasure_ledger (subject_id, requested_at) VALUES (chat_uuidv7(), now());
+"""
+"""Tables that stand before what writes to them does."""
 
 
 async def migrated(url: str) -> None:
@@ -73,6 +96,9 @@ async def filled(url: str) -> None:
     await migrated(url)
     async with open_store(url) as store:
         await fill(store)
+    connection = await asyncpg.connect(url)
+    await connection.execute(_WITHOUT_A_VERB)
+    await connection.close()
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from app.domain.blocks import UserBlock
 from app.domain.credentials import OneTimeToken
 from app.domain.documents import EMPTY, Document
 from app.domain.drafts import SavedDraft
-from app.domain.events import RoomEvent
+from app.domain.events import RoomEvent, UserEvent
 from app.domain.files import File, MessageFile
 from app.domain.identity import Account, Tenant, UserSettings, UserStatus
 from app.domain.ids import DEFAULT_TENANT, NO_ID, moment_of
@@ -27,13 +27,16 @@ from app.domain.messaging import Message
 from app.domain.pins import Pin
 from app.domain.reactions import Reaction
 from app.domain.reading import ReadReceipt
+from app.domain.retention import ArchivedMonth, Erasure, LegalHold, RetentionPolicy
 from app.domain.rooms import Room
 from app.domain.rooms.members import Membership
 from app.domain.schedule import ScheduledMessage
+from app.domain.sessions import RevokedSession
 from app.domain.supervision import AccessLogEntry
 from app.domain.support.conclusions import Conclusion
 from app.domain.support.escalations import Escalation
 from app.domain.support.robots import RobotInteraction
+from app.domain.sync import SyncState
 from app.domain.threads import ThreadCounters, ThreadFollow, ThreadParticipant
 from tests.migrations.catalog import Connection
 
@@ -71,6 +74,13 @@ MODELS = {
     "room_conclusions": Conclusion,
     "files": File,
     "message_files": MessageFile,
+    "user_events": UserEvent,
+    "sync_state": SyncState,
+    "revoked_sessions": RevokedSession,
+    "archive_manifest": ArchivedMonth,
+    "retention_policies": RetentionPolicy,
+    "legal_holds": LegalHold,
+    "erasure_ledger": Erasure,
 }
 
 # SPEC 1.10, of the tables there are.
@@ -112,6 +122,10 @@ DEFAULTS = {
     "escalations.priority": 3,
     "files.status": "pending",
     "files.preview_available": False,
+    "sync_state.metadata": EMPTY,
+    "archive_manifest.status": "writing",
+    "retention_policies.keep_pinned": True,
+    "erasure_ledger.counts": EMPTY,
 }
 MAY_BE_NULL_THOUGH_DEFAULTED = {"rooms.max_participants"}  # null: no limit
 TIMES = {"created_at", "updated_at", "joined_at", "last_seen_at", "at"}
@@ -164,6 +178,16 @@ INSERT INTO room_conclusions (room_id, outcome, concluded_at) SELECT id, 'resolv
 INSERT INTO files (room_id, name, mime_type, size) SELECT id, 'a.txt', 'text/plain', 0 FROM rooms;
 INSERT INTO message_files (room_id, message_id, position, file_id)
     SELECT m.room_id, m.id, 1, f.id FROM messages m, files f;
+INSERT INTO user_events (user_id, revision, tenant_id, kind, correlation_id)
+    SELECT id, 1, tenant_id, 'settings.changed', 'least' FROM users;
+INSERT INTO sync_state (user_id, device, sync_type, last_sync) SELECT id, 'phone', 'rooms', now() FROM users;
+INSERT INTO revoked_sessions (family, user_id, reason, revoked_at, expires_at)
+    SELECT id, id, 'reused', now(), now() FROM users;
+INSERT INTO archive_manifest (month, table_name, file, row_count, checksum, schema_revision)
+    VALUES ('2024-01-01', 'messages', 'file', 1, 'sum', '0001');
+INSERT INTO retention_policies (scope, subject_id, kind, keep_days) SELECT 'room', id, 'messages', 1 FROM rooms;
+INSERT INTO legal_holds (scope, subject_id, reason, placed_at) SELECT 'room', id, 'why', now() FROM rooms;
+INSERT INTO erasure_ledger (subject_id, requested_at) SELECT id, now() FROM users;
 """
 
 
@@ -384,6 +408,11 @@ SILENT = {
     "thread_follows": {"room_id", "thread_id", "user_id", "tenant_id", "last_read_position", "last_read_id"},
     "drafts": {"user_id", "room_id", "thread_id", "tenant_id"},
     "scheduled_messages": {"id", "tenant_id"},
+    "sync_state": {"user_id", "device", "sync_type", "tenant_id"},
+    "archive_manifest": {"month", "table_name"},
+    "retention_policies": {"id", "tenant_id"},
+    "legal_holds": {"id", "tenant_id"},
+    "erasure_ledger": {"id", "tenant_id"},
     "messages": {"id", "room_id", "tenant_id", "position", "reply_to_message_id", "thread_id", "countable"},
     "access_permission_domains": {"id"},
     "roles": {"id", "tenant_id"},

@@ -294,6 +294,11 @@ async def test_every_foreign_key_to_users_and_rooms_has_the_tenant_in_front(fill
         ("escalations", "assigned_to"),
         ("room_conclusions", "room_id"),
         ("room_conclusions", "concluded_by"),
+        ("user_events", "user_id"),
+        ("sync_state", "user_id"),
+        ("revoked_sessions", "user_id"),
+        ("legal_holds", "placed_by"),
+        ("erasure_ledger", "requested_by"),
     }
 
 
@@ -345,6 +350,8 @@ async def test_delete_rules(filled_connection: Connection) -> None:
         ("escalations", "created_by"),
         ("escalations", "assigned_to"),
         ("room_conclusions", "concluded_by"),
+        ("legal_holds", "placed_by"),
+        ("erasure_ledger", "requested_by"),
     }
     assert rules.pop(("role_permissions", "permission_id")) == "a", "a permission that is held stays"
     assert {rule for place, rule in rules.items() if place not in set_null} == {"c"}

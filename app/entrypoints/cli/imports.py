@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import zipfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import typer
 from rich.console import Console
@@ -27,8 +28,12 @@ from app.domain.actors import Actor
 from app.domain.identity import TenantNotFound
 from app.domain.unit_of_work import Store
 from app.entrypoints.cli.display import cell
+from app.services.imports.archive import Archive
 from app.services.imports.lines import LineFile
-from app.services.imports.records import Refusal, Report, SourceBroken
+from app.services.imports.mattermost import export as mattermost_export
+from app.services.imports.mattermost.export import MattermostExport
+from app.services.imports.records import Refusal, Report, Source, SourceBroken
+from app.services.imports.slack.export import SlackExport
 from app.services.imports.zulip import ZulipJsonl
 from app.settings import Settings
 
@@ -39,37 +44,81 @@ DEFAULT_SOURCE = "main"
 _REASON_WIDTH = 80
 
 
-@app.callback()
-def _group() -> None:
-    """Makes a group of it, though there is one format so far."""
+_Tenant = Annotated[str, typer.Option("--tenant", help="Slug of the tenant to import into.")]
+_Name = Annotated[
+    str,
+    typer.Option("--source", help="A name for the server it comes from; each server's keys are kept apart by it."),
+]
+_Refused = Annotated[
+    Path | None,
+    typer.Option("--refused", help="Write every refused line's number and reason here.", dir_okay=False),
+]
+_Emails = Annotated[bool, typer.Option("--with-emails", help="Take e-mail addresses too: they are personal data.")]
 
 
 @app.command("zulip-jsonl")
 def zulip_jsonl(
     file: Annotated[Path, typer.Argument(help="JSON lines, plain or gzip.", exists=True, dir_okay=False)],
-    tenant: Annotated[str, typer.Option("--tenant", help="Slug of the tenant to import into.")] = DEFAULT_TENANT_SLUG,
-    source: Annotated[
-        str,
-        typer.Option("--source", help="A name for the server it comes from; each server's keys are kept apart by it."),
-    ] = DEFAULT_SOURCE,
-    refused: Annotated[
-        Path | None,
-        typer.Option("--refused", help="Write every refused line's number and reason here.", dir_okay=False),
-    ] = None,
+    tenant: _Tenant = DEFAULT_TENANT_SLUG,
+    source: _Name = DEFAULT_SOURCE,
+    refused: _Refused = None,
 ) -> None:
     """Import a Zulip archive: rooms, authors and messages. May be stopped and started again at any time."""
-    asyncio.run(_zulip_jsonl(file, tenant, source, refused))
+
+    def opened(stack: ExitStack) -> Source:
+        return ZulipJsonl(stack.enter_context(LineFile.open(file)), source)
+
+    asyncio.run(_imported(opened, tenant, refused))
 
 
-async def _zulip_jsonl(path: Path, tenant: str, name: str, refused: Path | None) -> None:
+@app.command("slack")
+def slack(
+    file: Annotated[Path, typer.Argument(help="The export as Slack makes it, a zip.", exists=True, dir_okay=False)],
+    tenant: _Tenant = DEFAULT_TENANT_SLUG,
+    source: _Name = DEFAULT_SOURCE,
+    refused: _Refused = None,
+    with_emails: _Emails = False,
+) -> None:
+    """Import a Slack workspace: people, conversations, messages, threads. A later export updates and adds."""
+
+    def opened(stack: ExitStack) -> Source:
+        return SlackExport(stack.enter_context(Archive(file)), source, with_emails=with_emails)
+
+    asyncio.run(_imported(opened, tenant, refused))
+
+
+@app.command("mattermost")
+def mattermost(
+    file: Annotated[
+        Path, typer.Argument(help="A bulk export: a zip, or its JSON lines alone.", exists=True, dir_okay=False)
+    ],
+    tenant: _Tenant = DEFAULT_TENANT_SLUG,
+    source: _Name = DEFAULT_SOURCE,
+    refused: _Refused = None,
+    with_emails: _Emails = False,
+) -> None:
+    """Import a Mattermost server: people, channels, posts, answers, read marks. A later export updates and adds."""
+
+    def opened(stack: ExitStack) -> Source:
+        if not zipfile.is_zipfile(file):
+            lines = stack.enter_context(LineFile.open(file, mattermost_export.MAX_LINE_BYTES))
+            return MattermostExport(lines, source, with_emails=with_emails)
+        archive = stack.enter_context(Archive(file))
+        entry = MattermostExport.entry_of(archive)
+        lines = stack.enter_context(archive.lines(entry, mattermost_export.MAX_LINE_BYTES))
+        return MattermostExport(lines, source, archive=archive, with_emails=with_emails)
+
+    asyncio.run(_imported(opened, tenant, refused))
+
+
+async def _imported(opened: Callable[[ExitStack], Source], tenant: str, refused: Path | None) -> None:
     console, begun = Console(), time.monotonic()
     with ExitStack() as stack:
-        file = stack.enter_context(LineFile.open(path))
-        source = ZulipJsonl(file, name)
+        source = opened(stack)
         note = _written_to(refused, stack)
         async with open_app(Settings.load()) as chat:
             actor = await application_of(chat.store, tenant)
-            with ProgressBar(file.bytes_total) as bar:
+            with ProgressBar(source.bytes_total) as bar:
                 try:
                     report = await chat.imports.run(actor, source, progress=bar, refused=note)
                 except SourceBroken as error:
@@ -96,9 +145,14 @@ def _written_to(path: Path | None, stack: ExitStack) -> Callable[[Refusal], None
         raise typer.BadParameter(f"cannot write {path}: {error.strerror}", param_hint="--refused") from None
 
     def note(refusal: Refusal) -> None:
-        out.write(json.dumps({"line": refusal.line, "reason": refusal.reason}) + "\n")
+        out.write(json.dumps(_told(refusal)) + "\n")
 
     return note
+
+
+def _told(refusal: Refusal) -> dict[str, Any]:
+    told: dict[str, Any] = {"line": refusal.line, "reason": refusal.reason}
+    return {**told, "kind": refusal.kind, "where": refusal.where} if refusal.where else told
 
 
 class ProgressBar:
@@ -137,7 +191,13 @@ def show_report(console: Console, report: Report, seconds: float) -> None:
     table.add_column(justify="right")
     table.add_row("lines read", f"{report.lines:,}", style="bold")
     table.add_row("  stored", f"{report.stored:,}")
+    if report.raw:
+        table.add_row("    of them kept raw", f"{report.raw:,}")
+    if report.updated:
+        table.add_row("  updated", f"{report.updated:,}")
     table.add_row("  already there", f"{report.repeated:,}")
+    if report.described:
+        table.add_row("  people, rooms, notices", f"{report.described:,}")
     table.add_row("  refused", f"{report.refused:,}", style="red" if report.refused else "")
     table.add_section()
     table.add_row("rooms made", f"{report.rooms_created:,}")
@@ -146,11 +206,21 @@ def show_report(console: Console, report: Report, seconds: float) -> None:
     table.add_row("seconds", f"{seconds:,.1f}")
     table.add_row("lines/s", f"{report.lines / max(seconds, 1e-9):,.0f}")
     console.print(table)
+    if len(report.kinds) > 1:
+        kinds = Table(
+            "kind", "mapped", "kept raw", "refused", title="What was read", title_justify="left", title_style="bold"
+        )
+        for kind, count in sorted(report.kinds.items()):
+            kinds.add_row(cell(kind), f"{count.mapped:,}", f"{count.raw:,}", f"{count.refused:,}")
+        console.print(kinds)
     if not report.first_refusals:
         return
     shown = len(report.first_refusals)
     title = "Refused lines" if shown == report.refused else f"The first {shown} of {report.refused:,} refused lines"
-    refusals = Table("line", "reason", title=title, title_justify="left", title_style="bold")
+    has_places = any(refusal.where for refusal in report.first_refusals)
+    columns = ("line", "where", "reason") if has_places else ("line", "reason")
+    refusals = Table(*columns, title=title, title_justify="left", title_style="bold")
     for refusal in report.first_refusals:
-        refusals.add_row(f"{refusal.line:,}", cell(refusal.reason, _REASON_WIDTH))
+        place = (cell(refusal.where),) if has_places else ()
+        refusals.add_row(f"{refusal.line:,}", *place, cell(refusal.reason, _REASON_WIDTH))
     console.print(refusals)

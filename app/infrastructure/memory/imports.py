@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from app.domain.errors import Invalid
 from app.domain.events import EventKind
-from app.domain.ids import MessageId, RoomId, UserId
-from app.domain.imports import ImportedMessage, Imports, Months, Taken
-from app.domain.messaging import Message
+from app.domain.ids import MessageId, RoomId, UserId, first_at
+from app.domain.imports import ImportedMessage, ImportedSeat, Imports, Months, Taken
+from app.domain.messaging import MAY_BE_EMPTY, Message
 from app.domain.rooms import Room, RoomNotFound
 from app.domain.rooms.members import Membership, Role
 from app.domain.values import Moment
@@ -18,11 +19,8 @@ from .files import add_imported
 from .identity import require_known
 from .messaging import next_id, put_mark, store
 from .rooms import locked_room, put_seat
-from .tables import CLIENT_KEYS, FIRST_OF_KEY, SEATS
+from .tables import CLIENT_KEYS, FIRST_OF_KEY, MESSAGES, ROOM_MESSAGES, SEATS, UsedKey
 from .transaction import Transaction, Writes
-
-_NO_BODY = b""
-"""What a source's key is kept with: no draft has this hash, so no send repeats an imported message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +42,120 @@ class MemoryImports(Imports):
             room = await locked_room(tx, room_id)
             if room is None:
                 raise RoomNotFound(room_id=str(room_id))
-            entries = _numbered(tx, room, messages)
-            if not entries:
-                return Taken(stored=0, repeated=len(messages))
-            for user_id in {entry.source.user_id for entry in entries}:
+            for user_id in {message.user_id for message in messages}:
                 require_known(tx.view, tx.actor.tenant_id, user_id)
+            entries = _numbered(tx, room, messages)
             for user_id in sorted({message.user_id for message in messages}):
                 await tx.lock(SEATS, (room_id, user_id))
             room = _seat_authors(tx, room, entries)
             for entry in entries:
-                store(tx, entry.message, entry.source.key, _NO_BODY)
+                store(tx, entry.message, entry.source.key, entry.source.body_hash)
                 add_imported(tx, entry.message, entry.source.files)
                 if tx.view.get(FIRST_OF_KEY, (room_id, entry.source.key)) is None:  # what later lines call it by
                     tx.view.put(FIRST_OF_KEY, (room_id, entry.source.key), entry.message.id)
                 update = {"last_position": entry.message.position, "last_message_id": entry.message.id}
                 room = tx.log(room.model_copy(update=update), EventKind.MESSAGE_SENT, entry.message.id)
             _mark_authors(tx, room, entries)
-            return Taken(stored=len(entries), repeated=len(messages) - len(entries))
+            updated = _retold(tx, room, _told_anew(tx, room_id, messages))
+            return Taken(len(entries), len(messages) - len(entries) - updated, updated)
+
+    async def seat(self, room_id: RoomId, seats: tuple[ImportedSeat, ...]) -> int:
+        async with self._writes.writing() as tx:
+            room = await locked_room(tx, room_id)
+            if room is None:
+                raise RoomNotFound(room_id=str(room_id))
+            for user_id in sorted({seat.user_id for seat in seats}):
+                require_known(tx.view, tx.actor.tenant_id, user_id)
+                await tx.lock(SEATS, (room_id, user_id))
+            by_user: dict[UserId, ImportedSeat] = {}
+            for seat in seats:
+                by_user.setdefault(seat.user_id, seat)
+            seated = 0
+            for user_id, seat in sorted(by_user.items()):
+                if tx.view.get(SEATS, (room_id, user_id)) is None:
+                    put_seat(tx, _fresh(tx, room, seat))
+                    room = tx.log(room, EventKind.MEMBER_JOINED, user_id=user_id)
+                    seated += 1
+            for seat in seats:
+                _placed(tx, room, seat)
+            return seated
+
+
+def _fresh(tx: Transaction, room: Room, seat: ImportedSeat) -> Membership:
+    """A new membership. Without a time of reading all that is there has been read."""
+    has_read = seat.read_until is None
+    return Membership(
+        room_id=room.id,
+        user_id=seat.user_id,
+        tenant_id=room.tenant_id,
+        role=seat.role,
+        joined_at=room.created_at,
+        last_read_position=room.last_position if has_read else 0,
+        last_read_message_id=room.last_message_id if has_read else None,
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
+
+
+def _placed(tx: Transaction, room: Room, seat: ImportedSeat) -> None:
+    """The role of the source for who is a plain member, and the read mark moved on."""
+    membership = tx.view.get(SEATS, (room.id, seat.user_id))
+    if membership is None:
+        return
+    if membership.role is Role.MEMBER and seat.role is not Role.MEMBER:
+        membership = membership.model_copy(update={"role": seat.role, "updated_at": tx.now})
+        put_seat(tx, membership)
+    if seat.read_until is None:
+        return
+    ids = tx.view.keys(ROOM_MESSAGES, room.id)
+    place = bisect_left(ids, MessageId(first_at(seat.read_until + timedelta(milliseconds=1))))
+    # Ids and positions rise together, so the place is the position.
+    if place > membership.last_read_position:
+        put_mark(tx, membership, place, ids[place - 1], seat.read_until)
+
+
+def _told_anew(
+    tx: Transaction, room_id: RoomId, messages: tuple[ImportedMessage, ...]
+) -> list[tuple[ImportedMessage, UsedKey]]:
+    """Stored messages of which a source says something else now, by its last line about each."""
+    last = {(source.user_id, source.key): source for source in messages}
+    found: list[tuple[ImportedMessage, UsedKey]] = []
+    for source in messages:
+        used = (source.user_id, source.key)
+        key = tx.view.get(CLIENT_KEYS, (room_id, *used))
+        if last[used] is not source or key is None or len(key.body_hash) != len(source.body_hash):
+            continue
+        if key.body_hash != source.body_hash:
+            found.append((source, key))
+    return found
+
+
+def _retold(tx: Transaction, room: Room, told: list[tuple[ImportedMessage, UsedKey]]) -> int:
+    """Replaces what messages say; what was deleted here stays deleted."""
+    changed: list[MessageId] = []
+    removed: list[MessageId] = []
+    for source, key in told:
+        tx.view.put(CLIENT_KEYS, (room.id, source.user_id, source.key), UsedKey(key.message_id, source.body_hash))
+        message = tx.view.get(MESSAGES, (room.id, key.message_id))
+        if message is None or message.deleted_at is not None:
+            continue
+        says_something = bool(source.content) or message.message_type in MAY_BE_EMPTY
+        update = {
+            "content": source.content if says_something else message.content,
+            "metadata": source.metadata,
+            "is_edited": message.is_edited or source.edited_at is not None,
+            "edited_at": source.edited_at or message.edited_at,
+            "version": message.version + 1,
+            "updated_at": tx.now,
+            "deleted_at": tx.now if source.is_deleted else None,
+        }
+        tx.view.put(MESSAGES, (room.id, message.id), message.model_copy(update=update))
+        (removed if source.is_deleted else changed).append(message.id)
+    for message_id in changed:
+        room = tx.log(room, EventKind.MESSAGE_EDITED, message_id)
+    for message_id in removed:
+        room = tx.log(room, EventKind.MESSAGE_DELETED, message_id)
+    return len(changed) + len(removed)
 
 
 def _numbered(tx: Transaction, room: Room, messages: tuple[ImportedMessage, ...]) -> list[_Entry]:
@@ -89,8 +184,11 @@ def _numbered(tx: Transaction, room: Room, messages: tuple[ImportedMessage, ...]
             metadata=source.metadata,
             reply_to_message_id=named(source.reply_to_key),
             thread_id=named(source.thread_key),
+            is_edited=source.edited_at is not None,
+            edited_at=source.edited_at,
             created_at=source.created_at,
-            updated_at=source.created_at,
+            updated_at=source.edited_at or source.created_at,
+            deleted_at=tx.now if source.is_deleted else None,
         )
         ids_by_key.setdefault(source.key, message.id)
         entries.append(_Entry(source, message))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from app.domain.events import EventKind, RoomEvent
 from app.domain.ids import MessageId, RoomId, UserId
-from app.domain.imports import ImportedMessage, Imports, Taken
+from app.domain.imports import ImportedMessage, ImportedSeat, Imports, Taken
 
 from .codec import as_json_array, trusted
 from .errors import refusal
 from .statements import Scope, Statements
 
 _TAKE_IN = (
-    "SELECT refusal, stored, repeated, first_revision, message_ids, seated"
-    " FROM chat_take_in($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+    "SELECT refusal, stored, updated, repeated, first_revision, message_ids, seated, changed, removed"
+    " FROM chat_take_in($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
 )
+_SEAT = "SELECT refusal, first_revision, seated FROM chat_seat_imported($1, $2, $3, $4, $5, $6, $7, $8)"
+_Told = tuple[EventKind, MessageId | None, UserId | None]
 
 
 class PostgresImports(Imports):
@@ -22,8 +24,7 @@ class PostgresImports(Imports):
         self._scope = scope
 
     async def take_in(self, room_id: RoomId, messages: tuple[ImportedMessage, ...]) -> Taken:
-        actor = self._scope.actor
-        code, stored, repeated, first_revision, message_ids, seated = await self._statements.row(
+        found = await self._statements.row(
             _TAKE_IN,
             *self._scope.context,
             room_id,
@@ -36,14 +37,40 @@ class PostgresImports(Imports):
             [message.reply_to_key for message in messages],
             [message.thread_key for message in messages],
             [message.created_at for message in messages],
+            [message.edited_at for message in messages],
+            [message.is_deleted for message in messages],
+            [message.body_hash for message in messages],
             self._files(messages),
+        )
+        code, stored, updated, repeated, first_revision, message_ids, seated, changed, removed = found
+        if code is not None:
+            raise refusal(code)
+        self._tell(
+            room_id,
+            first_revision,
+            *((EventKind.MEMBER_JOINED, None, user_id) for user_id in seated or ()),
+            *((EventKind.MESSAGE_SENT, message_id, None) for message_id in message_ids or ()),
+            *((EventKind.MESSAGE_EDITED, message_id, None) for message_id in changed or ()),
+            *((EventKind.MESSAGE_DELETED, message_id, None) for message_id in removed or ()),
+        )
+        return Taken(stored=stored, repeated=repeated, updated=updated)
+
+    async def seat(self, room_id: RoomId, seats: tuple[ImportedSeat, ...]) -> int:
+        code, first_revision, seated = await self._statements.row(
+            _SEAT,
+            *self._scope.context,
+            room_id,
+            [seat.user_id for seat in seats],
+            [seat.role.value for seat in seats],
+            [seat.read_until for seat in seats],
         )
         if code is not None:
             raise refusal(code)
-        told: list[tuple[EventKind, MessageId | None, UserId | None]] = [
-            *((EventKind.MEMBER_JOINED, None, user_id) for user_id in seated or ()),
-            *((EventKind.MESSAGE_SENT, message_id, None) for message_id in message_ids or ()),
-        ]
+        self._tell(room_id, first_revision, *((EventKind.MEMBER_JOINED, None, user_id) for user_id in seated or ()))
+        return len(seated or ())
+
+    def _tell(self, room_id: RoomId, first_revision: int, *told: _Told) -> None:
+        actor = self._scope.actor
         for nth, (kind, message_id, user_id) in enumerate(told):
             self._statements.announce(
                 trusted(
@@ -61,7 +88,6 @@ class PostgresImports(Imports):
                     },
                 )
             )
-        return Taken(stored=stored, repeated=repeated)
 
     def _files(self, messages: tuple[ImportedMessage, ...]) -> str | None:
         """The files of a batch as JSON, each with its message's place in it; mostly there are none."""

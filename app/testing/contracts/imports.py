@@ -11,8 +11,9 @@ from app.domain.errors import Misuse
 from app.domain.events import EventKind
 from app.domain.identity import UserNotFound
 from app.domain.ids import MessageId, RoomId
-from app.domain.imports import ImportedMessage, Taken
+from app.domain.imports import ImportedMessage, ImportedSeat, Taken
 from app.domain.messaging import Message, MessageType, MonthMissing
+from app.domain.pages import Page
 from app.domain.rooms import RoomNotFound
 from app.domain.rooms.members import Role
 from app.testing import builders
@@ -75,6 +76,101 @@ class ImportsContract(Contract):
         assert await take_in(world, room_id, *batch, more, more) == Taken(stored=1, repeated=4)
         assert [m.position for m in await world.history(room_id)] == [1, 2, 3, 4]
         await world.prove(room_id)
+
+    async def test_what_is_told_anew_replaces_what_was_told(self, world: World) -> None:
+        ann = await world.person()
+        room_id = await world.room(ann)
+        first, second = [builders.imported(user_of(ann), content=text) for text in ("one", "two")]
+        await take_in(world, room_id, first, second)
+        edited_at = START + timedelta(seconds=90)
+        told = first.changed(content="one, corrected", metadata={"n": 1}, edited_at=edited_at)
+        world.harness.clock.advance(60)
+        assert await take_in(world, room_id, told, second) == Taken(stored=0, repeated=1, updated=1)
+        message = await world.reader(ann).messages.find(room_id, first.id)
+        assert (message.content, message.metadata["n"], message.version) == ("one, corrected", 1, 2)
+        assert (message.is_edited, message.edited_at, message.position) == (True, edited_at, 1)
+        assert message.updated_at == world.harness.clock()
+        assert await take_in(world, room_id, told, second) == Taken(stored=0, repeated=2)
+        await world.prove(room_id)
+
+    async def test_of_lines_with_one_key_the_last_tells_what_the_message_is(self, world: World) -> None:
+        ann = await world.person()
+        room_id = await world.room(ann)
+        first = builders.imported(user_of(ann), content="one")
+        lines = [first, first.changed(content="two"), first.changed(content="three")]
+        assert await take_in(world, room_id, *lines) == Taken(stored=1, repeated=1, updated=1)
+        assert [m.content for m in await world.history(room_id)] == ["three"]
+        assert await take_in(world, room_id, *lines) == Taken(stored=0, repeated=3)
+        await world.prove(room_id)
+
+    async def test_a_tombstone_takes_its_place_and_a_deletion_is_followed(self, world: World) -> None:
+        ann, bob = await world.persons(2)
+        room_id = await world.room(ann, bob)
+        gone = builders.imported(user_of(ann), content="", is_deleted=True)
+        said = builders.imported(user_of(ann), content="said")
+        await take_in(world, room_id, gone, said)
+        assert [m.position for m in await world.history(room_id)] == [2]
+        assert [u.count for u in await world.reader(bob).reading.unread()] == [1]
+        assert await take_in(world, room_id, gone, said.changed(content="", is_deleted=True)) == Taken(0, 1, 1)
+        assert await world.history(room_id) == []
+        assert [u.count for u in await world.reader(bob).reading.unread()] == [0]
+        # What was deleted does not come back with an older export.
+        assert (await take_in(world, room_id, gone, said)).updated == 0
+        assert await world.history(room_id) == []
+        await world.prove(room_id)
+
+    async def test_an_edit_here_gives_way_to_one_there_only(self, world: World) -> None:
+        ann = await world.person()
+        room_id = await world.room(ann)
+        source = builders.imported(user_of(ann), content="there")
+        await take_in(world, room_id, source)
+        await world.once(ann).messages.edit(room_id, source.id, "here")
+        assert await take_in(world, room_id, source) == Taken(stored=0, repeated=1)
+        assert [m.content for m in await world.history(room_id)] == ["here"]
+        await take_in(world, room_id, source.changed(content="there again"))
+        assert [m.content for m in await world.history(room_id)] == ["there again"]
+        await world.prove(room_id)
+
+    async def test_seats_of_those_who_never_wrote(self, world: World) -> None:
+        ann, bob, cy = await world.persons(3)
+        room_id = await world.room()
+        batch = [builders.imported(user_of(ann), created_at=START + timedelta(seconds=n)) for n in range(4)]
+        await take_in(world, room_id, *batch)
+        seats = (
+            ImportedSeat(user_id=user_of(ann), role=Role.OWNER),
+            ImportedSeat(user_id=user_of(bob)),
+            ImportedSeat(user_id=user_of(cy), read_until=START + timedelta(seconds=1, microseconds=500)),
+        )
+        async with world.unit() as uow:
+            assert await uow.imports.seat(room_id, seats) == 2
+            await uow.commit()
+        found = {}
+        for person in (ann, bob, cy):
+            seat = await world.reader(person).rooms.seat(room_id)
+            found[user_of(person)] = (seat.membership.role, seat.membership.last_read_position)
+        assert found == {
+            user_of(ann): (Role.OWNER, 4),
+            user_of(bob): (Role.MEMBER, 4),
+            user_of(cy): (Role.MEMBER, 2),
+        }
+        assert [u.count for u in await world.reader(cy).reading.unread()] == [2]
+        async with world.unit() as uow:
+            again = (*seats, ImportedSeat(user_id=user_of(cy), read_until=START))
+            assert await uow.imports.seat(room_id, again) == 0
+            await uow.commit()
+        assert [u.count for u in await world.reader(cy).reading.unread()] == [2]
+        await world.prove(room_id)
+
+    async def test_seats_need_a_room_and_users(self, world: World) -> None:
+        ann = await world.person()
+        room_id = await world.room()
+        async with world.unit() as uow:
+            with pytest.raises(RoomNotFound):
+                await uow.imports.seat(NO_ROOM, (ImportedSeat(user_id=user_of(ann)),))
+            with pytest.raises(UserNotFound):
+                await uow.imports.seat(room_id, (ImportedSeat(user_id=NOBODY),))
+            await uow.commit()
+        assert await world.reader().rooms.members(room_id, None, 10) == Page(())
 
     async def test_pages_reach_over_a_long_silence(self, world: World) -> None:
         """A store may look where a page should be before it looks everywhere: here it is not where it should be."""

@@ -11,6 +11,7 @@ from tests.migrations.plans import (
     files,
     identity,
     invitations,
+    later,
     mentions,
     messaging,
     pins,
@@ -43,4 +44,5 @@ AREAS = (
     pins.AREA,
     audit.AREA,
     access.AREA,
+    later.AREA,
 )

@@ -10,6 +10,8 @@ _KEYS = {
     "rooms": "id = {room_7}",
     "room_users": "room_id = {room_7} AND user_id = {user_7}",
     "messages": "room_id = {room_1} AND id = {message_7}",
+    "retention_policies": "id = {user_7}",
+    "legal_holds": "id = {user_7}",
 }
 
 AREA = Area(

@@ -2,15 +2,20 @@
 
 CREATE FUNCTION chat_take_in(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
     p_ids uuid[], p_keys text[], p_users uuid[], p_contents text[], p_types text[], p_metadata text[],
-    p_reply_keys text[], p_thread_keys text[], p_times timestamptz[], p_files jsonb,
-    OUT refusal text, OUT stored bigint, OUT repeated bigint, OUT first_revision bigint, OUT message_ids uuid[],
-    OUT seated uuid[])
+    p_reply_keys text[], p_thread_keys text[], p_times timestamptz[], p_edited timestamptz[], p_deleted boolean[],
+    p_hashes bytea[], p_files jsonb,
+    OUT refusal text, OUT stored bigint, OUT updated bigint, OUT repeated bigint, OUT first_revision bigint,
+    OUT message_ids uuid[], OUT seated uuid[], OUT changed uuid[], OUT removed uuid[])
 LANGUAGE plpgsql VOLATILE AS $$
 -- A batch into one room, in the order given, numbered on from the room's last message. The log tells who took a seat, by
 -- id, before the messages.
 DECLARE
     v_room record;
     v_new bigint[];  -- which of the batch are new, by their place in it
+    v_changed bigint[];  -- which say what an earlier one of their key did not
+    v_each record;
+    v_id uuid;
+    v_thread uuid;
     v_last uuid;
     v_place bigint;
 BEGIN
@@ -23,97 +28,201 @@ BEGIN
       WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = author.id AND u.tenant_id = p_tenant);
     IF FOUND THEN refusal := 'user_not_found'; RETURN; END IF;
 
-    SELECT array_agg(fresh.n ORDER BY fresh.n) INTO v_new
-      FROM (SELECT DISTINCT ON (b.user_id, b.key) b.n
-              FROM unnest(p_keys, p_users) WITH ORDINALITY AS b (key, user_id, n)
-             -- Looked up one by one, and by the key: a plan made while the table was small would read all of it later, or
-             -- all keys of a user, whom IS NOT DISTINCT FROM hides from the planner.
-             WHERE (SELECT k.message_id FROM message_keys k
-                     WHERE k.room_id = p_room AND k.client_key = b.key
-                       AND k.user_id IS NOT DISTINCT FROM b.user_id) IS NULL
-             ORDER BY b.user_id, b.key, b.n) fresh;
+    -- Of lines with one key the first is stored; the last tells what the message is now.
+    SELECT array_agg(x.n ORDER BY x.n) FILTER (WHERE x.known IS NULL AND x.nth = 1),
+           array_agg(x.n ORDER BY x.n) FILTER (WHERE x.nth = x.lines AND x.hash <> coalesce(x.known, x.first_hash)
+                                                 AND octet_length(coalesce(x.known, x.hash)) = 33)
+      INTO v_new, v_changed
+      FROM (SELECT b.n, b.hash, b.known, row_number() OVER (same_key ORDER BY b.n) AS nth, count(*) OVER same_key AS lines,
+                   first_value(b.hash) OVER (same_key ORDER BY b.n) AS first_hash
+              -- Looked up one by one, and by the key: a plan made while the table was small would read all of it later, or
+              -- all keys of a user, whom IS NOT DISTINCT FROM hides from the planner.
+              FROM (SELECT b.*, (SELECT k.body_hash FROM message_keys k
+                                  WHERE k.room_id = p_room AND k.client_key = b.key
+                                    AND k.user_id IS NOT DISTINCT FROM b.user_id) AS known
+                      FROM unnest(p_keys, p_users, p_hashes) WITH ORDINALITY AS b (key, user_id, hash, n)) b
+            WINDOW same_key AS (PARTITION BY b.user_id, b.key)) x;
     stored := coalesce(cardinality(v_new), 0);
-    repeated := cardinality(p_keys) - stored;
-    IF stored = 0 THEN RETURN; END IF;
-
-    v_last := v_room.last_message_id;
-    FOREACH v_place IN ARRAY v_new LOOP
-        v_last := CASE WHEN v_last IS NULL OR p_ids[v_place] > v_last THEN p_ids[v_place]
-                       ELSE chat_uuid_after(v_last) END;
-        message_ids := message_ids || v_last;
-    END LOOP;
+    updated := 0;
+    seated := '{}';
+    message_ids := '{}';
     first_revision := v_room.revision + 1;
+    IF stored > 0 THEN
+        v_last := v_room.last_message_id;
+        FOREACH v_place IN ARRAY v_new LOOP
+            v_last := CASE WHEN v_last IS NULL OR p_ids[v_place] > v_last THEN p_ids[v_place]
+                           ELSE chat_uuid_after(v_last) END;
+            message_ids := message_ids || v_last;
+        END LOOP;
 
-    -- Authors sit in the room from their first message on; who has left or was banned stays so.
+        -- Authors sit in the room from their first message on; who has left or was banned stays so.
+        WITH taken AS (
+            INSERT INTO room_users (room_id, user_id, tenant_id, joined_at, created_at, updated_at)
+            SELECT p_room, b.user_id, p_tenant, (array_agg(b.at ORDER BY b.n))[1], p_now, p_now
+              FROM unnest(p_users, p_times) WITH ORDINALITY AS b (user_id, at, n)
+             WHERE b.n = ANY (v_new)
+             GROUP BY b.user_id ORDER BY b.user_id
+            ON CONFLICT DO NOTHING
+            RETURNING user_id
+        )
+        SELECT coalesce(array_agg(taken.user_id ORDER BY taken.user_id), '{}') INTO seated FROM taken;
+        PERFORM FROM room_users m WHERE m.room_id = p_room AND m.user_id = ANY (p_users)
+          ORDER BY m.user_id FOR NO KEY UPDATE;
+
+        UPDATE rooms r
+           SET last_position = v_room.last_position + stored, last_message_id = v_last,
+               revision = v_room.revision + cardinality(seated) + stored,
+               last_countable = v_room.last_countable
+                   + (SELECT count(*) FROM unnest(p_types) WITH ORDINALITY AS b (kind, n)
+                       WHERE b.kind <> 'system' AND b.n = ANY (v_new))
+         WHERE r.id = p_room;
+        INSERT INTO message_keys (tenant_id, room_id, user_id, client_key, message_id, body_hash, created_at)
+        SELECT p_tenant, p_room, b.user_id, b.key, f.id, b.hash, p_now
+          FROM unnest(v_new, message_ids) AS f (n, id)
+          JOIN unnest(p_keys, p_users, p_hashes) WITH ORDINALITY AS b (key, user_id, hash, n) USING (n);
+        INSERT INTO messages (id, room_id, tenant_id, position, user_id, message_type, content, metadata,
+                              reply_to_message_id, thread_id, is_edited, edited_at, created_at, updated_at,
+                              deleted_at, countable)
+        SELECT f.id, p_room, p_tenant, v_room.last_position + f.nth, b.user_id, b.kind, b.content, b.metadata::jsonb,
+               (SELECT k.message_id FROM message_keys k
+                 WHERE k.room_id = p_room AND k.client_key = b.reply_key AND octet_length(k.body_hash) = 33
+                   AND k.message_id < f.id
+                 ORDER BY k.message_id LIMIT 1),
+               (SELECT k.message_id FROM message_keys k
+                 WHERE k.room_id = p_room AND k.client_key = b.thread_key AND octet_length(k.body_hash) = 33
+                   AND k.message_id < f.id
+                 ORDER BY k.message_id LIMIT 1),
+               b.edited IS NOT NULL, b.edited, b.at, coalesce(b.edited, b.at), CASE WHEN b.deleted THEN p_now END,
+               v_room.last_countable + count(*) FILTER (WHERE b.kind <> 'system') OVER (ORDER BY f.nth)
+          FROM unnest(v_new, message_ids) WITH ORDINALITY AS f (n, id, nth)
+          JOIN unnest(p_users, p_contents, p_types, p_metadata, p_reply_keys, p_thread_keys, p_times, p_edited, p_deleted)
+               WITH ORDINALITY AS b (user_id, content, kind, metadata, reply_key, thread_key, at, edited, deleted, n)
+               USING (n);
+        PERFORM chat_threads_imported(p_tenant, p_room, message_ids);
+        IF p_files IS NOT NULL THEN
+            PERFORM chat_take_in_files(p_tenant, p_room, v_new, message_ids, p_users, p_times, p_files);
+        END IF;
+        INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, user_id, actor_id, correlation_id, created_at)
+        SELECT p_room, v_room.revision + s.nth, p_tenant, 'member.joined', NULL, s.id, p_actor, p_correlation, p_now
+          FROM unnest(seated) WITH ORDINALITY AS s (id, nth)
+        UNION ALL
+        SELECT p_room, v_room.revision + cardinality(seated) + f.nth, p_tenant, 'message.sent', f.id, NULL, p_actor,
+               p_correlation, p_now
+          FROM unnest(message_ids) WITH ORDINALITY AS f (id, nth);
+
+        -- Each author has read up to their own last message.
+        UPDATE room_users m
+           SET own_sent = m.own_sent + own.sent,
+               last_read_position = greatest(m.last_read_position, own.last_position),
+               last_read_message_id = CASE WHEN own.last_position > m.last_read_position THEN own.last_id
+                                           ELSE m.last_read_message_id END,
+               last_read_at = CASE WHEN own.last_position > m.last_read_position THEN own.last_at ELSE m.last_read_at END,
+               read_countable = CASE WHEN own.last_position > m.last_read_position THEN own.last_countable
+                                     ELSE m.read_countable END,
+               read_own = CASE WHEN own.last_position > m.last_read_position THEN m.own_sent + own.sent
+                               ELSE m.read_own END
+          FROM (SELECT x.user_id, count(*) FILTER (WHERE x.message_type <> 'system') AS sent,
+                       max(x.position) AS last_position, max(x.countable) AS last_countable,
+                       (array_agg(x.id ORDER BY x.id DESC))[1] AS last_id,
+                       (array_agg(x.created_at ORDER BY x.id DESC))[1] AS last_at
+                  FROM messages x
+                 WHERE x.room_id = p_room AND x.id >= message_ids[1] AND x.position > v_room.last_position
+                 GROUP BY x.user_id) own
+         WHERE m.room_id = p_room AND m.user_id = own.user_id;
+    END IF;
+
+    FOR v_each IN
+        SELECT b.* FROM unnest(p_keys, p_users, p_contents, p_metadata, p_edited, p_deleted, p_hashes)
+                        WITH ORDINALITY AS b (key, user_id, content, metadata, edited, deleted, hash, n)
+         WHERE b.n = ANY (v_changed) ORDER BY b.n
+    LOOP
+        UPDATE message_keys k SET body_hash = v_each.hash
+         WHERE k.room_id = p_room AND k.client_key = v_each.key AND k.user_id = v_each.user_id
+        RETURNING k.message_id INTO v_id;
+        -- Whoever deleted it here meant it. What a message is stays: its type decides whether it was ever unread.
+        UPDATE messages m
+           SET content = CASE WHEN v_each.content <> '' OR m.message_type IN ('image', 'file') THEN v_each.content
+                              ELSE m.content END,
+               metadata = v_each.metadata::jsonb, is_edited = m.is_edited OR v_each.edited IS NOT NULL,
+               edited_at = coalesce(v_each.edited, m.edited_at), version = m.version + 1,
+               deleted_at = CASE WHEN v_each.deleted THEN p_now END
+         WHERE m.room_id = p_room AND m.id = v_id AND m.deleted_at IS NULL
+        RETURNING m.thread_id INTO v_thread;
+        IF FOUND THEN
+            IF v_each.deleted AND v_thread IS NOT NULL THEN
+                PERFORM chat_thread_reply_deleted(p_room, v_thread, v_id, v_each.user_id);
+            END IF;
+            updated := updated + 1;
+            IF v_each.deleted THEN removed := removed || v_id; ELSE changed := changed || v_id; END IF;
+        END IF;
+    END LOOP;
+    repeated := cardinality(p_keys) - stored - updated;
+    IF updated > 0 THEN
+        UPDATE rooms r SET revision = r.revision + updated WHERE r.id = p_room;
+        INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
+        SELECT p_room, v_room.revision + cardinality(seated) + stored + e.nth, p_tenant,
+               CASE WHEN e.nth <= coalesce(cardinality(changed), 0) THEN 'message.edited' ELSE 'message.deleted' END,
+               e.id, p_actor, p_correlation, p_now
+          FROM unnest(changed || removed) WITH ORDINALITY AS e (id, nth);
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_seat_imported(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_users uuid[], p_roles text[], p_read_until timestamptz[],
+    OUT refusal text, OUT first_revision bigint, OUT seated uuid[])
+LANGUAGE plpgsql VOLATILE AS $$
+-- Seats who is not seated yet, having read what is there; moves read marks on to a time, never back.
+DECLARE
+    v_room record;
+    v_each record;
+    v_mark record;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT r.last_position, r.last_message_id, r.last_countable, r.revision, r.created_at INTO v_room
+      FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN refusal := 'room_not_found'; RETURN; END IF;
+    PERFORM FROM (SELECT DISTINCT a.id FROM unnest(p_users) AS a (id)) member
+      WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = member.id AND u.tenant_id = p_tenant);
+    IF FOUND THEN refusal := 'user_not_found'; RETURN; END IF;
+    PERFORM FROM room_users m WHERE m.room_id = p_room AND m.user_id = ANY (p_users) ORDER BY m.user_id FOR NO KEY UPDATE;
+
     WITH taken AS (
-        INSERT INTO room_users (room_id, user_id, tenant_id, joined_at, created_at, updated_at)
-        SELECT p_room, b.user_id, p_tenant, (array_agg(b.at ORDER BY b.n))[1], p_now, p_now
-          FROM unnest(p_users, p_times) WITH ORDINALITY AS b (user_id, at, n)
-         WHERE b.n = ANY (v_new)
-         GROUP BY b.user_id ORDER BY b.user_id
+        INSERT INTO room_users (room_id, user_id, tenant_id, role, joined_at, last_read_position, last_read_message_id,
+                                read_countable, created_at, updated_at)
+        SELECT DISTINCT ON (b.user_id) p_room, b.user_id, p_tenant, b.role, v_room.created_at,
+               CASE WHEN b.read_until IS NULL THEN v_room.last_position ELSE 0 END,
+               CASE WHEN b.read_until IS NULL THEN v_room.last_message_id END,
+               CASE WHEN b.read_until IS NULL THEN v_room.last_countable ELSE 0 END, p_now, p_now
+          FROM unnest(p_users, p_roles, p_read_until) WITH ORDINALITY AS b (user_id, role, read_until, n)
+         ORDER BY b.user_id, b.n
         ON CONFLICT DO NOTHING
         RETURNING user_id
     )
     SELECT coalesce(array_agg(taken.user_id ORDER BY taken.user_id), '{}') INTO seated FROM taken;
-    PERFORM FROM room_users m WHERE m.room_id = p_room AND m.user_id = ANY (p_users)
-      ORDER BY m.user_id FOR NO KEY UPDATE;
+    -- An author who was seated as a member by what they wrote is what the source says they are.
+    UPDATE room_users m SET role = b.role
+      FROM unnest(p_users, p_roles) AS b (user_id, role)
+     WHERE m.room_id = p_room AND m.user_id = b.user_id AND m.role = 'member' AND b.role <> 'member';
 
-    UPDATE rooms r
-       SET last_position = v_room.last_position + stored, last_message_id = v_last,
-           revision = v_room.revision + cardinality(seated) + stored,
-           last_countable = v_room.last_countable
-               + (SELECT count(*) FROM unnest(p_types) WITH ORDINALITY AS b (kind, n)
-                   WHERE b.kind <> 'system' AND b.n = ANY (v_new))
-     WHERE r.id = p_room;
-    INSERT INTO message_keys (tenant_id, room_id, user_id, client_key, message_id, body_hash, created_at)
-    SELECT p_tenant, p_room, b.user_id, b.key, f.id, '', p_now  -- no body: a key of the source, no sender's to repeat
-      FROM unnest(v_new, message_ids) AS f (n, id)
-      JOIN unnest(p_keys, p_users) WITH ORDINALITY AS b (key, user_id, n) USING (n);
-    INSERT INTO messages (id, room_id, tenant_id, position, user_id, message_type, content, metadata,
-                          reply_to_message_id, thread_id, created_at, updated_at, countable)
-    SELECT f.id, p_room, p_tenant, v_room.last_position + f.nth, b.user_id, b.kind, b.content, b.metadata::jsonb,
-           (SELECT k.message_id FROM message_keys k
-             WHERE k.room_id = p_room AND k.client_key = b.reply_key AND k.body_hash = ''
-               AND k.message_id < f.id
-             ORDER BY k.message_id LIMIT 1),
-           (SELECT k.message_id FROM message_keys k
-             WHERE k.room_id = p_room AND k.client_key = b.thread_key AND k.body_hash = ''
-               AND k.message_id < f.id
-             ORDER BY k.message_id LIMIT 1),
-           b.at, b.at,
-           v_room.last_countable + count(*) FILTER (WHERE b.kind <> 'system') OVER (ORDER BY f.nth)
-      FROM unnest(v_new, message_ids) WITH ORDINALITY AS f (n, id, nth)
-      JOIN unnest(p_users, p_contents, p_types, p_metadata, p_reply_keys, p_thread_keys, p_times)
-           WITH ORDINALITY AS b (user_id, content, kind, metadata, reply_key, thread_key, at, n) USING (n);
-    PERFORM chat_threads_imported(p_tenant, p_room, message_ids);
-    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, user_id, actor_id, correlation_id, created_at)
-    SELECT p_room, v_room.revision + s.nth, p_tenant, 'member.joined', NULL, s.id, p_actor, p_correlation, p_now
-      FROM unnest(seated) WITH ORDINALITY AS s (id, nth)
-    UNION ALL
-    SELECT p_room, v_room.revision + cardinality(seated) + f.nth, p_tenant, 'message.sent', f.id, NULL, p_actor,
-           p_correlation, p_now
-      FROM unnest(message_ids) WITH ORDINALITY AS f (id, nth);
-    IF p_files IS NOT NULL THEN
-        PERFORM chat_take_in_files(p_tenant, p_room, v_new, message_ids, p_users, p_times, p_files);
-    END IF;
+    FOR v_each IN SELECT b.* FROM unnest(p_users, p_read_until) AS b (user_id, read_until)
+                   WHERE b.read_until IS NOT NULL ORDER BY b.user_id LOOP
+        SELECT m.id, m.position, m.countable INTO v_mark FROM messages m
+         WHERE m.room_id = p_room AND m.id < chat_first_id(v_each.read_until + interval '1 millisecond')
+         ORDER BY m.id DESC LIMIT 1;
+        IF FOUND THEN
+            UPDATE room_users m
+               SET last_read_position = v_mark.position, last_read_message_id = v_mark.id, last_read_at = v_each.read_until,
+                   read_countable = v_mark.countable,
+                   read_own = (SELECT count(*) FROM messages x
+                                WHERE x.user_id = v_each.user_id AND x.room_id = p_room AND x.id <= v_mark.id
+                                  AND x.message_type <> 'system')
+             WHERE m.room_id = p_room AND m.user_id = v_each.user_id AND m.last_read_position < v_mark.position;
+        END IF;
+    END LOOP;
 
-    -- Each author has read up to their own last message.
-    UPDATE room_users m
-       SET own_sent = m.own_sent + own.sent,
-           last_read_position = greatest(m.last_read_position, own.last_position),
-           last_read_message_id = CASE WHEN own.last_position > m.last_read_position THEN own.last_id
-                                       ELSE m.last_read_message_id END,
-           last_read_at = CASE WHEN own.last_position > m.last_read_position THEN own.last_at ELSE m.last_read_at END,
-           read_countable = CASE WHEN own.last_position > m.last_read_position THEN own.last_countable
-                                 ELSE m.read_countable END,
-           read_own = CASE WHEN own.last_position > m.last_read_position THEN m.own_sent + own.sent
-                           ELSE m.read_own END
-      FROM (SELECT x.user_id, count(*) FILTER (WHERE x.message_type <> 'system') AS sent,
-                   max(x.position) AS last_position, max(x.countable) AS last_countable,
-                   (array_agg(x.id ORDER BY x.id DESC))[1] AS last_id,
-                   (array_agg(x.created_at ORDER BY x.id DESC))[1] AS last_at
-              FROM messages x
-             WHERE x.room_id = p_room AND x.id >= message_ids[1] AND x.position > v_room.last_position
-             GROUP BY x.user_id) own
-     WHERE m.room_id = p_room AND m.user_id = own.user_id;
+    first_revision := v_room.revision + 1;
+    UPDATE rooms r SET revision = r.revision + cardinality(seated) WHERE r.id = p_room AND cardinality(seated) > 0;
+    INSERT INTO room_events (room_id, revision, tenant_id, kind, user_id, actor_id, correlation_id, created_at)
+    SELECT p_room, v_room.revision + s.nth, p_tenant, 'member.joined', s.id, p_actor, p_correlation, p_now
+      FROM unnest(seated) WITH ORDINALITY AS s (id, nth);
 END $$;

@@ -18,10 +18,13 @@ from . import (
     pins,
     reactions,
     reading,
+    retention,
     rooms,
     schedule,
     search,
+    sessions,
     support,
+    sync,
     threads,
 )
 
@@ -43,6 +46,9 @@ AREAS: Final = (
     access,
     support,
     search,
+    retention,
+    sessions,
+    sync,
 )
 """Imported for the tables they add to `metadata`."""
 

@@ -12,6 +12,7 @@ import types
 import typing
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
@@ -24,6 +25,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -111,6 +113,8 @@ def _column(table: str, name: str, field: FieldInfo) -> tuple[Column[Any], list[
         bounds = [f"{name} >= {low}"] * (low is not None) + [f"{name} <= {high}"] * (high is not None)
         if bounds:
             checks.append(CheckConstraint(" AND ".join(bounds), name=name))
+    elif kind is date:
+        sql_type = Date()
     elif kind is AwareDatetime:
         sql_type = TIMESTAMP(timezone=True)
         server_default = text("now()") if name in _DEFAULT_NOW else None
