@@ -15,8 +15,32 @@ from .documents import EMPTY, Document
 from .files import FILES_PER_MESSAGE, ImportedFile
 from .ids import MessageId, RoomId, UserId
 from .messaging import MAY_BE_EMPTY, ClientKey, Content, MessageType
+from .reactions import Emoji
 from .rooms.members import Role
 from .values import Moment, Value
+
+
+class ImportedReaction(Value):
+    """What somebody said to a message with one sign."""
+
+    user_id: UserId
+    emoji: Emoji
+    created_at: Moment
+
+
+class ImportedPin(Value):
+    """That a message is kept at hand. `user_id` None: its source does not tell who pinned it."""
+
+    user_id: UserId | None = None
+    created_at: Moment
+
+
+class ImportedMentions(Value):
+    """Whom a message called, seated or not: its source has judged that. `here` reached nobody who is known now."""
+
+    users: tuple[UserId, ...] = ()
+    here: bool = False
+    all: bool = False
 
 
 class ImportedMessage(Value):
@@ -36,6 +60,10 @@ class ImportedMessage(Value):
     thread_key: ClientKey | None = None
     files: tuple[ImportedFile, ...] = Field(default=(), max_length=FILES_PER_MESSAGE)
     """What its source attached to it, known by address: it counts as a file though its bytes are not here."""
+    reactions: tuple[ImportedReaction, ...] = ()
+    """In the order given. As many as there are: the limit of emoji on a message holds for people, not for a source."""
+    pin: ImportedPin | None = None
+    mentions: ImportedMentions | None = None
     created_at: Moment
     edited_at: Moment | None = None
     is_deleted: bool = False
@@ -81,12 +109,18 @@ class Imports(Protocol):
         stays deleted. An id not above the room's last is replaced by the next one above it: the source's time stays in
         `created_at`. Every author takes a seat (as `member`, from their first message's time) and has read up to their
         own last message.
-        Neither the room's limit of participants nor its status holds an import up. The room's log tells each seat
-        taken, by user id, as MEMBER_JOINED, and then each message stored as MESSAGE_SENT, each
-        one that was told anew as MESSAGE_EDITED, then MESSAGE_DELETED.
+
+        Files and mentions come with a message when it is stored, never later. Reactions and the pin are added to what
+        is there too, unless it is deleted: a later import adds those it does not find, and takes none away. Every one
+        added is a revision of its own, so they keep the source's order after those that are there. Pins of a batch are
+        added by their time.
+        Neither the room's limits of participants, pins and emoji nor its status hold an import up. The room's log tells
+        each seat taken, by user id, as MEMBER_JOINED, and then each message stored as MESSAGE_SENT, each one that was
+        told anew as MESSAGE_EDITED, then MESSAGE_DELETED, then each reaction as REACTION_ADDED and each pin as
+        MESSAGE_PINNED.
         Its key is good for repeating the import only: a send with it is `ClientKeyReused`.
 
-        Raises `RoomNotFound`, `UserNotFound`, `MonthMissing`.
+        Raises `RoomNotFound`, `UserNotFound` for anybody a message names, `MonthMissing`.
         """
         ...
 

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from app.domain.errors import Invalid
 from app.domain.events import EventKind
 from app.domain.ids import MessageId, RoomId, UserId, first_at
-from app.domain.imports import ImportedMessage, ImportedSeat, Imports, Months, Taken
+from app.domain.imports import ImportedMessage, ImportedPin, ImportedSeat, Imports, Months, Taken
 from app.domain.messaging import MAY_BE_EMPTY, Message
 from app.domain.rooms import Room, RoomNotFound
 from app.domain.rooms.members import Membership, Role
@@ -17,7 +17,10 @@ from app.domain.values import Moment
 
 from .files import add_imported
 from .identity import require_known
+from .mentions import put_imported_mentions
 from .messaging import next_id, put_mark, store
+from .pins import add_imported_pin
+from .reactions import add_imported_reaction
 from .rooms import locked_room, put_seat
 from .tables import CLIENT_KEYS, FIRST_OF_KEY, MESSAGES, ROOM_MESSAGES, SEATS, UsedKey
 from .transaction import Transaction, Writes
@@ -42,7 +45,7 @@ class MemoryImports(Imports):
             room = await locked_room(tx, room_id)
             if room is None:
                 raise RoomNotFound(room_id=str(room_id))
-            for user_id in {message.user_id for message in messages}:
+            for user_id in _named_in(messages):
                 require_known(tx.view, tx.actor.tenant_id, user_id)
             entries = _numbered(tx, room, messages)
             for user_id in sorted({message.user_id for message in messages}):
@@ -51,12 +54,15 @@ class MemoryImports(Imports):
             for entry in entries:
                 store(tx, entry.message, entry.source.key, entry.source.body_hash)
                 add_imported(tx, entry.message, entry.source.files)
+                if entry.source.mentions is not None:
+                    put_imported_mentions(tx, entry.message, entry.source.mentions)
                 if tx.view.get(FIRST_OF_KEY, (room_id, entry.source.key)) is None:  # what later lines call it by
                     tx.view.put(FIRST_OF_KEY, (room_id, entry.source.key), entry.message.id)
                 update = {"last_position": entry.message.position, "last_message_id": entry.message.id}
                 room = tx.log(room.model_copy(update=update), EventKind.MESSAGE_SENT, entry.message.id)
             _mark_authors(tx, room, entries)
-            updated = _retold(tx, room, _told_anew(tx, room_id, messages))
+            room, updated = _retold(tx, room, _told_anew(tx, room_id, messages))
+            _mark(tx, room, messages)
             return Taken(len(entries), len(messages) - len(entries) - updated, updated)
 
     async def seat(self, room_id: RoomId, seats: tuple[ImportedSeat, ...]) -> int:
@@ -130,8 +136,8 @@ def _told_anew(
     return found
 
 
-def _retold(tx: Transaction, room: Room, told: list[tuple[ImportedMessage, UsedKey]]) -> int:
-    """Replaces what messages say; what was deleted here stays deleted."""
+def _retold(tx: Transaction, room: Room, told: list[tuple[ImportedMessage, UsedKey]]) -> tuple[Room, int]:
+    """Replaces what messages say; what was deleted here stays deleted. The room as it then stands, and how many."""
     changed: list[MessageId] = []
     removed: list[MessageId] = []
     for source, key in told:
@@ -155,7 +161,43 @@ def _retold(tx: Transaction, room: Room, told: list[tuple[ImportedMessage, UsedK
         room = tx.log(room, EventKind.MESSAGE_EDITED, message_id)
     for message_id in removed:
         room = tx.log(room, EventKind.MESSAGE_DELETED, message_id)
-    return len(changed) + len(removed)
+    return room, len(changed) + len(removed)
+
+
+def _named_in(messages: tuple[ImportedMessage, ...]) -> set[UserId]:
+    """Everybody a batch names: who wrote, who reacted, who pinned, who was called."""
+    found: set[UserId] = set()
+    for message in messages:
+        found.add(message.user_id)
+        found.update(given.user_id for given in message.reactions)
+        if message.pin is not None and message.pin.user_id is not None:
+            found.add(message.pin.user_id)
+        if message.mentions is not None:
+            found.update(message.mentions.users)
+    return found
+
+
+def _mark(tx: Transaction, room: Room, messages: tuple[ImportedMessage, ...]) -> None:
+    """Adds the reactions, and then the pins by their time, that are not there yet, to new messages and old."""
+    pins: list[tuple[MessageId, ImportedPin]] = []
+    for source in messages:
+        message = _stored(tx, room.id, source) if source.reactions or source.pin else None
+        if message is not None:
+            for given in source.reactions:
+                room = add_imported_reaction(tx, room, message.id, given)
+            if source.pin is not None:
+                pins.append((message.id, source.pin))
+    for message_id, pin in sorted(pins, key=lambda found: found[1].created_at):
+        room = add_imported_pin(tx, room, message_id, pin)
+
+
+def _stored(tx: Transaction, room_id: RoomId, source: ImportedMessage) -> Message | None:
+    """The message an import made of a line, unless it is deleted."""
+    used = tx.view.get(CLIENT_KEYS, (room_id, source.user_id, source.key))
+    if used is None or len(used.body_hash) != len(source.body_hash):
+        return None
+    message = tx.view.get(MESSAGES, (room_id, used.message_id))
+    return None if message is None or message.deleted_at is not None else message
 
 
 def _numbered(tx: Transaction, room: Room, messages: tuple[ImportedMessage, ...]) -> list[_Entry]:

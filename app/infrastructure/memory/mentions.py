@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from app.domain.identity import OnlineStatus
 from app.domain.ids import MessageId, RoomId, UserId
+from app.domain.imports import ImportedMentions
 from app.domain.mentions import Mentioned, MentionOfMe, MentionReader, kinds_for, listing
 from app.domain.messaging import Message, MessageType
 from app.domain.messaging.mentions import Mentions
@@ -78,6 +79,14 @@ def put_mentions(tx: Transaction, message: Message, wanted: Mentions) -> None:
         tx.view.discard(CALLING, message.room_id, message.id)
     else:
         tx.view.put(MENTIONED, key, mentioned)
+        tx.view.add(CALLING, message.room_id, message.id)
+
+
+def put_imported_mentions(tx: Transaction, message: Message, called: ImportedMentions) -> None:
+    """Whom a message that is being taken in calls: who was online at `here` nobody knows any more."""
+    mentioned = Mentioned(message.id, tuple(sorted(set(called.users))), () if called.here else None, called.all)
+    if mentioned != Mentioned(message.id):
+        tx.view.put(MENTIONED, (message.room_id, message.id), mentioned)
         tx.view.add(CALLING, message.room_id, message.id)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from app.domain.events import EventKind
 from app.domain.ids import MessageId, RoomId
+from app.domain.imports import ImportedPin
 from app.domain.pages import Cursor, Page, checked_limit, latest_first, number_at, numbered, opened
 from app.domain.pins import (
     PIN_RULES,
@@ -19,11 +20,12 @@ from app.domain.pins import (
     PinWriter,
     listing,
 )
+from app.domain.rooms import Room
 from app.domain.rooms.members import Membership
 
 from .attaching import held_room, live_message, looking_seat
 from .tables import PINS, ROOM_PINS, View
-from .transaction import Reads, Writes
+from .transaction import Reads, Transaction, Writes
 
 
 class MemoryPinReader(PinReader):
@@ -92,6 +94,24 @@ class MemoryPins(MemoryPinReader, MemoryPinWriter, Pins):
     def __init__(self, reads: Reads, writes: Writes) -> None:
         MemoryPinReader.__init__(self, reads)
         MemoryPinWriter.__init__(self, writes)
+
+
+def add_imported_pin(tx: Transaction, room: Room, message_id: MessageId, source: ImportedPin) -> Room:
+    """The pin of a message that is being taken in, unless there is one; the room as it then stands."""
+    if tx.view.get(PINS, (room.id, message_id)) is not None:
+        return room
+    room = tx.log(room, EventKind.MESSAGE_PINNED, message_id)
+    pin = Pin(
+        room_id=room.id,
+        message_id=message_id,
+        pinned_by=source.user_id,
+        tenant_id=room.tenant_id,
+        revision=room.revision,
+        created_at=source.created_at,
+    )
+    tx.view.put(PINS, (room.id, message_id), pin)
+    tx.view.add(ROOM_PINS, room.id, (pin.revision, message_id))
+    return room
 
 
 def _pinned(view: View, room_id: RoomId, seat: Membership | None) -> Iterator[PinnedMessage]:

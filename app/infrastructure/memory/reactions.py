@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from app.domain.events import EventKind
 from app.domain.ids import MessageId, RoomId, UserId
+from app.domain.imports import ImportedReaction
 from app.domain.pages import Cursor, Page, Way, checked_ids, checked_limit, cut, number_at, numbered, opened
 from app.domain.reactions import (
     EMOJI_PER_MESSAGE,
@@ -23,11 +24,12 @@ from app.domain.reactions import (
     checked_emoji,
     listing,
 )
+from app.domain.rooms import Room
 
 from .attaching import held_room, live_message, looking_seat, require_message
 from .identity import require_person
 from .tables import MESSAGE_REACTIONS, REACTIONS, View
-from .transaction import Reads, Writes
+from .transaction import Reads, Transaction, Writes
 
 
 class MemoryReactionReader(ReactionReader):
@@ -119,6 +121,20 @@ class MemoryReactions(MemoryReactionReader, MemoryReactionWriter, Reactions):
     def __init__(self, reads: Reads, writes: Writes) -> None:
         MemoryReactionReader.__init__(self, reads)
         MemoryReactionWriter.__init__(self, writes)
+
+
+def add_imported_reaction(tx: Transaction, room: Room, message_id: MessageId, source: ImportedReaction) -> Room:
+    """A reaction to a message that is being taken in, unless it is there; the room as it then stands."""
+    key = (room.id, message_id, source.user_id, source.emoji)
+    if tx.view.get(REACTIONS, key) is not None:
+        return room
+    room = tx.log(room, EventKind.REACTION_ADDED, message_id)
+    reaction = Reaction(
+        **dict(source), room_id=room.id, message_id=message_id, tenant_id=room.tenant_id, revision=room.revision
+    )
+    tx.view.put(REACTIONS, key, reaction)
+    tx.view.add(MESSAGE_REACTIONS, (room.id, message_id), (reaction.revision, source.user_id, source.emoji))
+    return room
 
 
 def _given(view: View, room_id: RoomId, message_id: MessageId, after: int = 0) -> Iterator[Reaction]:

@@ -11,8 +11,9 @@ from .errors import refusal
 from .statements import Scope, Statements
 
 _TAKE_IN = (
-    "SELECT refusal, stored, updated, repeated, first_revision, message_ids, seated, changed, removed"
-    " FROM chat_take_in($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
+    "SELECT refusal, stored, updated, repeated, first_revision, message_ids, seated, changed, removed, reacted,"
+    " pinned"
+    " FROM chat_take_in($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
 )
 _SEAT = "SELECT refusal, first_revision, seated FROM chat_seat_imported($1, $2, $3, $4, $5, $6, $7, $8)"
 _Told = tuple[EventKind, MessageId | None, UserId | None]
@@ -41,10 +42,12 @@ class PostgresImports(Imports):
             [message.is_deleted for message in messages],
             [message.body_hash for message in messages],
             self._files(messages),
+            _extras(messages),
         )
-        code, stored, updated, repeated, first_revision, message_ids, seated, changed, removed = found
+        code, stored, updated, repeated, first_revision, message_ids, seated, *marked = found
         if code is not None:
             raise refusal(code)
+        changed, removed, reacted, pinned = marked
         self._tell(
             room_id,
             first_revision,
@@ -52,6 +55,8 @@ class PostgresImports(Imports):
             *((EventKind.MESSAGE_SENT, message_id, None) for message_id in message_ids or ()),
             *((EventKind.MESSAGE_EDITED, message_id, None) for message_id in changed or ()),
             *((EventKind.MESSAGE_DELETED, message_id, None) for message_id in removed or ()),
+            *((EventKind.REACTION_ADDED, message_id, None) for message_id in reacted or ()),
+            *((EventKind.MESSAGE_PINNED, message_id, None) for message_id in pinned or ()),
         )
         return Taken(stored=stored, repeated=repeated, updated=updated)
 
@@ -97,3 +102,20 @@ class PostgresImports(Imports):
             for position, file in enumerate(message.files, 1)
         ]
         return as_json_array(rows) if rows else None
+
+
+def _extras(messages: tuple[ImportedMessage, ...]) -> str | None:
+    """Reactions, pins and mentions of a batch as JSON, each with its message's place in it; mostly there are none."""
+    reactions = [(given, {"n": n}) for n, message in enumerate(messages, 1) for given in message.reactions]
+    pins = [(message.pin, {"n": n}) for n, message in enumerate(messages, 1) if message.pin is not None]
+    calls = [(message.mentions, {"n": n}) for n, message in enumerate(messages, 1) if message.mentions is not None]
+    if not (reactions or pins or calls):
+        return None
+    people = {
+        *(given.user_id for given, _ in reactions),
+        *(pin.user_id for pin, _ in pins if pin.user_id is not None),
+        *(user_id for called, _ in calls for user_id in called.users),
+    }
+    named = ",".join(f'"{user_id}"' for user_id in sorted(people))
+    parts = f'"reactions":{as_json_array(reactions)},"pins":{as_json_array(pins)},"mentions":{as_json_array(calls)}'
+    return f'{{"people":[{named}],{parts}}}'

@@ -6,23 +6,34 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from app.domain.actors import Actor
 from app.domain.errors import Invalid
+from app.domain.files import ImportedFile
 from app.domain.ids import Ids, RoomId, UserId
-from app.domain.imports import ImportedMessage, ImportedSeat, Taken
+from app.domain.imports import (
+    ImportedMentions,
+    ImportedMessage,
+    ImportedPin,
+    ImportedReaction,
+    ImportedSeat,
+    Taken,
+)
 from app.domain.unit_of_work import Clock, Store, UnitOfWork
 from app.services.imports import accounts, places
 from app.services.imports.known import Found, Known
 from app.services.imports.records import (
     FIRST_REFUSALS,
     Batch,
+    Extras,
     KindCount,
     Progress,
     Record,
     Refused,
     Report,
     Source,
+    SourceAuthor,
     SourceBroken,
     SourceSeat,
 )
@@ -125,13 +136,16 @@ class ImportService:
             if record.room.key not in known.rooms and record.room.key not in found.rooms:
                 room = replace(record.room, created_at=record.room.created_at or record.created_at)
                 found.rooms[record.room.key] = await places.found_or_made(uow, room, self._ids, known, found)
-            if record.author.key not in known.users and record.author.key not in found.users:
-                found.users[record.author.key] = await accounts.found_or_made(
-                    uow, record.author, self._ids, known, found
-                )
+            await self._find(uow, record.author, known, found)
+            if record.extras is not None:
+                for author in record.extras.named:
+                    await self._find(uow, author, known, found)
         for seat in batch.seats:
-            if seat.author.key not in known.users and seat.author.key not in found.users:
-                found.users[seat.author.key] = await accounts.found_or_made(uow, seat.author, self._ids, known, found)
+            await self._find(uow, seat.author, known, found)
+
+    async def _find(self, uow: UnitOfWork, author: SourceAuthor, known: Known, found: Found) -> None:
+        if author.key not in known.users and author.key not in found.users:
+            found.users[author.key] = await accounts.found_or_made(uow, author, self._ids, known, found)
 
 
 def _next(batches: Iterator[Batch]) -> Batch | None:
@@ -160,7 +174,31 @@ def _message(record: Record, users: dict[str, UserId]) -> ImportedMessage:
         created_at=record.created_at,
         edited_at=record.edited_at,
         is_deleted=record.is_deleted,
+        **({} if record.extras is None else _hung_on(record, record.extras, users)),
     )
+
+
+def _hung_on(record: Record, extras: Extras, users: dict[str, UserId]) -> dict[str, Any]:
+    """What hangs on a message, as fields of it. Judged here: few messages have any."""
+    pin, calls = extras.pin, extras.mentions
+    pinned_by = None if pin is None or pin.author is None else users[pin.author.key]
+    return {
+        "files": tuple(
+            ImportedFile(name=file.name, mime_type=file.mime_type, size=file.size, url=file.url)
+            for file in extras.files
+        ),
+        "reactions": tuple(
+            ImportedReaction(
+                user_id=users[given.author.key], emoji=given.emoji, created_at=given.created_at or record.created_at
+            )
+            for given in extras.reactions
+        ),
+        "pin": None if pin is None else ImportedPin(user_id=pinned_by, created_at=pin.created_at),
+        "mentions": calls
+        and ImportedMentions(
+            users=tuple(users[author.key] for author in calls.authors), here=calls.here, all=calls.all
+        ),
+    }
 
 
 def _seats(

@@ -73,14 +73,12 @@ class SourceReaction:
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file of a message; `url` or `path` (inside the archive) says where its bytes are, if anywhere."""
+    """A file of a message; `url` says where its bytes are. Judged by `attached.judged`: it can be stored as it is."""
 
-    key: str
     name: str
     mime_type: str
     size: int
-    url: str | None = None
-    path: str | None = None
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +104,15 @@ class Extras:
     files: tuple[SourceFile, ...] = ()
     pin: SourcePin | None = None
     mentions: SourceMentions | None = None
+
+    @property
+    def named(self) -> Iterator[SourceAuthor]:
+        """Everybody named here, some of them more than once."""
+        yield from (given.author for given in self.reactions)
+        if self.pin is not None and self.pin.author is not None:
+            yield self.pin.author
+        if self.mentions is not None:
+            yield from self.mentions.authors
 
 
 @dataclass(frozen=True, slots=True)

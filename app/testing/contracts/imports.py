@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from app.domain import ids
+from app.domain.actors import Actor
 from app.domain.errors import Misuse
 from app.domain.events import EventKind
+from app.domain.files import ImportedFile
 from app.domain.identity import UserNotFound
 from app.domain.ids import MessageId, RoomId
-from app.domain.imports import ImportedMessage, ImportedSeat, Taken
+from app.domain.imports import (
+    ImportedMentions,
+    ImportedMessage,
+    ImportedPin,
+    ImportedReaction,
+    ImportedSeat,
+    Taken,
+)
+from app.domain.mentions import Mentioned
 from app.domain.messaging import Message, MessageType, MonthMissing
-from app.domain.pages import Page
+from app.domain.pages import MAX_LIMIT, Page
+from app.domain.pins import PINS_PER_ROOM
+from app.domain.reactions import EMOJI_PER_MESSAGE, TooManyEmoji
 from app.domain.rooms import RoomNotFound
 from app.domain.rooms.members import Role
 from app.testing import builders
@@ -27,6 +39,13 @@ async def take_in(world: World, room_id: RoomId, *messages: ImportedMessage) -> 
         taken = await uow.imports.take_in(room_id, messages)
         await uow.commit()
     return taken
+
+
+PLAN = ImportedFile(name="plan.pdf", mime_type="application/pdf", size=7, url="https://files.example.org/plan.pdf")
+
+
+def reacted(person: Actor, emoji: str, at: datetime) -> ImportedReaction:
+    return ImportedReaction(user_id=user_of(person), emoji=emoji, created_at=at)
 
 
 class ImportsContract(Contract):
@@ -130,6 +149,142 @@ class ImportsContract(Contract):
         await take_in(world, room_id, source.changed(content="there again"))
         assert [m.content for m in await world.history(room_id)] == ["there again"]
         await world.prove(room_id)
+
+    async def test_what_hangs_on_a_message_is_stored_with_it(self, world: World) -> None:
+        ann, bob, cid, dan = await world.persons(4)
+        room_id = await world.room(bob)
+        at = [START - timedelta(hours=n) for n in range(9, 0, -1)]
+        given = [reacted(bob, "tada", at[3]), reacted(ann, "clap", at[4]), reacted(ann, "tada", at[2])]
+        calls = ImportedMentions(users=(user_of(bob), user_of(dan), user_of(bob)))
+        pinned = [ImportedPin(user_id=user_of(cid), created_at=at[7]), ImportedPin(created_at=at[5])]
+        said = [
+            builders.imported(
+                user_of(ann),
+                created_at=at[0],
+                reactions=(*given, given[0]),
+                pin=pinned[0],
+                mentions=calls,
+                files=[PLAN],
+            ),
+            builders.imported(user_of(ann), created_at=at[1], pin=pinned[1], mentions=ImportedMentions(all=True)),
+            builders.imported(user_of(cid), created_at=at[2], mentions=ImportedMentions(here=True)),
+            builders.imported(user_of(cid), created_at=at[3]),
+        ]
+        known = len(await world.events(room_id))
+        assert await take_in(world, room_id, *said) == Taken(stored=4, repeated=0)
+        first, second, third, _ = [message.id for message in await world.history(room_id)]
+        reader = world.reader()
+        (counts,) = await reader.reactions.find_by_messages(room_id, [first, second])
+        assert [(each.emoji, each.count, each.first_users) for each in counts.emoji] == [
+            ("tada", 2, (user_of(bob), user_of(ann))),
+            ("clap", 1, (user_of(ann),)),
+        ]
+        found = await reader.reactions.find_by_emoji(room_id, first, "tada", limit=1)
+        assert found.newer is not None
+        rest = await reader.reactions.find_by_emoji(room_id, first, "tada", after=found.newer, limit=5)
+        assert [reaction.created_at for page in (found, rest) for reaction in page.items] == [at[3], at[2]]
+        pins = (await reader.pins.find_by_room(room_id, limit=5)).items
+        assert [(each.message.id, each.pin.pinned_by, each.pin.created_at) for each in pins] == [
+            (first, user_of(cid), at[7]),
+            (second, None, at[5]),
+        ]
+        users = tuple(sorted([user_of(bob), user_of(dan)]))
+        assert await reader.mentions.find_by_messages(room_id, [first, second, third]) == (
+            Mentioned(first, users),
+            Mentioned(second, all=True),
+            Mentioned(third, here=()),
+        )
+        (file,) = (await reader.files.find_by_messages(room_id, [first]))[0].files
+        assert (file.name, file.url, file.owner_id) == (PLAN.name, PLAN.url, user_of(ann))
+        told = [(event.kind, event.message_id) for event in (await world.events(room_id))[known:]]
+        assert told[-5:] == [
+            *[(EventKind.REACTION_ADDED, first)] * 3,
+            (EventKind.MESSAGE_PINNED, second),
+            (EventKind.MESSAGE_PINNED, first),
+        ]
+        # The one by name and the one of everybody; who was online at `here` nobody knows.
+        assert [(u.count, u.mentions) for u in await world.reader(bob).reading.unread()] == [(4, 2)]
+        await world.prove(room_id)
+
+    async def test_a_later_import_adds_marks_and_takes_none_away(self, world: World) -> None:
+        ann, bob = await world.persons(2)
+        room_id = await world.room(bob)
+        one, other = reacted(bob, "one", START), reacted(ann, "other", START)
+        pin = ImportedPin(user_id=user_of(bob), created_at=START)
+        source = builders.imported(user_of(ann), reactions=(one,), pin=pin)
+        plain = builders.imported(user_of(ann))
+        await take_in(world, room_id, source, plain)
+        before = await world.snapshot(room_id)
+        assert await take_in(world, room_id, source, plain) == Taken(stored=0, repeated=2)
+        assert await take_in(world, room_id, source.changed(reactions=(), pin=None)) == Taken(stored=0, repeated=1)
+        assert await world.snapshot(room_id) == before
+        later = plain.changed(
+            reactions=(other, one), pin=pin, mentions=ImportedMentions(users=(user_of(bob),), all=True), files=(PLAN,)
+        )
+        marks = source.changed(reactions=(other, one), pin=pin.changed(user_id=user_of(ann)))
+        # Twice in one batch, and what it says is new: that changes nothing of what hangs on it.
+        assert await take_in(world, room_id, marks, later, later.changed(content="anew")) == Taken(0, 2, 1)
+        first, second = [message.id for message in await world.history(room_id)]
+        reader = world.reader()
+        found = await reader.reactions.find_by_messages(room_id, [first, second])
+        assert [[each.emoji for each in counts.emoji] for counts in found] == [["one", "other"], ["other", "one"]]
+        pins = (await reader.pins.find_by_room(room_id, limit=5)).items
+        assert [(each.message.id, each.pin.pinned_by) for each in pins] == [
+            (second, user_of(bob)),
+            (first, user_of(bob)),
+        ]
+        assert await reader.mentions.find_by_messages(room_id, [first, second]) == ()
+        assert await reader.files.find_by_messages(room_id, [first, second]) == ()
+        await world.prove(room_id)
+
+    async def test_marks_on_what_is_deleted_or_was_sent_here_are_passed_over(self, world: World) -> None:
+        ann = await world.person()
+        room_id = await world.room(ann)
+        pin = ImportedPin(created_at=START)
+        source = builders.imported(user_of(ann), key="gone")
+        await take_in(world, room_id, source)
+        await world.once(ann).messages.delete(room_id, source.id)
+        await world.once(ann).messages.send(room_id, builders.draft(client_key="sent"))
+        before = await world.snapshot(room_id)
+        marked = {"reactions": (reacted(ann, "tada", START),), "pin": pin}
+        sent = builders.imported(user_of(ann), key="sent", **marked)
+        assert await take_in(world, room_id, source.changed(**marked), sent) == Taken(stored=0, repeated=2)
+        assert await world.snapshot(room_id) == before
+
+    async def test_no_limit_holds_marks_up_and_those_given_here_come_after(self, world: World) -> None:
+        ann, bob = await world.persons(2)
+        room_id = await world.room(ann)
+        given = tuple(reacted(bob, f"e{n}", START) for n in range(EMOJI_PER_MESSAGE + 1))
+        pin = ImportedPin(created_at=START)
+        source = [builders.imported(user_of(ann), reactions=given, pin=pin)]
+        source += [builders.imported(user_of(ann), pin=pin) for _ in range(PINS_PER_ROOM)]
+        await take_in(world, room_id, *source)
+        first = (await world.history(room_id))[0].id
+        (counts,) = await world.reader().reactions.find_by_messages(room_id, [first])
+        assert [each.emoji for each in counts.emoji] == [each.emoji for each in given]
+        assert len((await world.reader().pins.find_by_room(room_id, limit=MAX_LIMIT)).items) == PINS_PER_ROOM + 1
+        with pytest.raises(TooManyEmoji):
+            await world.once(ann).reactions.react(room_id, first, "more")
+        await world.once(ann).reactions.react(room_id, first, "e0")
+        (counts,) = await world.reader().reactions.find_by_messages(room_id, [first])
+        assert counts.emoji[0].first_users == (user_of(bob), user_of(ann))
+
+    async def test_whoever_a_message_names_must_be_there(self, world: World) -> None:
+        ann = await world.person()
+        stranger = user_of(await (await World.new(world.harness)).person())
+        room_id = await world.room(ann)
+        before = await world.snapshot(room_id)
+        async with world.unit() as uow:
+            for nobody in (NOBODY, stranger):
+                for hung in (
+                    {"reactions": (ImportedReaction(user_id=nobody, emoji="tada", created_at=START),)},
+                    {"pin": ImportedPin(user_id=nobody, created_at=START)},
+                    {"mentions": ImportedMentions(users=(nobody,))},
+                ):
+                    with pytest.raises(UserNotFound):
+                        await uow.imports.take_in(room_id, (builders.imported(user_of(ann), **hung),))
+            await uow.commit()
+        assert await world.snapshot(room_id) == before
 
     async def test_seats_of_those_who_never_wrote(self, world: World) -> None:
         ann, bob, cy = await world.persons(3)

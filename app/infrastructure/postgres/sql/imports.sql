@@ -3,9 +3,9 @@
 CREATE FUNCTION chat_take_in(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
     p_ids uuid[], p_keys text[], p_users uuid[], p_contents text[], p_types text[], p_metadata text[],
     p_reply_keys text[], p_thread_keys text[], p_times timestamptz[], p_edited timestamptz[], p_deleted boolean[],
-    p_hashes bytea[], p_files jsonb,
+    p_hashes bytea[], p_files jsonb, p_extras jsonb,
     OUT refusal text, OUT stored bigint, OUT updated bigint, OUT repeated bigint, OUT first_revision bigint,
-    OUT message_ids uuid[], OUT seated uuid[], OUT changed uuid[], OUT removed uuid[])
+    OUT message_ids uuid[], OUT seated uuid[], OUT changed uuid[], OUT removed uuid[], OUT reacted uuid[], OUT pinned uuid[])
 LANGUAGE plpgsql VOLATILE AS $$
 -- A batch into one room, in the order given, numbered on from the room's last message. The log tells who took a seat, by
 -- id, before the messages.
@@ -26,6 +26,10 @@ BEGIN
     -- Asked, not left to the foreign key: an error would give up the lock on the room.
     PERFORM FROM (SELECT DISTINCT a.id FROM unnest(p_users) AS a (id)) author
       WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = author.id AND u.tenant_id = p_tenant);
+    IF NOT FOUND AND p_extras IS NOT NULL THEN
+        PERFORM FROM jsonb_array_elements_text(p_extras -> 'people') AS named (id)
+          WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = named.id::uuid AND u.tenant_id = p_tenant);
+    END IF;
     IF FOUND THEN refusal := 'user_not_found'; RETURN; END IF;
 
     -- Of lines with one key the first is stored; the last tells what the message is now.
@@ -165,6 +169,102 @@ BEGIN
                e.id, p_actor, p_correlation, p_now
           FROM unnest(changed || removed) WITH ORDINALITY AS e (id, nth);
     END IF;
+    IF p_extras IS NOT NULL THEN
+        PERFORM chat_take_in_mentions(p_tenant, p_room, v_new, message_ids, p_extras);
+        SELECT x.reacted, x.pinned INTO reacted, pinned
+          FROM chat_take_in_marks(p_tenant, p_actor, p_correlation, p_now, p_room, p_keys, p_users, p_extras,
+                                  v_room.revision + cardinality(seated) + stored + updated) x;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_take_in_mentions(p_tenant uuid, p_room uuid, p_new bigint[], p_messages uuid[], p_extras jsonb)
+RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+-- Whom new messages of the batch call: `n` is the message's place in it. Who was online at `here` nobody knows any more.
+DECLARE
+    v_last uuid;
+BEGIN
+    WITH calling AS (
+        SELECT m.id, c.users, c.here, c."all"
+          FROM jsonb_to_recordset(p_extras -> 'mentions') AS c (n bigint, users uuid[], here boolean, "all" boolean)
+          JOIN unnest(p_new, p_messages) AS m (n, id) USING (n)
+    ), called AS (
+        INSERT INTO mentions (room_id, message_id, user_id, kind, tenant_id, reached)
+        SELECT p_room, c.id, u.id, 'user', p_tenant, NULL::uuid[]
+          FROM calling c CROSS JOIN LATERAL (SELECT DISTINCT named.id FROM unnest(c.users) AS named (id)) u
+        UNION ALL
+        SELECT p_room, c.id, NULL, 'here', p_tenant, '{}' FROM calling c WHERE c.here
+        UNION ALL
+        SELECT p_room, c.id, NULL, 'all', p_tenant, NULL FROM calling c WHERE c."all"
+        RETURNING message_id
+    )
+    SELECT called.message_id INTO v_last FROM called ORDER BY called.message_id DESC LIMIT 1;
+    UPDATE rooms r SET last_mention_id = v_last
+     WHERE r.id = p_room AND v_last IS NOT NULL AND (r.last_mention_id IS NULL OR r.last_mention_id < v_last);
+END $$;
+
+CREATE FUNCTION chat_take_in_marks(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_keys text[], p_users uuid[], p_extras jsonb, p_revision bigint, OUT reacted uuid[], OUT pinned uuid[])
+LANGUAGE plpgsql VOLATILE AS $$
+-- Reactions and pins of a batch, whether its messages are new or were there, as far as they are not there yet. Each has
+-- a revision of the room, and its event: what orders them would not tell two of one revision apart.
+DECLARE
+    v_places bigint[];
+    v_ids uuid[];
+BEGIN
+    SELECT array_agg(found.n), array_agg(found.id) INTO v_places, v_ids
+      FROM (SELECT DISTINCT x.n FROM (
+                SELECT r.n FROM jsonb_to_recordset(p_extras -> 'reactions') AS r (n bigint)
+                UNION ALL
+                SELECT p.n FROM jsonb_to_recordset(p_extras -> 'pins') AS p (n bigint)) x) named
+      -- Looked up one by one, and by the key, as the messages of the batch are.
+      CROSS JOIN LATERAL (
+          SELECT named.n, k.message_id AS id FROM message_keys k
+           WHERE k.room_id = p_room AND k.client_key = p_keys[named.n]
+             AND k.user_id IS NOT DISTINCT FROM p_users[named.n] AND octet_length(k.body_hash) = 33
+           LIMIT 1) found
+      CROSS JOIN LATERAL (
+          SELECT FROM messages m WHERE m.room_id = p_room AND m.id = found.id AND m.deleted_at IS NULL LIMIT 1) live;
+    IF v_places IS NULL THEN RETURN; END IF;
+
+    WITH given AS (
+        SELECT DISTINCT ON (m.id, r.user_id, r.emoji) m.id, r.user_id, r.emoji, r.created_at, r.nth
+          FROM ROWS FROM (jsonb_to_recordset(p_extras -> 'reactions')
+                          AS (n bigint, user_id uuid, emoji text, created_at timestamptz))
+               WITH ORDINALITY AS r (n, user_id, emoji, created_at, nth)
+          JOIN unnest(v_places, v_ids) AS m (n, id) USING (n)
+         WHERE (SELECT t.revision FROM reactions t WHERE t.room_id = p_room AND t.message_id = m.id
+                                                     AND t.user_id = r.user_id AND t.emoji = r.emoji) IS NULL
+         ORDER BY m.id, r.user_id, r.emoji, r.nth
+    ), added AS (
+        INSERT INTO reactions (room_id, message_id, user_id, emoji, tenant_id, revision, created_at)
+        SELECT p_room, g.id, g.user_id, g.emoji, p_tenant, p_revision + row_number() OVER (ORDER BY g.nth), g.created_at
+          FROM given g
+        RETURNING message_id, revision
+    )
+    SELECT coalesce(array_agg(a.message_id ORDER BY a.revision), '{}') INTO reacted FROM added a;
+    WITH given AS (
+        SELECT DISTINCT ON (m.id) m.id, p.user_id, p.created_at, p.n
+          FROM jsonb_to_recordset(p_extras -> 'pins') AS p (n bigint, user_id uuid, created_at timestamptz)
+          JOIN unnest(v_places, v_ids) AS m (n, id) USING (n)
+         WHERE (SELECT t.revision FROM pins t WHERE t.room_id = p_room AND t.message_id = m.id) IS NULL
+         ORDER BY m.id, p.created_at, p.n
+    ), added AS (
+        INSERT INTO pins (room_id, message_id, pinned_by, tenant_id, revision, created_at)
+        SELECT p_room, g.id, g.user_id, p_tenant,
+               p_revision + cardinality(reacted) + row_number() OVER (ORDER BY g.created_at, g.n), g.created_at
+          FROM given g
+        RETURNING message_id, revision
+    )
+    SELECT coalesce(array_agg(a.message_id ORDER BY a.revision), '{}') INTO pinned FROM added a;
+
+    UPDATE rooms r SET revision = r.revision + cardinality(reacted) + cardinality(pinned)
+     WHERE r.id = p_room AND cardinality(reacted) + cardinality(pinned) > 0;
+    INSERT INTO room_events (room_id, revision, tenant_id, kind, message_id, actor_id, correlation_id, created_at)
+    SELECT p_room, p_revision + e.nth, p_tenant,
+           CASE WHEN e.nth <= cardinality(reacted) THEN 'reaction.added' ELSE 'message.pinned' END,
+           e.id, p_actor, p_correlation, p_now
+      FROM unnest(reacted || pinned) WITH ORDINALITY AS e (id, nth);
 END $$;
 
 CREATE FUNCTION chat_seat_imported(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,

@@ -11,18 +11,17 @@ from typing import Any, Final
 
 from app.domain.documents import Document
 from app.domain.messaging import CONTENT_MAX, MessageType
+from app.services.imports.attached import FoundFile, emoji_of, judged
 from app.services.imports.fields import Unreadable, document, in_range, name_of, text_of, whole
 from app.services.imports.records import (
     Extras,
     SourceAuthor,
-    SourceFile,
     SourceMentions,
     SourcePin,
     SourceReaction,
 )
 
 FORMAT: Final = "mattermost"
-EMOJI_MAX: Final = 50
 _MAPPED: Final = frozenset(
     [
         "team",
@@ -95,13 +94,12 @@ def parse(
     text = text_of(raw, "message", CONTENT_MAX) if raw.get("message") is not None else ""
     kind = kind_of(raw)
     is_system = kind.startswith("system_")
-    files = _files(raw, size_of)
+    attached = judged(_files(raw, size_of))
     is_raw = kind != "post" and not is_system
     if is_system or is_raw:
         content, message_type = text or f"({kind})", MessageType.SYSTEM
-    elif files:
-        pictures = all(file.mime_type.startswith("image/") for file in files)
-        content, message_type = text, MessageType.IMAGE if pictures else MessageType.FILE
+    elif attached.described:
+        content, message_type = attached.said(text), attached.message_type
     else:
         content, message_type = text or "(empty)", MessageType.TEXT
     edited_at = None
@@ -111,6 +109,8 @@ def parse(
     if kind != "post":
         about["type"] = kind
     other = {name: value for name, value in raw.items() if name not in _MAPPED and value not in (None, [], {}, False)}
+    if attached.described:
+        other["attachments"] = list(attached.described)
     return Parsed(
         milliseconds=raw["create_at"],
         created_at=created_at,
@@ -121,7 +121,7 @@ def parse(
         metadata=document({"format": "markdown", "source": about}, about, other, text or content),
         edited_at=edited_at,
         is_raw=is_raw,
-        extras=_extras(raw, author, author_of, known_author, files, created_at),
+        extras=_extras(raw, author, author_of, known_author, created_at),
     )
 
 
@@ -130,13 +130,12 @@ def _extras(
     author: SourceAuthor,
     author_of: AuthorOf,
     known_author: Callable[[str], SourceAuthor | None],
-    files: tuple[SourceFile, ...],
     created_at: datetime,
 ) -> Extras | None:
     reactions = _reactions(raw, author_of)
     pin = SourcePin(author, created_at) if raw.get("is_pinned") is True else None
     calls = _mentions(raw.get("message"), known_author)
-    return Extras(reactions, files, pin, calls) if reactions or files or pin or calls else None
+    return Extras(reactions, (), pin, calls) if reactions or pin or calls else None
 
 
 def _mentions(text: Any, known_author: Callable[[str], SourceAuthor | None]) -> SourceMentions | None:
@@ -163,7 +162,7 @@ def _reactions(raw: dict[str, Any], author_of: AuthorOf) -> tuple[SourceReaction
         if not isinstance(reaction, dict):
             continue
         try:
-            emoji = name_of(reaction, "emoji_name", EMOJI_MAX)
+            emoji = emoji_of(text_of(reaction, "emoji_name", 1_000))
             author = author_of(name_of(reaction, "user", 64))
             at = moment(reaction, "create_at") if reaction.get("create_at") else None
         except Unreadable:
@@ -172,18 +171,14 @@ def _reactions(raw: dict[str, Any], author_of: AuthorOf) -> tuple[SourceReaction
     return tuple(found.values())
 
 
-def _files(raw: dict[str, Any], size_of: SizeOf) -> tuple[SourceFile, ...]:
-    found: dict[str, SourceFile] = {}
+def _files(raw: dict[str, Any], size_of: SizeOf) -> tuple[FoundFile, ...]:
+    """The attachments: they lie in the archive, so none has an address."""
+    found: dict[str, FoundFile] = {}
     given = raw.get("attachments")
     for attachment in given if isinstance(given, list) else ():
         path = attachment.get("path") if isinstance(attachment, dict) else None
         if not isinstance(path, str) or not 1 <= len(path) <= 1_000 or path.startswith("/") or ".." in path.split("/"):
             continue
-        try:
-            name = name_of({"path": path.rpartition("/")[2][-255:]}, "path", 255)
-        except Unreadable:
-            continue
-        mime = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        size = size_of(path)
-        found[path] = SourceFile(f"mattermost:{path}", name, mime, size or 0, path=None if size is None else path)
+        name = path.rpartition("/")[2]
+        found[path] = FoundFile(name, mimetypes.guess_type(name)[0], size_of(path), path=path)
     return tuple(found.values())

@@ -14,12 +14,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from app.domain.documents import Document
+from app.domain.files import NAME_MAX
 from app.domain.messaging import CONTENT_MAX, MessageType
+from app.services.imports.attached import Attached, FoundFile, emoji_of, judged
 from app.services.imports.fields import Unreadable, document, in_range, name_of, text_of
 from app.services.imports.records import (
     Extras,
     SourceAuthor,
-    SourceFile,
     SourceMentions,
     SourcePin,
     SourceReaction,
@@ -28,13 +29,9 @@ from app.services.imports.slack import mrkdwn
 from app.services.imports.slack.people import People
 
 FORMAT: Final = "slack"
-EMOJI_MAX: Final = 50
-_FILE_NAME_MAX: Final = 255
-_MIME_MAX: Final = 100
 _URL_MAX: Final = 2000
 
 _TS = re.compile(r"(\d{1,12})\.(\d{6})")
-_MIME = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _CONTENT: Final = frozenset(
@@ -121,8 +118,8 @@ def parse(
     author = _author(raw, people)
     text = text_of(raw, "text", CONTENT_MAX) if raw.get("text") is not None else ""
     known = kind == "message" or kind in _CONTENT or kind in _SYSTEM or is_deleted
-    files = () if is_deleted else _files(raw)
-    content, message_type = _said(raw, kind, text, files, known)
+    attached = judged(() if is_deleted else _files(raw))
+    content, message_type = _said(raw, kind, text, attached, known)
     thread_ts = raw.get("thread_ts")
     if thread_ts is not None:
         moment(thread_ts, "thread_ts")
@@ -130,7 +127,9 @@ def parse(
     def called(key: str) -> str | None:
         return people.name(key) or name_of_room(key)
 
-    is_text = message_type is MessageType.TEXT
+    spoken = "" if message_type is MessageType.SYSTEM else text
+    reactions, all_read = _reactions(raw, people)
+    extras = None if is_deleted else _extras(people, attached, pins.get(str(ts)), spoken, reactions)
     return Parsed(
         ts=str(ts),
         created_at=created_at,
@@ -138,12 +137,14 @@ def parse(
         author=author,
         content="" if is_deleted else content,
         message_type=message_type,
-        metadata=_metadata(raw, source, kind, known, is_deleted, mrkdwn.plain(content, called)),
+        metadata=_metadata(
+            raw, source, kind, known, is_deleted, mrkdwn.plain(content, called), attached, all_read=all_read
+        ),
         thread_ts=None if thread_ts == ts else thread_ts,
         edited_at=_edited_at(raw, created_at),
         is_deleted=is_deleted,
         is_raw=not known,
-        extras=None if is_deleted else _extras(raw, people, files, pins.get(str(ts)), text if is_text else ""),
+        extras=extras,
     )
 
 
@@ -171,16 +172,14 @@ def _author(raw: dict[str, Any], people: People) -> SourceAuthor:
     return people.bot(raw.get("bot_id"), name)
 
 
-def _said(
-    raw: dict[str, Any], kind: str, text: str, files: tuple[SourceFile, ...], known: bool
-) -> tuple[str, MessageType]:
+def _said(raw: dict[str, Any], kind: str, text: str, attached: Attached, known: bool) -> tuple[str, MessageType]:
     """What the message says, and as what. An integration's words often stand in its attachments only."""
     if not known:
         return text or f"({kind})", MessageType.SYSTEM
     if kind in _SYSTEM:
         return text or f"({kind})", MessageType.SYSTEM
-    if files:
-        return text, MessageType.IMAGE if all(f.mime_type.startswith("image/") for f in files) else MessageType.FILE
+    if attached.files or attached.described:
+        return attached.said(text), attached.message_type
     return text or _fallback(raw) or f"({kind})", MessageType.TEXT
 
 
@@ -214,7 +213,7 @@ def _edited_at(raw: dict[str, Any], created_at: datetime) -> datetime | None:
 
 
 def _extras(
-    raw: dict[str, Any], people: People, files: tuple[SourceFile, ...], pin: SourcePin | None, text: str
+    people: People, attached: Attached, pin: SourcePin | None, text: str, reactions: tuple[SourceReaction, ...]
 ) -> Extras | None:
     ids, here, everybody = mrkdwn.mentions(text)
     named: dict[str, SourceAuthor] = {}
@@ -225,34 +224,34 @@ def _extras(
             continue
         named[author.key] = author
     calls = SourceMentions(tuple(named.values()), here, everybody) if named or here or everybody else None
-    reactions = _reactions(raw, people)
-    if not (reactions or files or pin or calls):
+    if not (reactions or attached.files or pin or calls):
         return None
-    return Extras(reactions, files, pin, calls)
+    return Extras(reactions, attached.files, pin, calls)
 
 
-def _reactions(raw: dict[str, Any], people: People) -> tuple[SourceReaction, ...]:
+def _reactions(raw: dict[str, Any], people: People) -> tuple[tuple[SourceReaction, ...], bool]:
+    """Who gave what, and whether that is all the message has: otherwise its metadata keeps them as they stand."""
     found: dict[tuple[str, str], SourceReaction] = {}
+    all_read = True
     given = raw.get("reactions")
     for reaction in given if isinstance(given, list) else ():
+        if _is_short(reaction):
+            all_read = False
         if not isinstance(reaction, dict):
             continue
-        try:
-            emoji = name_of(reaction, "name", EMOJI_MAX)
-        except Unreadable:
-            continue  # stays in the metadata
         users = reaction.get("users")
         for user in users if isinstance(users, list) else ():
             try:
-                author = people.by_id(user)
+                emoji, author = emoji_of(text_of(reaction, "name", _URL_MAX)), people.by_id(user)
             except Unreadable:
+                all_read = False
                 continue
             found[emoji, author.key] = SourceReaction(emoji, author)
-    return tuple(found.values())
+    return tuple(found.values()), all_read
 
 
-def _files(raw: dict[str, Any]) -> tuple[SourceFile, ...]:
-    found: dict[str, SourceFile] = {}
+def _files(raw: dict[str, Any]) -> tuple[FoundFile, ...]:
+    found: dict[str, FoundFile] = {}
     given = raw.get("files")
     listed = given if isinstance(given, list) else [raw["file"]] if isinstance(raw.get("file"), dict) else []
     for file in listed:
@@ -261,28 +260,9 @@ def _files(raw: dict[str, Any]) -> tuple[SourceFile, ...]:
         key = file.get("id")
         if not isinstance(key, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", key):
             continue
-        mime = file.get("mimetype")
-        size = file.get("size")
-        found[key] = SourceFile(
-            key=f"slack:{key}",
-            name=_file_name(file, key),
-            mime_type=mime
-            if isinstance(mime, str) and len(mime) <= _MIME_MAX and _MIME.fullmatch(mime)
-            else "application/octet-stream",
-            size=size if isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 2**53 else 0,
-            url=_url(file),
-        )
+        name = next((file[f].strip() for f in ("name", "title") if isinstance(file.get(f), str)), "")
+        found[key] = FoundFile(name[-NAME_MAX:] or key, file.get("mimetype"), file.get("size"), _url(file))
     return tuple(found.values())
-
-
-def _file_name(file: dict[str, Any], key: str) -> str:
-    for field in ("name", "title"):
-        if isinstance(file.get(field), str):
-            try:
-                return name_of({field: file[field].strip()[-_FILE_NAME_MAX:]}, field, _FILE_NAME_MAX)
-            except Unreadable:
-                continue
-    return key
 
 
 def _url(file: dict[str, Any]) -> str | None:
@@ -300,16 +280,27 @@ def _url(file: dict[str, Any]) -> str | None:
 # ── metadata ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _metadata(raw: dict[str, Any], source: str, kind: str, known: bool, is_deleted: bool, plain: str) -> Document:
+def _metadata(
+    raw: dict[str, Any],
+    source: str,
+    kind: str,
+    known: bool,
+    is_deleted: bool,
+    plain: str,
+    attached: Attached,
+    *,
+    all_read: bool,
+) -> Document:
     about: dict[str, Any] = {"format": FORMAT, "name": source, "ts": raw.get("ts")}
     if is_deleted:
         return Document({"source": about})
     if kind != "message":
         about["subtype"] = kind
     other = {name: value for name, value in raw.items() if name not in _MAPPED} if known else dict(raw)
-    reactions = raw.get("reactions")
-    if isinstance(reactions, list) and any(_is_short(reaction) for reaction in reactions):
-        other["reactions"] = reactions  # some of who reacted are not named
+    if not all_read:
+        other["reactions"] = raw.get("reactions")
+    if attached.described:
+        other["files"] = list(attached.described)
     return document({"format": "slack-mrkdwn", "source": about}, about, _without_urls(other), plain)
 
 
