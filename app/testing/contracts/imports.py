@@ -194,7 +194,7 @@ class ImportsContract(Contract):
             Mentioned(second, all=True),
             Mentioned(third, here=()),
         )
-        (file,) = (await reader.files.find_by_messages(room_id, [first]))[0].files
+        (file,) = await reader.files.find_by_messages(room_id, (first, second))
         assert (file.name, file.url, file.owner_id) == (PLAN.name, PLAN.url, user_of(ann))
         told = [(event.kind, event.message_id) for event in (await world.events(room_id))[known:]]
         assert told[-5:] == [
@@ -234,7 +234,7 @@ class ImportsContract(Contract):
             (first, user_of(bob)),
         ]
         assert await reader.mentions.find_by_messages(room_id, [first, second]) == ()
-        assert await reader.files.find_by_messages(room_id, [first, second]) == ()
+        assert await reader.files.find_by_messages(room_id, (first, second)) == ()
         await world.prove(room_id)
 
     async def test_marks_on_what_is_deleted_or_was_sent_here_are_passed_over(self, world: World) -> None:
