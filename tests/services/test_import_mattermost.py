@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.domain.identity import AccountStatus, AccountType
+from app.domain.mentions import Mentioned
 from app.domain.messaging import Message, MessageType
 from app.domain.rooms import Room, RoomStatus, RoomType
 from app.domain.rooms.members import Role
@@ -49,18 +50,45 @@ async def test_posts_come_in_the_order_of_time_and_answers_know_what_they_answer
     messages = await history_of(chat, town)
     assert [message.content for message in messages] == [
         *("joined", "first", "answer one", "second", "second again", "answer two"),
-        *("third, @ben and @nobody, @all", "", "odd"),
+        *("third, @ben and @nobody, @all", "(file: plan.pdf)", "odd"),
     ]
     found = {message.content: message for message in messages}
     assert found["answer one"].thread_id == found["answer two"].thread_id == found["first"].id
     assert found["answer one"].is_edited
     assert found["joined"].message_type is found["odd"].message_type is MessageType.SYSTEM
-    assert found[""].message_type is MessageType.FILE
+    plan = found["(file: plan.pdf)"]
+    assert plan.message_type is MessageType.TEXT
+    told = {"mime_type": "application/pdf", "name": "plan.pdf", "path": "files/plan.pdf", "size": 4}
+    assert plan.metadata["source"]["other"]["attachments"] == (told,)
     assert found["odd"].metadata["source"]["other"]["props"] == {"votes": 3}
     by_kind = sum(count.mapped + count.raw + count.refused for count in report.kinds.values())
     assert report.lines == by_kind == report.stored + report.described + report.refused
     assert (report.stored, report.raw, report.refused) == (10, 1, 4)
     assert report.kinds["custom_poll"] == KindCount(raw=1)
+
+
+async def test_what_hangs_on_a_post_is_there_and_a_second_import_adds_none(chat: App, tmp_path: Path) -> None:
+    reader = chat.store.reader(SYSTEM)
+    for _ in range(2):
+        await take_in(chat, mattermost.written(tmp_path / "e.zip"))
+        town = await room_of(chat, "core/town")
+        by_name = {
+            s.user.username: s.user.id for s in (await chat.members.find_by_room(SYSTEM, town.id, limit=9)).items
+        }
+        messages = await history_of(chat, town)
+        ids = [message.id for message in messages]
+        third = next(message for message in messages if message.content.startswith("third"))
+        (counts,) = await reader.reactions.find_by_messages(town.id, ids)
+        assert counts.message_id == third.id
+        assert [(e.emoji, e.first_users) for e in counts.emoji] == [("tada", (by_name["ben"],))]
+        given = await reader.reactions.find_by_emoji(town.id, third.id, "tada", limit=5)
+        assert [reaction.created_at.timestamp() * 1000 for reaction in given.items] == [mattermost.BEGIN + 3100]
+        (pinned,) = (await reader.pins.find_by_room(town.id, limit=5)).items
+        assert (pinned.message.id, pinned.pin.pinned_by) == (third.id, by_name["ann"])
+        assert pinned.pin.created_at == third.created_at
+        assert await reader.mentions.find_by_messages(town.id, ids) == (
+            Mentioned(third.id, (by_name["ben"],), all=True),
+        )
 
 
 async def test_people_rooms_and_read_marks(chat: App, tmp_path: Path) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.domain.errors import Invalid
+from app.domain.files import FILES_PER_MESSAGE
 from app.domain.identity import AccountStatus, AccountType, User
+from app.domain.mentions import Mentioned
 from app.domain.messaging import Message, MessageType
 from app.domain.rooms import Room, RoomStatus, RoomType
 from app.domain.rooms.members import Role
@@ -20,6 +23,7 @@ from tests.services.exports import slack
 from tests.services.test_import_storing import SYSTEM, App
 
 pytestmark = pytest.mark.spec("3.13")
+HELLO = "Hello <@U2> &amp; <!here>, see <https://example.org/a|this page> in <#C2|old>"
 
 
 @pytest.fixture
@@ -49,6 +53,18 @@ async def user_of(chat: App, own: str) -> User:
     user = await chat.store.reader(SYSTEM).users.find_by_external_id(f"slack:main:{own}")
     assert user is not None
     return user
+
+
+async def hung_on(chat: App, own: str) -> tuple[Any, Any, Any, Any]:
+    """Reactions, pins, mentions and files of a room."""
+    room, reader = await room_of(chat, own), chat.store.reader(SYSTEM)
+    ids = tuple(message.id for message in await history_of(chat, own))
+    return (
+        await reader.reactions.find_by_messages(room.id, ids),
+        (await reader.pins.find_by_room(room.id, limit=50)).items,
+        await reader.mentions.find_by_messages(room.id, ids),
+        await reader.files.find_by_messages(room.id, ids),
+    )
 
 
 def said(messages: list[Message]) -> dict[str, Message]:
@@ -103,6 +119,71 @@ async def test_messages_keep_their_text_their_time_and_their_place(chat: App, tm
     assert future.metadata["source"]["other"]["payload"]["x"] == (1, 2)
     assert found["<@U1> has joined the channel"].message_type is MessageType.SYSTEM
     assert found["build 8 failed"].message_type is MessageType.TEXT
+
+
+async def test_what_hangs_on_a_message_is_there_and_a_second_import_adds_none(chat: App, tmp_path: Path) -> None:
+    path = slack.written(tmp_path / "export.zip", slack.FILES)
+    await take_in(chat, path)
+    before = await hung_on(chat, "C1")
+    ann, ben, cy = [(await user_of(chat, own)).id for own in ("U1", "U2", "U3")]
+    found = said(await history_of(chat, "C1"))
+    hello, picture = found[HELLO], found["a picture"]
+    (plan,) = [m for m in await history_of(chat, "C1") if m.message_type is MessageType.FILE]
+    counts, pins, mentions, files = before
+    assert [(c.message_id, [(e.emoji, e.first_users) for e in c.emoji]) for c in counts] == [
+        (hello.id, [("tada", (ben, cy)), ("clap::skin-tone-3", (ben,))])
+    ]
+    # Five gave it and one is named: the rest stands as it was given.
+    assert hello.metadata["source"]["other"]["reactions"][1]["count"] == 5
+    pinned_at = datetime.fromtimestamp(slack.BEGIN + 500, UTC)
+    assert [(p.message.id, p.pin.pinned_by, p.pin.created_at) for p in pins] == [(hello.id, ben, pinned_at)]
+    assert Mentioned(hello.id, (ben,), here=()) in mentions
+    assert [(f.message_id, f.owner_id, f.name, f.mime_type, f.size, f.url) for f in files] == [
+        (plan.id, ben, "plan.pdf", "application/pdf", 12345, "https://files.example.org/F1/plan.pdf")
+    ]
+    assert (plan.content, picture.message_type) == ("", MessageType.TEXT)
+    assert picture.metadata["source"]["other"]["files"] == ({"mime_type": "image/png", "name": "cat.png", "size": 10},)
+    (alone,) = await history_of(chat, "G1")
+    assert (await hung_on(chat, "G1"))[2] == (Mentioned(alone.id, all=True),)
+    assert ann not in {user for m in mentions for user in m.users}  # a notice of the system calls nobody
+    await take_in(chat, path)
+    assert await hung_on(chat, "C1") == before
+
+
+async def test_a_later_export_adds_reactions_and_pins_and_takes_none_away(chat: App, tmp_path: Path) -> None:
+    await take_in(chat, slack.written(tmp_path / "export.zip", slack.FILES))
+    later = slack.files()
+    later["channels.json"][0]["pins"] = [{"id": slack.ts(20), "created": slack.BEGIN + 900}]
+    later["general/2024-01-01.json"][1]["reactions"] = [{"name": "eyes", "users": ["U1"], "count": 1}]
+    report = await take_in(chat, slack.written(tmp_path / "later.zip", later))
+    assert report.stored == 0
+    counts, pins, _, _ = await hung_on(chat, "C1")
+    assert [e.emoji for e in counts[0].emoji] == ["tada", "clap::skin-tone-3", "eyes"]
+    assert [(p.message.content, p.pin.pinned_by is None) for p in pins] == [("an answer", True), (HELLO, False)]
+
+
+async def test_hostile_things_on_a_message_do_not_refuse_it(chat: App, tmp_path: Path) -> None:
+    files = [
+        {"id": "F1", "name": "a\x00b/../c", "mimetype": "no type", "size": -1, "url_private": "https://e.example/1"},
+        {"id": "F2", "name": "\u202egpj.exe", "mimetype": 7, "size": 2**80, "url_private": "javascript:x"},
+        {"id": "F3", "name": "fine.txt", "mimetype": "no type", "size": "x", "url_private": "https://e.example/3"},
+        *(
+            {"id": f"N{n}", "name": f"{n}.txt", "url_private": f"https://e.example/n{n}"}
+            for n in range(FILES_PER_MESSAGE)
+        ),
+    ]
+    given = [{"name": name, "users": ["U1", 7, None]} for name in ("a b", "", "x" * 51, "\x00", 5, "fine")]
+    day = [slack.message(1, "U1", "", files=files, reactions=[*given, "no object", {"name": "none", "users": 3}])]
+    export = slack.files() | {"general/2024-01-01.json": day, "general/2024-01-02.json": []}
+    report = await take_in(chat, slack.written(tmp_path / "e.zip", export))
+    (message,) = await history_of(chat, "C1")
+    assert report.kinds["message"] == KindCount(mapped=4, refused=1)
+    counts, _, _, stored = await hung_on(chat, "C1")
+    assert [[(e.emoji, e.count) for e in each.emoji] for each in counts] == [[("fine", 1)]]
+    assert [file.name for file in stored[:2]] == ["fine.txt", "0.txt"]
+    assert (stored[0].mime_type, stored[0].size, len(stored)) == ("application/octet-stream", 0, FILES_PER_MESSAGE)
+    assert len(message.metadata["source"]["other"]["files"]) == 3
+    assert message.message_type is MessageType.FILE
 
 
 async def test_later_events_change_and_delete(chat: App, tmp_path: Path) -> None:

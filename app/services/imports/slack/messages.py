@@ -298,10 +298,19 @@ def _metadata(
         about["subtype"] = kind
     other = {name: value for name, value in raw.items() if name not in _MAPPED} if known else dict(raw)
     if not all_read:
-        other["reactions"] = raw.get("reactions")
+        other |= _kept(raw.get("reactions"))
     if attached.described:
         other["files"] = list(attached.described)
     return document({"format": "slack-mrkdwn", "source": about}, about, _without_urls(other), plain)
+
+
+def _kept(reactions: Any) -> dict[str, Any]:
+    """Reactions as they stand; what cannot be stored of them must not take the other fields along."""
+    try:
+        Document({"reactions": reactions})
+    except (ValueError, RecursionError):
+        return {"reactions_left_out": True}
+    return {"reactions": reactions}
 
 
 def _is_short(reaction: Any) -> bool:
