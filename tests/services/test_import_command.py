@@ -5,6 +5,10 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
+import subprocess
+import sys
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +32,7 @@ from app.services.imports.zulip import ZulipJsonl
 from app.services.messaging import MessagingService
 from app.services.reading import ReadingService
 from app.settings import Settings
+from tests.services.exports import mattermost, slack
 
 SYSTEM = Actor.system()
 HOSTILE = "\x1b]0;owned\x07[bold]x[/bold]\u202e"
@@ -108,6 +113,44 @@ def test_a_line_for_the_terminal_has_nothing_that_moves_a_cursor(text: str, widt
     assert len(shown) <= width
     assert all(c.isprintable() for c in shown)
     assert "\n" not in shown
+
+
+@pytest.mark.spec("3.13")
+def test_a_slack_export(runner: CliRunner, tmp_path: Path) -> None:
+    slack.written(tmp_path / "export.zip", slack.FILES)
+    done = runner.invoke(imports_app, ["slack", "export.zip", "--refused", "refused.jsonl"])
+    assert done.exit_code == 0, done.output
+    told = [text.replace("│", " ").split() for text in done.stdout.splitlines()]
+    for row in (["stored", "21"], ["refused", "4"], ["a_kind_of_the_future", "0", "1", "0"]):
+        assert row in told, done.stdout
+    refused = [json.loads(text) for text in (tmp_path / "refused.jsonl").read_text().splitlines()]
+    assert [refusal["where"] for refusal in refused] == ["nowhere/2024-01-01.json", *["general/2024-01-01.json"] * 3]
+
+
+@pytest.mark.spec("3.13")
+def test_a_mattermost_export(runner: CliRunner, tmp_path: Path) -> None:
+    mattermost.written(tmp_path / "export.zip", plan__pdf=b"%PDF")
+    done = runner.invoke(imports_app, ["mattermost", "export.zip"])
+    assert done.exit_code == 0, done.output
+    told = [text.replace("│", " ").split() for text in done.stdout.splitlines()]
+    for row in (["stored", "10"], ["refused", "4"], ["custom_poll", "0", "1", "0"]):
+        assert row in told, done.stdout
+
+
+@pytest.mark.spec("3.13")
+@pytest.mark.parametrize("format_", ["slack", "mattermost"])
+def test_an_archive_made_to_do_harm_is_one_line(tmp_path: Path, format_: str) -> None:
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as out:
+        out.writestr("channels.json", b"[]")
+        out.writestr("../\x1b[2Jup.json", b"[]")
+    command = [sys.executable, "-c", "from app.entrypoints.cli import main; main()", "import", format_, "export.zip"]
+    environment = {**os.environ, "CHAT_ADAPTERS": "memory", "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    (told,) = done.stderr.splitlines()
+    assert told.startswith("error: ")
+    assert told.isprintable()
+    assert told.endswith("[import_archive_refused]")
 
 
 # ── the demo ──────────────────────────────────────────────────────────────────────────────────────────────────────
