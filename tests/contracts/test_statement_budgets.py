@@ -476,6 +476,7 @@ UNIT_WRITES = [
         like="with files",
         shows_size=True,
     ),
+    Verb("Imports.seat", lambda to, s: to.imports.seat(s.cellar, s.imported_seats()), shows_size=True),
     Verb(
         "Files.copy",
         lambda to, s: to.files.copy(tuple(s.files), s.cellar, builders.LIFETIME),
