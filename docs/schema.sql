@@ -2644,11 +2644,11 @@ BEGIN
     PERFORM chat_mention(p_tenant, p_room, p_message, p_users, p_names, p_calls);
 END $$;
 
-CREATE FUNCTION chat_calls_of(p_user uuid) RETURNS TABLE (room_id uuid, mentions bigint)
-LANGUAGE plpgsql STABLE ROWS 10 AS $$
--- How much of what is unread calls the member, by name or everybody since they took their seat; rooms without any are
--- left out. Most are passed over by one look at when anybody was called there last, so that the walk over the months is
--- made ready only for who has something to find, and then once for all their rooms.
+CREATE FUNCTION chat_calls_of(p_user uuid) RETURNS jsonb
+LANGUAGE plpgsql STABLE AS $$
+-- How much of what is unread calls the member, by name or everybody since they took their seat: a number for each room,
+-- rooms without any are left out. Asked only for who has a room where anybody was called after what they read, so that
+-- the walk over the months is made ready for nobody else, and then once for all their rooms.
 DECLARE
     v_rooms uuid[];
     v_after uuid[];
@@ -2659,9 +2659,8 @@ BEGIN
       INTO v_rooms, v_after, v_seated, v_guest
       FROM member_rooms w
      WHERE w.user_id = p_user AND w.s_status IN ('active', 'muted') AND w.last_mention_id > w.after_id;
-    IF v_rooms IS NULL THEN RETURN; END IF;
-    RETURN QUERY
-        SELECT w.id, count(*)
+    RETURN (SELECT jsonb_object_agg(counted.id, counted.mentions) FROM (
+        SELECT w.id, count(*) AS mentions
           FROM unnest(v_rooms, v_after, v_seated, v_guest) AS w (id, after_id, seated_id, is_guest)
           CROSS JOIN LATERAL (
               SELECT x.message_id FROM mentions x
@@ -2680,7 +2679,8 @@ BEGIN
                  AND NOT (w.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
                LIMIT 1
           ) live
-         GROUP BY w.id;
+         GROUP BY w.id
+    ) counted);
 END $$;
 
 CREATE FUNCTION chat_mentions(p_tenant uuid, p_actor uuid, p_room uuid, p_messages uuid[])
@@ -3657,8 +3657,10 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT w.room_id, w.unread, coalesce(c.mentions, 0)
-          FROM member_rooms w LEFT JOIN chat_calls_of(p_actor) c ON c.room_id = w.room_id
+        SELECT w.room_id, w.unread,
+               CASE WHEN w.last_mention_id > w.after_id  -- the sub-select runs once at most, for the first such room
+                    THEN coalesce(((SELECT chat_calls_of(p_actor)) ->> w.room_id::text)::bigint, 0) ELSE 0 END
+          FROM member_rooms w
          WHERE w.user_id = p_actor AND w.s_status IN ('active', 'muted') AND w.tenant_id = p_tenant
          ORDER BY w.room_id;
 END $$;
@@ -3698,7 +3700,9 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT w.unread, coalesce(c.mentions, 0),
+        SELECT w.unread,
+               CASE WHEN w.last_mention_id > w.after_id  -- the sub-select runs once at most, for the first such room
+                    THEN coalesce(((SELECT chat_calls_of(p_actor)) ->> w.room_id::text)::bigint, 0) ELSE 0 END,
                w.room_id, w.r_name, w.r_description, w.r_room_type, w.r_status, w.r_is_private,
                w.r_guest_access_allowed, w.r_max_participants, w.r_created_by, w.r_parent_room_id, w.r_escalation_level,
                w.r_issue_id, w.r_issue_description, w.r_external_id, w.r_settings, w.r_last_position,
@@ -3713,7 +3717,6 @@ BEGIN
                              x.edited_at, x.version, x.created_at, x.updated_at, x.deleted_at)
                END
           FROM member_rooms w
-          LEFT JOIN chat_calls_of(p_actor) c ON c.room_id = w.room_id
           LEFT JOIN LATERAL (
               SELECT * FROM messages m
                WHERE m.room_id = w.room_id AND m.id <= w.r_last_message_id AND m.deleted_at IS NULL
