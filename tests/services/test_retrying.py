@@ -191,7 +191,12 @@ WRITES: dict[type, dict[str, tuple[Any, ...]]] = {
     ReactionService: {"react": (ROOM, OTHER, ":yes:"), "unreact": (ROOM, OTHER, ":yes:")},
     MentionService: {},
     PinService: {"pin": (ROOM, OTHER), "unpin": (ROOM, OTHER)},
-    ReadingService: {"mark_read": (ROOM, OTHER), "mark_unread": (ROOM, OTHER), "mark_all_read": ()},
+    ReadingService: {
+        "mark_read": (ROOM, OTHER),
+        "mark_unread": (ROOM, OTHER),
+        "mark_delivered": (ROOM, OTHER),
+        "mark_all_read": (),
+    },
 }
 READS = {
     IdentityService: {
