@@ -14,10 +14,10 @@ from app.domain.support.escalations import SLA, Sla
 from app.domain.unit_of_work import Clock, Store
 from app.services import arguments
 from app.services.acting import acting, asked, known, role_for
+from app.services.opening import first_seat, opened
 from app.services.retrying import retrying
 
 from .escalations import EscalationService
-from .opening import first_seat, opened
 from .reading import require_staff, require_staff_or_seat
 from .robots import RobotService
 from .rooms import held_room

@@ -31,9 +31,9 @@ from app.domain.support.permissions import require_own
 from app.domain.unit_of_work import Clock, Store, UnitOfWork
 from app.services import arguments
 from app.services.acting import asked, standing
+from app.services.opening import first_seat, opened
 from app.services.retrying import retrying
 
-from .opening import first_seat, opened
 from .reading import require_staff, require_staff_or_seat, works_in_support
 from .rooms import held_room
 from .steps import customers, ended, given, record, require_agent, require_seat
