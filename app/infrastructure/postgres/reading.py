@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.domain.ids import MessageId, RoomId
 from app.domain.reading import (
+    DeliveryMark,
     Reading,
     ReadingReader,
     ReadingWriter,
@@ -34,6 +35,7 @@ _MY_ROOMS = select(
     ", ".join(["unread", "mentions", *(f"r_{name}" for name in _ROOM), *(f"s_{name}" for name in _SEAT), CELLS]),
 )
 _MARK = select("chat_mark($1, $2, $3, $4, $5, $6, $7)", "refusal, mark_position, mark_message_id, mark_read_at")
+_MARK_DELIVERED = select("chat_mark_delivered($1, $2, $3, $4, $5, $6)", "refusal, mark_position")
 _MARK_ALL = select("chat_mark_all_read($1, $2, $3, $4)", "marked_room_id, mark_position, mark_message_id, mark_read_at")
 
 
@@ -130,6 +132,13 @@ class PostgresReadingWriter(ReadingWriter):
         if code is not None:
             raise refusal(code)
         return ReadMark(room_id, position, landed_at, read_at)
+
+    async def mark_delivered(self, room_id: RoomId, message_id: MessageId) -> DeliveryMark:
+        self._scope.person()
+        code, position = await self._statements.row(_MARK_DELIVERED, *self._scope.context, room_id, message_id)
+        if code is not None:
+            raise refusal(code)
+        return DeliveryMark(room_id, position)
 
     async def mark_all_read(self) -> tuple[ReadMark, ...]:
         self._scope.person()
