@@ -84,6 +84,8 @@ class Scene:
     member: Actor
     admin: Actor
     supervisor: Actor
+    agent: Actor
+    robot: Actor
     outsider: Actor
     observer: Actor
     system: Actor
@@ -106,6 +108,7 @@ class Scene:
         owner, member, outsider, observer = await world.persons("owner", "member", "outsider", "observer")
         admin = await world.person("admin", AccountType.ADMIN)
         supervisor = await world.person("supervisor", AccountType.SUPERVISOR)
+        agent, robot = await world.person("agent", AccountType.AGENT), await world.person("robot", AccountType.ROBOT)
         fields = {"name": SECRET, "is_private": True, "external_id": "secret-1"}
         room = await world.room(owner, member, **fields)
         public = await world.room(owner, name="Market", external_id="market-1")
@@ -118,7 +121,7 @@ class Scene:
         staff = await world.chat.access.create_role(
             world.system, NewRole(name="staff", scope=Scope.GLOBAL, permissions=("chat:escalation:claim",))
         )
-        people = (owner, member, admin, supervisor, outsider, observer, world.system)
+        people = (owner, member, admin, supervisor, agent, robot, outsider, observer, world.system)
         return cls(world, *people, room, public, message, other, role, staff)
 
     async def prepared(self, row: Asks) -> Self:
