@@ -11,13 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.access import NotAllowed, Permission
+from app.domain.access import Facts, Permission, can
+from app.domain.access.roles import BUILT_IN
 from app.domain.errors import Invalid
+from app.domain.grants import Grant, Standing
 from app.domain.identity import AccountType
-from app.domain.ids import UserId
+from app.domain.ids import AccessRoleId, UserId
 from app.domain.pages import InvalidCursor
 from app.domain.rooms import RoomStatus
-from app.domain.rooms.members import Role
+from app.domain.rooms.members import Membership, Role
 from app.domain.support import RoomIsConcluded, RoomIsEscalated, require_consistent
 from app.domain.support.escalations import (
     LADDER,
@@ -38,7 +40,7 @@ from app.domain.support.escalations import (
     urgency,
     urgency_at,
 )
-from app.domain.support.permissions import NotTheAssignee, allows, require, require_own
+from app.domain.support.permissions import NotTheAssignee, require_own
 from app.domain.support.robots import STEPS, InteractionStatus
 from app.testing import builders, strategies
 from app.testing.harness import START
@@ -230,6 +232,14 @@ def test_what_a_room_may_become(said: str, after: str) -> None:
 # ── who may ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def facts(kind: AccountType, *patterns: str, seat: Membership | None = None) -> Facts:
+    """Of somebody with this type of account and the role that comes with it; in a room if they have a seat."""
+    grants = tuple(
+        Grant(role_id=AccessRoleId(uuid4()), role="role", patterns=held) for held in (BUILT_IN.get(kind, ()), patterns)
+    )
+    return Facts(Standing(START, kind, grants=grants), in_room=seat is not None, membership=seat)
+
+
 @pytest.mark.parametrize("kind", AccountType)
 def test_what_an_account_may(kind: AccountType) -> None:
     staff = kind in (AccountType.AGENT, AccountType.SUPERVISOR, AccountType.ADMIN)
@@ -238,24 +248,26 @@ def test_what_an_account_may(kind: AccountType) -> None:
         (Permission.CLAIM_ESCALATION, staff),
         (Permission.RESOLVE_ESCALATION, staff),
         (Permission.ASSIGN_ESCALATION, supervising),
-        (Permission.ESCALATE, False),
     ):
-        assert allows(permission, user(kind)) is may
-        assert allows(permission, None)
-    assert allows(Permission.ESCALATE, user(kind), SEAT[Role.MEMBER])
-    for role in (Role.GUEST, Role.OBSERVER):
-        with pytest.raises(NotAllowed):
-            require(Permission.ESCALATE, user(kind), SEAT[role])
+        assert can(facts(kind), permission).allowed is may
+        assert can(facts(kind, permission.value), permission).allowed
+    assert can(facts(kind, seat=SEAT[Role.MEMBER]), Permission.ESCALATE).allowed
+    assert not can(facts(kind, seat=SEAT[Role.OBSERVER]), Permission.ESCALATE).allowed
+    if kind is not AccountType.ADMIN:
+        assert not can(facts(kind, seat=SEAT[Role.GUEST]), Permission.ESCALATE).allowed
     left = SEAT[Role.OWNER].changed(status="left")
-    assert not allows(Permission.ESCALATE, user(kind), left)
+    assert not can(facts(kind, seat=left), Permission.ESCALATE).allowed
 
 
 def test_what_is_in_ones_hands_is_ones_own() -> None:
     agent, other, supervisor = user(AccountType.AGENT), user(AccountType.AGENT), user(AccountType.SUPERVISOR)
     escalation = in_status(EscalationStatus.ASSIGNED).changed(assigned_to=agent.id)
-    for allowed in (agent, supervisor, None):
-        require_own(escalation, allowed)
+    as_agent, as_supervisor = facts(AccountType.AGENT), facts(AccountType.SUPERVISOR)
+    require_own(escalation, agent.id, as_agent)
+    require_own(escalation, supervisor.id, as_supervisor)
+    require_own(escalation, other.id, facts(AccountType.AGENT, "chat:escalation:assign"))
+    require_own(escalation, None, Facts(None))
     with pytest.raises(NotTheAssignee):
-        require_own(escalation, other)
+        require_own(escalation, other.id, as_agent)
     with pytest.raises(NotTheAssignee):
-        require_own(in_status(EscalationStatus.CREATED), agent)
+        require_own(in_status(EscalationStatus.CREATED), agent.id, as_agent)

@@ -65,7 +65,9 @@ class MemoryScheduleReader(ScheduleReader):
             found: list[ScheduledMessage] = []
             for place in range(start, len(keys)):
                 message = view.get(SCHEDULED, keys[place][1])
-                if message is not None and status in (None, message.status):
+                if message is None or message.tenant_id != self._reads.actor.tenant_id:
+                    continue
+                if status in (None, message.status):
                     found.append(message)
                     if len(found) > limit:
                         break

@@ -11,10 +11,9 @@ from app.domain.rooms.members import Membership, Role, RoomIsFull
 from app.domain.support import STAFF, NewIssue, NotAnAgent, NotASupportRoom, Past, require_robot_account
 from app.domain.support.conclusions import Conclusion, NewConclusion
 from app.domain.support.escalations import SLA, Sla
-from app.domain.support.permissions import require
 from app.domain.unit_of_work import Clock, Store
 from app.services import arguments
-from app.services.acting import acting, known, role_for
+from app.services.acting import acting, asked, known, role_for
 from app.services.retrying import retrying
 
 from .escalations import EscalationService
@@ -89,9 +88,8 @@ class SupportService:
         """
         wanted = arguments.room_id(room_id)
         async with self._store.unit_of_work(actor) as uow:
-            user = await acting(uow)
-            require(Permission.RESOLVE_ESCALATION, user)
-            room, _ = await held_room(uow, wanted, user)
+            await asked(uow, Permission.RESOLVE_ESCALATION)
+            room, _ = await held_room(uow, wanted)
             if room.room_type is not RoomType.SUPPORT:
                 raise NotASupportRoom(room_id=str(wanted), room_type=room.room_type.value)
             conclusion = Conclusion(
@@ -117,9 +115,8 @@ class SupportService:
         """
         wanted = arguments.room_id(room_id)
         async with self._store.unit_of_work(actor) as uow:
-            user = await acting(uow)
-            require(Permission.RESOLVE_ESCALATION, user)
-            await held_room(uow, wanted, user)
+            await asked(uow, Permission.RESOLVE_ESCALATION)
+            await held_room(uow, wanted)
             conclusion = await uow.conclusions.reopen(wanted)
             uow.record(Change(room_id=wanted, kind=EventKind.CONVERSATION_REOPENED))
             await uow.commit()

@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-from app.domain.access import NotAllowed, Permission
+from app.domain import access
+from app.domain.access import Facts, Permission
 from app.domain.actors import Actor
-from app.domain.identity import User, UserNotFound
 from app.domain.ids import RoomId
 from app.domain.rooms import RoomNotFound
-from app.domain.support.permissions import allows, require
 from app.domain.unit_of_work import Reader
 
 
-async def reading_user(reader: Reader, actor: Actor) -> User | None:
-    """The acting person; None for the application. Raises `UserNotFound`."""
-    if actor.user_id is None:
-        return None
-    user = await reader.users.find_by_id(actor.user_id)
-    if user is None:
-        raise UserNotFound(user_id=str(actor.user_id))
-    return user
+async def reading_facts(reader: Reader, actor: Actor) -> Facts:
+    """By what the acting person, or the application, may look. Raises `UserNotFound`."""
+    return await reader.access.facts(actor.user_id)
 
 
-def is_staff(user: User | None) -> bool:
-    return allows(Permission.CLAIM_ESCALATION, user) and (user is None or not user.is_barred)
+def is_staff(facts: Facts) -> bool:
+    return access.can(facts, Permission.CLAIM_ESCALATION).allowed
 
 
 async def require_staff(reader: Reader, actor: Actor) -> None:
-    """Raises `NotAllowed` for a person who does not work in support."""
-    if not is_staff(await reading_user(reader, actor)):
-        raise NotAllowed(permission=Permission.CLAIM_ESCALATION.value)
+    """Raises `NotAllowed` for a person who does not work in support, `AccountInactive` for a barred one."""
+    access.demand(await reading_facts(reader, actor), Permission.CLAIM_ESCALATION)
 
 
 async def require_supervising(reader: Reader, actor: Actor) -> None:
-    """Raises `NotAllowed` for a person who does not supervise."""
-    require(Permission.ASSIGN_ESCALATION, await reading_user(reader, actor))
+    """Raises `NotAllowed` for a person who does not supervise, `AccountInactive` for a barred one."""
+    access.demand(await reading_facts(reader, actor), Permission.ASSIGN_ESCALATION)
 
 
 async def require_staff_or_seat(reader: Reader, actor: Actor, room_id: RoomId) -> None:
     """Raises `RoomNotFound`, and `NotAMember` for a person who neither sits in the room nor works in support."""
-    if is_staff(await reading_user(reader, actor)):
+    if is_staff(await reading_facts(reader, actor)):
         if await reader.rooms.find_by_id(room_id) is None:
             raise RoomNotFound(room_id=str(room_id))
     else:

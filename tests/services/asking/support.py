@@ -7,7 +7,7 @@ from typing import Any
 from app.domain.access import NotAllowed
 from app.domain.errors import Invalid
 from app.domain.identity import AccountInactive, UserNotFound
-from app.domain.messaging import Draft
+from app.domain.messaging import Draft, Silenced
 from app.domain.rooms import RoomNotFound
 from app.domain.rooms.members import NotAMember
 from app.domain.support import NewIssue
@@ -25,10 +25,7 @@ _STAFF = {
     "foreigner": UserNotFound,
     "owner": NotAllowed,
 }
-"""What a write of agents refuses with, the customer too."""
-
-_READING_STAFF = {**_STAFF, "barred": NotAllowed}
-"""Staff reads everybody's: a barred one nothing."""
+"""What is for agents refuses with, writes and reads; the customer too."""
 
 _HANDLING = {
     "outsider": NotTheAssignee,
@@ -140,7 +137,7 @@ ROWS = {
         lambda s, a: s.chat.support.conclusion_history(a, s.there.id),
         by="agent",
         before=_concluded,
-        refused=_READING_STAFF,
+        refused=_STAFF,
     ),
     # ── escalations ───────────────────────────────────────────────────────────────────────────────────────────────
     "support.escalations.create": Asks(
@@ -195,7 +192,7 @@ ROWS = {
         open_to=_BARRED_READS,
     ),
     "support.escalations.queue": Asks(
-        lambda s, a: s.chat.support.escalations.queue(a), by="agent", before=_escalated, refused=_READING_STAFF
+        lambda s, a: s.chat.support.escalations.queue(a), by="agent", before=_escalated, refused=_STAFF
     ),
     "support.escalations.mine": Asks(
         lambda s, a: s.chat.support.escalations.mine(a),
@@ -204,19 +201,19 @@ ROWS = {
         open_to={**OWN, **_BARRED_READS, "foreigner": "has none there"},
     ),
     "support.escalations.overdue": Asks(
-        lambda s, a: s.chat.support.escalations.overdue(a), by="agent", before=_escalated, refused=_READING_STAFF
+        lambda s, a: s.chat.support.escalations.overdue(a), by="agent", before=_escalated, refused=_STAFF
     ),
     "support.escalations.history": Asks(
         lambda s, a: s.chat.support.escalations.history(a, s.there.id),
         by="agent",
         before=_claimed,
-        refused=_READING_STAFF,
+        refused=_STAFF,
     ),
     # ── robots ────────────────────────────────────────────────────────────────────────────────────────────────────
     "support.robots.ask": Asks(
         lambda s, a: s.chat.support.robots.ask(a, s.room.id, id_of(s.robot), Draft(content="why?"), {"q": "why?"}),
         before=_said,
-        refused={**ACTING, "observer": NotAllowed},
+        refused={**ACTING, "observer": Silenced},
     ),
     "support.robots.begin": Asks(
         lambda s, a: s.chat.support.robots.begin(a, s.room.id, s.message.id, id_of(s.robot), {"q": "why?"}),
@@ -257,18 +254,18 @@ ROWS = {
         lambda s, a: s.chat.support.robots.find_by_status(a, "pending"),
         by="supervisor",
         before=_asked,
-        refused={**_READING_STAFF, "agent": NotAllowed},
+        refused={**_STAFF, "agent": NotAllowed},
     ),
     "support.robots.find_by_robot": Asks(
         lambda s, a: s.chat.support.robots.find_by_robot(a, id_of(s.robot)),
         by="supervisor",
         before=_asked,
-        refused={**_READING_STAFF, "agent": NotAllowed},
+        refused={**_STAFF, "agent": NotAllowed},
     ),
     "support.robots.history": Asks(
         lambda s, a: s.chat.support.robots.history(a, *_key(s.there)),
         by="supervisor",
         before=_asked,
-        refused={**_READING_STAFF, "agent": NotAllowed},
+        refused={**_STAFF, "agent": NotAllowed},
     ),
 }
