@@ -30,7 +30,7 @@ from app.domain.pages import Cursor, Page, Way, checked_limit, cut, id_at, opene
 from app.domain.rooms.members import Membership
 
 from .grants import standing_of
-from .identity import known_account
+from .identity import known_account, require_not_barred
 from .rooms import live_room, locked_room, locked_seat, require_room, require_seat
 from .tables import (
     BLOB_FILES,
@@ -288,6 +288,7 @@ class MemoryFileWriter(FileWriter):
             file = _own(tx, file_id)
             if file is None:
                 raise FileNotFound(file_id=str(file_id))
+            require_not_barred(tx.view, tx.actor)
             if file.status is FileStatus.READY:
                 if file.checksum != checksum:
                     raise FileAlreadyStored(file_id=str(file_id))

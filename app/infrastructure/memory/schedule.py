@@ -31,7 +31,7 @@ from app.domain.schedule import (
     schedule_listing,
 )
 
-from .identity import known_account, require_person
+from .identity import known_account, require_not_barred, require_person
 from .rooms import locked_seat, require_room
 from .tables import READY, SCHEDULED, SCHEDULED_KEYS, USER_SCHEDULE, ScheduledKey, View
 from .transaction import Reads, Transaction, Writes
@@ -127,7 +127,7 @@ class MemoryScheduleWriter(ScheduleWriter):
 
     async def cancel(self, scheduled_id: ScheduledId) -> ScheduledMessage:
         async with self._writes.writing() as tx:
-            before = await _held(tx, scheduled_id)
+            before = await _held(tx, scheduled_id, by_barred=True)
             return _put(tx, before, before.changed(status=ScheduleStatus.CANCELLED, updated_at=tx.now))
 
     async def claim_due(self, limit: int, lease: timedelta = LEASE) -> tuple[ScheduledMessage, ...]:
@@ -195,13 +195,15 @@ def _stored(view: View, scheduled_id: ScheduledId) -> ScheduledMessage:
     return found
 
 
-async def _held(tx: Transaction, scheduled_id: ScheduledId) -> ScheduledMessage:
-    """One's own pending message, held. Raises `ScheduledNotFound`, `NotPending`."""
+async def _held(tx: Transaction, scheduled_id: ScheduledId, *, by_barred: bool = False) -> ScheduledMessage:
+    """One's own pending message, held. Raises `ScheduledNotFound`, `AccountInactive`, `NotPending`."""
     found = _stored(tx.view, scheduled_id)
     if found.tenant_id != tx.actor.tenant_id or tx.actor.user_id not in (None, found.user_id):
         raise ScheduledNotFound(scheduled_id=str(scheduled_id))
     await tx.lock(SCHEDULED, scheduled_id)
     found = _stored(tx.view, scheduled_id)
+    if not by_barred:
+        require_not_barred(tx.view, tx.actor)
     if found.status is not ScheduleStatus.PENDING:
         raise NotPending(status=found.status.value)
     return found

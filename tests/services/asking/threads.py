@@ -60,7 +60,7 @@ ROWS = {
     "threads.mark_read": Asks(
         lambda s, a: s.chat.threads.mark_read(a, s.room.id, s.message.id, s.there.id),
         before=_followed,
-        refused=READING,
-        open_to=READS_ON,
+        refused=_WRITING,
+        open_to=AS_MEMBER,
     ),
 }

@@ -60,8 +60,11 @@ ROWS = {
     "drafts.delete": Asks(
         lambda s, a: s.chat.drafts.delete(a, s.room.id),
         before=_saved,
-        refused={"barred": AccountInactive},
-        open_to={**OWN, "foreigner": "has none there, and nothing happens"},
+        open_to={
+            **OWN,
+            "barred": "one's own is thrown away, and nobody else ever saw it",
+            "foreigner": "has none there, and nothing happens",
+        },
     ),
     "schedule.schedule": Asks(
         lambda s, a: s.chat.schedule.schedule(a, s.room.id, Draft(content="hi"), s.world.clock() + _LATER),
@@ -76,7 +79,8 @@ ROWS = {
     "schedule.cancel": Asks(
         lambda s, a: s.chat.schedule.cancel(a, s.there.id),
         before=_scheduled,
-        refused={**_NOT_ONES_OWN, "barred": AccountInactive},
+        refused=_NOT_ONES_OWN,
+        open_to={"barred": "takes back what would fail anyway when it is due"},
     ),
     "schedule.get": Asks(
         lambda s, a: s.chat.schedule.get(a, s.there.id),

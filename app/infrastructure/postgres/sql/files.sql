@@ -112,6 +112,8 @@ BEGIN
        AND f.deleted_at IS NULL
        FOR NO KEY UPDATE;
     IF NOT FOUND THEN refusal := 'file_not_found'; RETURN; END IF;
+    PERFORM FROM users u WHERE u.id = p_actor AND chat_is_barred(u);
+    IF FOUND THEN refusal := 'account_inactive'; RETURN; END IF;
     IF file.status = 'ready' THEN
         IF file.checksum IS DISTINCT FROM p_checksum THEN refusal := 'file_already_stored'; END IF;
         RETURN;
