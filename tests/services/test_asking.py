@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.container import Chat
-from tests.services.asking.scene import STRANGERS, Asks, Scene
+from tests.services.asking.scene import STRANGERS, Asks, Scene, services
 from tests.services.world import World
 
 pytestmark = pytest.mark.spec("3.7")
@@ -29,18 +28,6 @@ for _file in sorted(FOLDER.glob("*.py")):
 
 REFUSALS = [(name, kind) for name, row in ROWS.items() for kind in row.refused]
 OPENINGS = [(name, kind) for name, row in ROWS.items() for kind in row.open_to]
-
-
-def services(chat: Chat) -> dict[str, object]:
-    """The services of an application and those within them, by the name callers use."""
-    found: dict[str, object] = {}
-    names = [(field.name, getattr(chat, field.name)) for field in fields(chat)]
-    while names:
-        name, thing = names.pop()
-        if type(thing).__module__.startswith("app.services."):
-            found[name] = thing
-            names += [(f"{name}.{part}", value) for part, value in vars(thing).items() if not part.startswith("_")]
-    return found
 
 
 def methods(chat: Chat) -> set[str]:

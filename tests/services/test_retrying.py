@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -13,16 +14,25 @@ import stamina
 from pydantic import SecretStr
 from stamina.instrumentation import RetryDetails, get_on_retry_hooks, set_on_retry_hooks
 
+from app.domain.access.roles import NewRole
 from app.domain.actors import Actor
+from app.domain.answers import Answer
 from app.domain.errors import Conflict, Contended, OutcomeUnknown, Unavailable
-from app.domain.identity import ProfileChange, Registration
+from app.domain.identity import ProfileChange, Registration, SettingsChange
 from app.domain.ids import RoomId, UserId
 from app.domain.messaging import Draft
 from app.domain.rooms import NewRoom, RoomChange
 from app.domain.rooms.children import NewChild
 from app.domain.rooms.moderation import Rights
+from app.domain.support import NewIssue
+from app.domain.support.conclusions import NewConclusion, Outcome
+from app.domain.support.escalations import SLA, NewEscalation
 from app.infrastructure.local.clock import SystemClock
 from app.infrastructure.local.ids import TimeOrderedIds
+from app.services.access import AccessService
+from app.services.answers import AnswerService
+from app.services.blocks import BlockService
+from app.services.drafts import DraftService
 from app.services.identity import IdentityService
 from app.services.invitations import InvitationService
 from app.services.members import MemberService
@@ -34,7 +44,14 @@ from app.services.reactions import ReactionService
 from app.services.reading import ReadingService
 from app.services.retrying import retrying
 from app.services.rooms import RoomService
-from tests.services.world import PlainPasswords
+from app.services.schedule import ScheduleService
+from app.services.supervision import SupervisionService
+from app.services.support import SupportService
+from app.services.support.escalations import EscalationService
+from app.services.support.robots import RobotService
+from app.services.threads import ThreadService
+from tests.services.asking.scene import services
+from tests.services.world import PlainPasswords, World
 
 
 @pytest.fixture
@@ -137,13 +154,24 @@ class AlwaysContended:
 
 ANN = Actor(user_id=UserId(uuid4()))
 ROOM, OTHER = RoomId(uuid4()), UserId(uuid4())
+LATER = datetime(2126, 11, 20, tzinfo=UTC)
+DONE = NewConclusion(outcome=Outcome.RESOLVED)
 REGISTRATION = Registration(username="ann", email="a@b.c", password=SecretStr("correct horse"))
 WRITES: dict[type, dict[str, tuple[Any, ...]]] = {
     IdentityService: {
         "register": (REGISTRATION,),
         "update_profile": (ProfileChange(display_name="Ann"),),
         "update_online_status": ("online",),
+        "set_custom_status": ("at lunch",),
+        "clear_custom_status": (),
+        "update_settings": (SettingsChange(theme="dark"),),
+        "suspend": (OTHER,),
+        "reactivate": (OTHER,),
+        "deactivate": (),
+        "link_external_id": (OTHER, "crm-1"),
+        "unlink_external_id": (OTHER,),
     },
+    BlockService: {"block": (OTHER,), "unblock": (OTHER,)},
     RoomService: {
         "create": (NewRoom(name="Lounge"),),
         "open_direct": (OTHER,),
@@ -191,26 +219,106 @@ WRITES: dict[type, dict[str, tuple[Any, ...]]] = {
     ReactionService: {"react": (ROOM, OTHER, ":yes:"), "unreact": (ROOM, OTHER, ":yes:")},
     MentionService: {},
     PinService: {"pin": (ROOM, OTHER), "unpin": (ROOM, OTHER)},
+    ThreadService: {
+        "follow": (ROOM, OTHER),
+        "unfollow": (ROOM, OTHER),
+        "mute": (ROOM, OTHER),
+        "mark_read": (ROOM, OTHER, OTHER),
+    },
+    DraftService: {"save": (ROOM, "hi"), "delete": (ROOM,)},
+    ScheduleService: {
+        "schedule": (ROOM, Draft(content="hi"), LATER),
+        "reschedule": (OTHER, LATER),
+        "cancel": (OTHER,),
+        "run_due": (),
+    },
+    AnswerService: {
+        "begin": (ROOM, Answer(content="hi")),
+        "append": (ROOM, OTHER, 0, "hi"),
+        "finish": (ROOM, OTHER),
+        "fail": (ROOM, OTHER, "broken"),
+        "fail_stale": (LATER,),
+    },
+    AccessService: {
+        "create_role": (NewRole(name="helpers"),),
+        "rename_role": (OTHER, "other"),
+        "set_permissions": (OTHER, ()),
+        "delete_role": (OTHER,),
+        "grant": (OTHER, OTHER),
+        "revoke": (OTHER, OTHER),
+        "drop_expired": (),
+    },
+    SupervisionService: {"history": (ROOM, "a complaint"), "members": (ROOM, "a complaint")},
+    SupportService: {
+        "open": (NewIssue(name="Router", issue_description="no light"),),
+        "conclude": (ROOM, DONE),
+        "reopen": (ROOM,),
+    },
+    EscalationService: {
+        "create": (ROOM, NewEscalation(reason="no light")),
+        "claim": (OTHER,),
+        "claim_next": (),
+        "assign": (OTHER, OTHER),
+        "transfer": (OTHER, OTHER),
+        "start": (OTHER,),
+        "resolve": (OTHER,),
+        "cancel": (OTHER,),
+        "reopen": (OTHER,),
+    },
+    RobotService: {
+        "ask": (ROOM, OTHER, Draft(content="hi"), {}),
+        "begin": (ROOM, OTHER, OTHER, {}),
+        "start_next": (),
+        "start": (ROOM, OTHER, OTHER),
+        "complete": (ROOM, OTHER, OTHER, {}),
+        "fail": (ROOM, OTHER, OTHER, "broken"),
+    },
     ReadingService: {"mark_read": (ROOM, OTHER), "mark_unread": (ROOM, OTHER), "mark_all_read": ()},
 }
 READS = {
     IdentityService: {
-        "profile", "settings", "find_by_id", "find_by_email", "find_by_username", "find_by_external_id"
+        "profile", "settings", "find_by_id", "find_by_email", "find_by_username", "find_by_external_id", "find_online"
     },
+    BlockService: {"mine", "is_blocked"},
     RoomService: {"get", "find_by_external_id", "browse", "browse_mine", "my_rooms", "find_children"},
     MemberService: {"find_by_room"},
     ModerationService: {"bans"},
     InvitationService: {"find_by_room", "find_mine"},
-    MessagingService: {"get", "history", "around", "thread"},
+    MessagingService: {"get", "versions", "history", "around", "thread"},
     ReactionService: {"of_messages", "with_emoji"},
     MentionService: {"mine", "of_messages"},
     PinService: {"of_room"},
+    ThreadService: {"summaries", "of_room", "unread", "recount"},
+    DraftService: {"get", "mine"},
+    ScheduleService: {"get", "mine"},
+    AnswerService: set(),
+    AccessService: {"can", "explain", "domains", "roles", "roles_of", "grants_of"},
+    SupervisionService: {"log"},
+    SupportService: {"conclusions", "conclusion_history"},
+    EscalationService: {"get", "find_by_room", "queue", "mine", "overdue", "history"},
+    RobotService: {"get", "find_by_message", "find_by_status", "find_by_robot", "history"},
     ReadingService: {"unread", "recount", "readers"},
 }  # fmt: skip
 
 
+ELSEWHERE = {"credentials", "files", "search", "imports"}
+"""Not run here: what they write is a part of a longer verb, tried again in its own tests (credentials, files, imports) or
+by whoever calls it the next time (search)."""
+
+
+async def test_every_service_is_here_or_elsewhere(world: World) -> None:
+    found = {name: type(service) for name, service in services(world.chat).items()}
+    assert {service for name, service in found.items() if name not in ELSEWHERE} == WRITES.keys()
+    assert found.keys() > ELSEWHERE
+
+
 def _actor(method: str) -> Actor:
-    return Actor.system() if method in {"appoint_owner", "sweep"} else ANN
+    return Actor.system() if method in {"appoint_owner", "sweep", "run_due", "fail_stale"} else ANN
+
+
+async def _called(service: Any, method: str) -> None:
+    arguments, named = WRITES[type(service)][method], {"expected_version": 1} if method == "transfer" else {}
+    await getattr(service, method)(_actor(method), *arguments, **named)
 
 
 @pytest.mark.parametrize("service", WRITES, ids=lambda service: service.__name__)
@@ -225,8 +333,8 @@ def test_every_method_is_known_as_reading_or_writing(service: type) -> None:
 @pytest.mark.usefixtures("impatient")
 async def test_every_writing_method_tries_again(service: type, method: str) -> None:
     store = AlwaysContended()
-    known = {"store": store, "ids": TimeOrderedIds(), "passwords": PlainPasswords(), "clock": SystemClock()}
-    made = service(**{name: part for name, part in known.items() if name in inspect.signature(service).parameters})
+    known = {"store": store, "ids": TimeOrderedIds(), "passwords": PlainPasswords(), "clock": SystemClock(), "sla": SLA}
+    made: Any = service(**{name: part for name, part in known.items() if name in inspect.signature(service).parameters})
     with pytest.raises(Contended):
-        await getattr(made, method)(_actor(method), *WRITES[service][method])
+        await _called(made, method)
     assert store.writes == 6

@@ -11,6 +11,7 @@ from app.domain.ids import UserId
 from .escalations import Escalation
 from .robots import RobotInteraction
 
+
 def require_own(escalation: Escalation, user_id: UserId | None, facts: Facts) -> None:
     """What is in an agent's hands is theirs to change, and that of whoever may assign. Raises `NotTheAssignee`."""
     if user_id is not None and escalation.assigned_to == user_id:

@@ -88,7 +88,7 @@ class SupportService:
         """
         wanted = arguments.room_id(room_id)
         async with self._store.unit_of_work(actor) as uow:
-            await asked(uow, Permission.RESOLVE_ESCALATION)
+            await asked(uow, Permission.RESOLVE_ESCALATION, wanted)
             room, _ = await held_room(uow, wanted)
             if room.room_type is not RoomType.SUPPORT:
                 raise NotASupportRoom(room_id=str(wanted), room_type=room.room_type.value)
@@ -115,7 +115,7 @@ class SupportService:
         """
         wanted = arguments.room_id(room_id)
         async with self._store.unit_of_work(actor) as uow:
-            await asked(uow, Permission.RESOLVE_ESCALATION)
+            await asked(uow, Permission.RESOLVE_ESCALATION, wanted)
             await held_room(uow, wanted)
             conclusion = await uow.conclusions.reopen(wanted)
             uow.record(Change(room_id=wanted, kind=EventKind.CONVERSATION_REOPENED))

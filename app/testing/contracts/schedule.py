@@ -145,7 +145,9 @@ class ScheduleContract(Contract):
         with pytest.raises(AccountInactive):
             await world.perform(form, ann, lambda v: v.schedule.reschedule(kept.id, later))
         assert await world.reader(ann).schedule.find(kept.id) == kept
-        assert (await world.perform(form, world.system, lambda v: v.schedule.reschedule(kept.id, later))).due_at == later
+        assert (
+            await world.perform(form, world.system, lambda v: v.schedule.reschedule(kept.id, later))
+        ).due_at == later
         cancelled = await world.perform(form, ann, lambda v: v.schedule.cancel(kept.id))
         assert cancelled.status is ScheduleStatus.CANCELLED
         with pytest.raises(AccountInactive):  # before what has become of it

@@ -24,7 +24,9 @@ ROWS = {
     ),
     "credentials.request_password_reset": Asks(
         lambda s, a: s.chat.credentials.request_password_reset(a, "owner@example.org"),
-        open_to=dict.fromkeys(STRANGERS, "never tells whether the address is known; the token goes to its mailbox only"),
+        open_to=dict.fromkeys(
+            STRANGERS, "never tells whether the address is known; the token goes to its mailbox only"
+        ),
     ),
     "credentials.reset_password": Asks(
         lambda s, a: s.chat.credentials.reset_password(a, s.there.token, "battery staple"),

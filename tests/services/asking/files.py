@@ -81,8 +81,6 @@ ROWS = {
         before=_sent("member"),
         refused={**_HIDDEN, "observer": NotTheFilesOwner, "barred": AccountInactive},
     ),
-    "files.expire_unattached": Asks(
-        lambda s, a: s.chat.files.expire_unattached(a), by="system", refused=_APPLICATION
-    ),
+    "files.expire_unattached": Asks(lambda s, a: s.chat.files.expire_unattached(a), by="system", refused=_APPLICATION),
     "files.sweep_blobs": Asks(lambda s, a: s.chat.files.sweep_blobs(a), by="system", refused=_APPLICATION),
 }

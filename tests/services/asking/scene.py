@@ -13,7 +13,7 @@ The actor named by `by` may do it. Four strangers may not, or the row says why t
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from app.container import Chat
@@ -157,3 +157,15 @@ class Scene:
         """Whether an answer tells of the secret room."""
         told = repr(result)
         return SECRET in told or str(self.room.id) in told or str(self.message.id) in told
+
+
+def services(chat: Chat) -> dict[str, object]:
+    """The services of an application and those within them, by the name callers use."""
+    found: dict[str, object] = {}
+    names = [(field.name, getattr(chat, field.name)) for field in fields(chat)]
+    while names:
+        name, thing = names.pop()
+        if type(thing).__module__.startswith("app.services."):
+            found[name] = thing
+            names += [(f"{name}.{part}", value) for part, value in vars(thing).items() if not part.startswith("_")]
+    return found

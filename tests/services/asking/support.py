@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from app.domain.access import NotAllowed
-from app.domain.errors import Invalid
 from app.domain.identity import AccountInactive, UserNotFound
 from app.domain.messaging import Draft, Silenced
 from app.domain.rooms import RoomNotFound
 from app.domain.rooms.members import NotAMember
 from app.domain.support import NewIssue
 from app.domain.support.conclusions import NewConclusion, Outcome
-from app.domain.support.escalations import EscalationNotFound, NewEscalation
+from app.domain.support.escalations import NewEscalation
 from app.domain.support.permissions import NotTheAssignee, NotTheRobot
 from tests.services.asking.scene import ACTING, OWN, SECRET, Asks, Scene
 from tests.services.world import id_of

@@ -51,9 +51,7 @@ ROWS = {
     "drafts.save": Asks(
         lambda s, a: s.chat.drafts.save(a, s.room.id, "hi"), by="member", refused=_WRITING, open_to=AS_MEMBER
     ),
-    "drafts.get": Asks(
-        lambda s, a: s.chat.drafts.get(a, s.room.id), before=_saved, refused=READING, open_to=READS_ON
-    ),
+    "drafts.get": Asks(lambda s, a: s.chat.drafts.get(a, s.room.id), before=_saved, refused=READING, open_to=READS_ON),
     "drafts.mine": Asks(
         lambda s, a: s.chat.drafts.mine(a), before=_saved, open_to={**READS_ON, **OWN, "foreigner": "has none there"}
     ),
