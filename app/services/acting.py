@@ -62,7 +62,7 @@ async def asked(uow: UnitOfWork, permission: Permission, room_id: RoomId | None 
 
 
 async def standing(uow: UnitOfWork) -> Facts:
-    """The facts about the actor, who may act, everywhere. Raises `UserNotFound`, `AccountInactive`."""
+    """What the actor brings to decisions about no room in particular. Raises `UserNotFound`, `AccountInactive`."""
     facts = await uow.access.facts(uow.actor.user_id)
     access.demand_standing(facts)
     return facts

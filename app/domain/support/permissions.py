@@ -1,4 +1,4 @@
-"""What of an escalation or a robot's turn is somebody's own; everything else `access.can` decides (SPEC 3.8)."""
+"""Whose an escalation or a robot's turn is (SPEC 3.8). Everything else is a permission, which `access.can` decides."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from .escalations import Escalation
 from .robots import RobotInteraction
 
 
-def require_own(escalation: Escalation, user_id: UserId | None, facts: Facts) -> None:
-    """What is in an agent's hands is theirs to change, and that of whoever may assign. Raises `NotTheAssignee`."""
-    if user_id is not None and escalation.assigned_to == user_id:
-        return
+def require_own(escalation: Escalation, actor_id: UserId | None, facts: Facts) -> None:
+    """What is in an agent's hands is theirs to change, and whoever's who may assign. Raises `NotTheAssignee`."""
     if access.can(facts, Permission.ASSIGN_ESCALATION).allowed:
         return
-    raise NotTheAssignee(escalation_id=str(escalation.id))
+    if actor_id is None or escalation.assigned_to != actor_id:
+        raise NotTheAssignee(escalation_id=str(escalation.id))
 
 
 def require_robot(interaction: RobotInteraction, user: User | None) -> None:

@@ -30,11 +30,11 @@ from app.domain.support.escalations import (
 from app.domain.support.permissions import require_own
 from app.domain.unit_of_work import Clock, Store, UnitOfWork
 from app.services import arguments
-from app.services.acting import acting, asked, standing
+from app.services.acting import asked, standing
+from app.services.opening import first_seat, opened
 from app.services.retrying import retrying
 
-from .opening import first_seat, opened
-from .reading import is_staff, reading_facts, require_staff, require_staff_or_seat
+from .reading import require_staff, require_staff_or_seat, works_in_support
 from .rooms import held_room
 from .steps import customers, ended, given, record, require_agent, require_seat
 
@@ -58,8 +58,7 @@ class EscalationService:
         """
         wanted = arguments.room_id(room_id)
         async with self._store.unit_of_work(actor) as uow:
-            await acting(uow)
-            source, seat = await held_room(uow, wanted)
+            source, seat = await held_room(uow, wanted, await standing(uow))
             if seat is not None:
                 access.require(seat, Permission.ESCALATE)
             require_support_room(source)
@@ -257,11 +256,11 @@ class EscalationService:
         """
         wanted = arguments.escalation_id(escalation_id)
         reader = self._store.reader(actor)
-        facts = await reading_facts(reader, actor)
+        is_staff = await works_in_support(reader, actor)
         escalation = await reader.escalations.find(wanted)
         if escalation is None:
             raise EscalationNotFound(escalation_id=str(wanted))
-        if not is_staff(facts):
+        if not is_staff:
             await require_seat(reader, escalation)
         return escalation
 

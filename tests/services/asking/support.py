@@ -24,7 +24,10 @@ _STAFF = {
     "foreigner": UserNotFound,
     "owner": NotAllowed,
 }
-"""What is for agents refuses with, writes and reads; the customer too."""
+"""What a write of agents refuses with, the customer too."""
+
+_STAFF_READS = {**_STAFF, "barred": NotAllowed}
+"""What staff reads of everybody's: a barred one nothing."""
 
 _HANDLING = {
     "outsider": NotTheAssignee,
@@ -136,7 +139,7 @@ ROWS = {
         lambda s, a: s.chat.support.conclusion_history(a, s.there.id),
         by="agent",
         before=_concluded,
-        refused=_STAFF,
+        refused=_STAFF_READS,
     ),
     # ── escalations ───────────────────────────────────────────────────────────────────────────────────────────────
     "support.escalations.create": Asks(
@@ -191,7 +194,7 @@ ROWS = {
         open_to=_BARRED_READS,
     ),
     "support.escalations.queue": Asks(
-        lambda s, a: s.chat.support.escalations.queue(a), by="agent", before=_escalated, refused=_STAFF
+        lambda s, a: s.chat.support.escalations.queue(a), by="agent", before=_escalated, refused=_STAFF_READS
     ),
     "support.escalations.mine": Asks(
         lambda s, a: s.chat.support.escalations.mine(a),
@@ -200,13 +203,13 @@ ROWS = {
         open_to={**OWN, **_BARRED_READS, "foreigner": "has none there"},
     ),
     "support.escalations.overdue": Asks(
-        lambda s, a: s.chat.support.escalations.overdue(a), by="agent", before=_escalated, refused=_STAFF
+        lambda s, a: s.chat.support.escalations.overdue(a), by="agent", before=_escalated, refused=_STAFF_READS
     ),
     "support.escalations.history": Asks(
         lambda s, a: s.chat.support.escalations.history(a, s.there.id),
         by="agent",
         before=_claimed,
-        refused=_STAFF,
+        refused=_STAFF_READS,
     ),
     # ── robots ────────────────────────────────────────────────────────────────────────────────────────────────────
     "support.robots.ask": Asks(
@@ -253,18 +256,18 @@ ROWS = {
         lambda s, a: s.chat.support.robots.find_by_status(a, "pending"),
         by="supervisor",
         before=_asked,
-        refused={**_STAFF, "agent": NotAllowed},
+        refused={**_STAFF_READS, "agent": NotAllowed},
     ),
     "support.robots.find_by_robot": Asks(
         lambda s, a: s.chat.support.robots.find_by_robot(a, id_of(s.robot)),
         by="supervisor",
         before=_asked,
-        refused={**_STAFF, "agent": NotAllowed},
+        refused={**_STAFF_READS, "agent": NotAllowed},
     ),
     "support.robots.history": Asks(
         lambda s, a: s.chat.support.robots.history(a, *_key(s.there)),
         by="supervisor",
         before=_asked,
-        refused={**_STAFF, "agent": NotAllowed},
+        refused={**_STAFF_READS, "agent": NotAllowed},
     ),
 }
