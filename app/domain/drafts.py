@@ -88,7 +88,8 @@ class DraftWriter(Protocol):
         """Writes the draft over whatever was there; empty content deletes it and returns None.
 
         The last writer wins, unless a version is expected: 0 none, else the one that was read. Raises `RoomNotFound`,
-        `NotAMember`, `ThreadNotFound` (also for a deleted first message), `NotAThread`, `StaleVersion`.
+        `NotAMember`, `AccountInactive`, `ThreadNotFound` (also for a deleted first message), `NotAThread`,
+        `StaleVersion`.
         """
         ...
 

@@ -206,11 +206,12 @@ class ScheduleWriter(Protocol):
         ...
 
     async def reschedule(self, scheduled_id: ScheduledId, due_at: datetime) -> ScheduledMessage:
-        """Sets another time, and attempts back to none. Raises `Invalid`, `ScheduledNotFound`, `NotPending`."""
+        """Sets another time, and attempts back to none. Raises `Invalid`, `ScheduledNotFound`,
+        `AccountInactive`, `NotPending`."""
         ...
 
     async def cancel(self, scheduled_id: ScheduledId) -> ScheduledMessage:
-        """Raises `ScheduledNotFound`, `NotPending`: what a worker has claimed may have been sent."""
+        """By a barred person too. Raises `ScheduledNotFound`, `NotPending`: what is claimed may have been sent."""
         ...
 
     async def claim_due(self, limit: int, lease: timedelta = LEASE) -> tuple[ScheduledMessage, ...]:

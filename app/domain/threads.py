@@ -194,7 +194,7 @@ class ThreadWriter(Protocol):
     """Follows of the acting person (`Invalid` for the application); each verb one statement, alike on its own.
 
     Raises `RoomNotFound`, `NotAMember`, `ThreadNotFound` for a first message that is deleted or not to be seen, and
-    `NotAThread` for one that is itself an answer.
+    `NotAThread` for one that is itself an answer; before these `AccountInactive`.
     """
 
     async def follow(self, room_id: RoomId, thread_id: MessageId) -> ThreadFollow:

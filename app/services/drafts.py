@@ -40,7 +40,7 @@ class DraftService:
         """Keeps a draft over whatever was there; empty content deletes it and returns None.
 
         The last writer wins, unless a version is expected: 0 none, else the one that was read. Raises `RoomNotFound`,
-        `NotAMember`, `ThreadNotFound`, `NotAThread`, `StaleVersion`.
+        `NotAMember`, `AccountInactive`, `ThreadNotFound`, `NotAThread`, `StaleVersion`.
         """
         arguments.person(actor)
         text = DraftText(

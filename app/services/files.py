@@ -104,7 +104,7 @@ class FileService:
         """Stores the bytes of one's begun file; it is ready when this returns. Whatever interrupts it, the same file
         may be written again; the same bytes once more are no error.
 
-        Raises `FileSizeMismatch`, `FileNotFound`, `FileAlreadyStored`, `BlobStoreFailed`.
+        Raises `FileSizeMismatch`, `FileNotFound`, `AccountInactive`, `FileAlreadyStored`, `BlobStoreFailed`.
         """
         wanted = arguments.file_id(file_id)
         file = await self._store.reader(actor).files.find(wanted)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from app.domain.actors import Actor
-from app.domain.errors import Invalid
+from app.domain.errors import ChatError, Invalid
+from app.domain.files import File, FileNotFound
 from app.domain.files.blobs import BlobStore
-from app.domain.ids import MessageId, RoomId
+from app.domain.identity import AccountInactive
+from app.domain.ids import FileId, MessageId, RoomId
 from app.domain.mentions import naming
 from app.domain.messaging import (
     CONTENT_MAX,
@@ -18,16 +21,22 @@ from app.domain.messaging import (
     MessageType,
     MessageVersion,
     Sent,
+    Silenced,
     Thread,
 )
-from app.domain.messaging.forwarding import forwarded
+from app.domain.messaging.forwarding import forwarded, says_nothing
 from app.domain.messaging.mentions import Mentions
 from app.domain.pages import DEFAULT_LIMIT, Page
-from app.domain.unit_of_work import Store
+from app.domain.rooms import RoomNotActive, RoomNotFound
+from app.domain.rooms.members import NotAMember
+from app.domain.unit_of_work import Store, UnitOfWork
 
 from . import arguments
 from .files import drop
 from .retrying import retrying
+
+_UNTIL_SENT = timedelta(hours=1)
+"""How long copied files may wait for the message they are sent with, in the same unit of work."""
 
 
 class MessagingService:
@@ -81,7 +90,8 @@ class MessagingService:
     ) -> Sent:
         """Sends a copy of a message the person sees into another room, or the same, in one unit of work.
 
-        The copy calls nobody and stands in no thread; its metadata say in `forwarded_from` where it came from. A
+        The copy calls nobody and stands in no thread; its metadata say in `forwarded_from` where it came from. It has
+        copies of the files, the forwarder's own, which share the bytes. A
         client that makes its own keys hands one in: a repeat returns the first copy, also after the original was
         edited or deleted. Raises `RoomNotFound`, `NotAMember` and `MessageNotFound` of the original, the refusals of
         `messaging.SEND_RULES` in the other room, `Invalid` (also for the application).
@@ -91,8 +101,14 @@ class MessagingService:
         target_room = arguments.room_id(to_room_id, "to_room_id")
         async with self._store.unit_of_work(actor) as uow:
             source = await uow.messages.find(source_room, source_id, include_deleted=True)
-            sent = await uow.messages.send(target_room, forwarded(source, client_key))
-            if source.deleted_at is not None and not sent.repeated:
+            files = await uow.files.find_by_messages(source_room, (source_id,))
+            copies, refusal = await _copied(uow, files, target_room)
+            sent = await uow.messages.send(target_room, forwarded(source, client_key, copies))
+            if sent.repeated:
+                return sent
+            if refusal is not None:
+                raise refusal
+            if says_nothing(source, copies):
                 raise MessageNotFound(message_id=str(source_id))
             await uow.commit()
         return sent
@@ -226,3 +242,16 @@ class MessagingService:
         arguments.content(draft.content, self._longest)
         if FORWARDED_FROM in draft.metadata:
             raise Invalid.field(f"metadata.{FORWARDED_FROM}", "is said by forwarding alone")
+
+
+async def _copied(
+    uow: UnitOfWork, files: tuple[File, ...], room_id: RoomId
+) -> tuple[tuple[FileId, ...], ChatError | None]:
+    """Files for a copy of their message, or why there may be none: a repeat is a repeat all the same."""
+    if not files:
+        return (), None
+    try:
+        copies = await uow.files.copy(tuple(file.id for file in files), room_id, _UNTIL_SENT)
+    except (RoomNotFound, RoomNotActive, NotAMember, AccountInactive, Silenced, FileNotFound) as refusal:
+        return (), refusal
+    return tuple(copy.id for copy in copies), None

@@ -54,7 +54,8 @@ class ScheduleService:
 
     @retrying
     async def reschedule(self, actor: Actor, scheduled_id: ScheduledId | str, due_at: datetime) -> ScheduledMessage:
-        """Sets another time for a pending message. Raises `Invalid`, `ScheduledNotFound`, `NotPending`."""
+        """Sets another time for a pending message. Raises `Invalid`, `ScheduledNotFound`, `AccountInactive`,
+        `NotPending`."""
         return await self._store.once(actor).schedule.reschedule(arguments.scheduled_id(scheduled_id), due_at)
 
     @retrying

@@ -18,7 +18,7 @@ class ThreadService:
     """What a person does with threads. A thread is named by its first message.
 
     Ids may be given as UUID, UUID text or ULID text; other text is `Invalid`. Verbs about a room raise `RoomNotFound`,
-    and `NotAMember` for a person who does not sit in it.
+    and `NotAMember` for a person who does not sit in it; those that write `AccountInactive` for a barred one.
     """
 
     def __init__(self, store: Store) -> None:

@@ -29,6 +29,6 @@ def test_revisions_start_at_one() -> None:
 
 
 def test_a_kind_is_a_noun_and_what_happened_to_it() -> None:
-    nouns = {"room", "member", "invitation", "message", "reaction", "file"}
+    nouns = {"room", "member", "invitation", "message", "reaction", "file", "robot", "escalation", "conversation"}
     assert {kind.value.split(".")[0] for kind in EventKind} == nouns
     assert all(kind.value.count(".") == 1 for kind in EventKind)

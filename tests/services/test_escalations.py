@@ -468,3 +468,49 @@ async def test_who_sees_an_escalation(floor: Floor) -> None:
         await floor.verbs.queue(floor.agent, limit=0)
     page = await floor.verbs.queue(floor.agent, limit=1)
     assert (page.items, page.newer) == ((escalation,), None)
+
+
+# ── by grants ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_grants_do_what_the_type_of_account_does(floor: Floor) -> None:
+    helper = await floor.world.person("hal")
+    escalation = await floor.up()
+    with pytest.raises(NotAllowed):
+        await floor.verbs.claim(helper, escalation.id)
+    role = await floor.chat.access.create_role(
+        floor.world.system,
+        NewRole(name="helper", scope=Scope.GLOBAL, permissions=("chat:escalation:claim", "chat:escalation:resolve")),
+    )
+    await floor.chat.access.grant(floor.world.system, id_of(helper), role.id)
+    assert escalation in (await floor.verbs.queue(helper)).items
+    await floor.verbs.claim(helper, escalation.id)
+    with pytest.raises(NotAllowed):
+        await floor.verbs.assign(helper, escalation.id, id_of(floor.agent))
+    await floor.verbs.start(helper, escalation.id)
+    assert (await floor.verbs.resolve(helper, escalation.id)).assigned_to == helper.user_id
+    other = await floor.started()
+    with pytest.raises(NotTheAssignee):
+        await floor.verbs.resolve(helper, other.id)
+    await floor.chat.access.set_permissions(floor.world.system, role.id, ["chat:escalation:*"])
+    assert (await floor.verbs.resolve(helper, other.id)).status == "resolved"
+    await floor.chat.access.revoke(floor.world.system, id_of(helper), role.id)
+    with pytest.raises(NotAllowed):
+        await floor.verbs.reopen(helper, other.id)
+
+
+async def test_a_grant_in_the_room_concludes_there(floor: Floor) -> None:
+    helper, elsewhere = await floor.world.person("hal"), await floor.issue()
+    role = await floor.chat.access.create_role(
+        floor.world.system, NewRole(name="closer", permissions=("chat:escalation:*",))
+    )
+    await floor.chat.access.grant(floor.world.system, id_of(helper), role.id, floor.room.id)
+    with pytest.raises(NotAllowed):
+        await floor.chat.support.conclude(helper, elsewhere.id, DONE)
+    assert (await floor.chat.support.conclude(helper, floor.room.id, DONE)).concluded_by == helper.user_id
+
+
+async def test_who_is_muted_escalates_nothing(floor: Floor) -> None:
+    await floor.chat.moderation.silence(floor.world.system, floor.room.id, id_of(floor.customer))
+    with pytest.raises(NotAllowed):
+        await floor.up()

@@ -6,18 +6,22 @@ from uuid import uuid4
 
 import pytest
 
+from app.domain.actors import Actor
 from app.domain.documents import Document
 from app.domain.errors import Invalid
+from app.domain.files import File, NewFile
 from app.domain.ids import MessageId
 from app.domain.messaging import (
     ClientKeyReused,
     Draft,
+    Message,
     MessageNotFound,
     MessageType,
+    Sent,
     Silenced,
 )
 from app.domain.messaging.mentions import Mentions
-from app.domain.rooms import RoomNotActive
+from app.domain.rooms import Room, RoomChange, RoomNotActive
 from app.domain.rooms.members import NotAMember
 from tests.services.world import World, id_of
 
@@ -118,9 +122,60 @@ async def test_what_the_application_said_becomes_text(world: World) -> None:
         copy = (await world.chat.messages.forward(ann, room.id, note.message.id, room.id)).message
         assert (copy.message_type, copy.content) == (MessageType.TEXT, "note")
         assert copy.metadata["forwarded_from"]["user_id"] is None
-    picture = await world.chat.messages.send(ann, room.id, Draft(message_type=MessageType.IMAGE))
-    copy = (await world.chat.messages.forward(ann, room.id, picture.message.id, room.id)).message
-    assert (copy.message_type, copy.content) == (MessageType.IMAGE, "")
+
+
+async def _picture(world: World, ann: Actor, room: Room) -> tuple[Message, File]:
+    """A message that is nothing but a picture."""
+    file = await world.chat.files.upload(ann, room.id, NewFile(name="a.png", mime_type="image/png", size=3), b"png")
+    sent = await world.chat.messages.send(ann, room.id, Draft(message_type=MessageType.IMAGE, file_ids=(file.id,)))
+    return sent.message, file
+
+
+async def test_a_copy_has_copies_of_the_files(world: World) -> None:
+    ann, bob = await world.persons("ann", "bob")
+    source, target = await world.room(ann, bob), await world.room(bob, name="Kitchen")
+    picture, file = await _picture(world, ann, source)
+    copy = (await world.chat.messages.forward(bob, source.id, picture.id, target.id)).message
+    assert (copy.message_type, copy.content, copy.user_id) == (MessageType.IMAGE, "", bob.user_id)
+    ((copied,),) = (await world.chat.files.of_messages(bob, target.id, [copy.id])).values()
+    assert copied.id != file.id
+    assert (copied.owner_id, copied.name, copied.checksum) == (bob.user_id, file.name, file.checksum)
+    await world.chat.files.delete(ann, file.id)
+    opened = await world.chat.files.open(bob, copied.id)
+    assert b"".join([chunk async for chunk in opened.chunks]) == b"png", "the bytes stay as long as one file has them"
+    with pytest.raises(MessageNotFound):  # nothing is left of what was nothing but a file
+        await world.chat.messages.forward(bob, source.id, picture.id, target.id)
+
+
+async def test_a_repeat_copies_no_file_again(world: World) -> None:
+    ann = await world.person("ann")
+    source, target, closed = await world.room(ann), await world.room(ann), await world.room(ann)
+    picture, file = await _picture(world, ann, source)
+
+    async def files() -> int:
+        return len((await world.chat.files.of_owner(ann, id_of(ann))).items)
+
+    async def forward() -> Sent:
+        return await world.chat.messages.forward(ann, source.id, picture.id, target.id, client_key="k")
+
+    first = await forward()
+    assert (await files(), first.repeated) == (2, False)
+    for change in (
+        lambda: world.chat.rooms.update(ann, source.id, RoomChange(name="Bar")),
+        lambda: world.chat.files.delete(ann, file.id),
+        lambda: world.chat.rooms.close(ann, target.id),
+    ):
+        await change()
+        again = await forward()
+        assert (again.message, again.repeated) == (first.message, True)
+    assert await files() == 1
+    other, _ = await _picture(world, ann, source)
+    await world.chat.rooms.close(ann, closed.id)
+    with pytest.raises(RoomNotActive):
+        await world.chat.messages.forward(ann, source.id, other.id, closed.id)
+    with pytest.raises(ClientKeyReused):
+        await world.chat.messages.forward(ann, source.id, other.id, target.id, client_key="k")
+    assert await files() == 2
 
 
 async def test_nobody_dresses_a_message_up_as_forwarded(world: World) -> None:

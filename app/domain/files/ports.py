@@ -63,7 +63,7 @@ class FileWriter(Protocol):
         """Makes the actor's pending file ready: its bytes lie under the key.
 
         A file that is ready with the same checksum is returned as it is, with the key it has. Raises `FileNotFound`,
-        `FileAlreadyStored`.
+        `AccountInactive`, `FileAlreadyStored`.
         """
         ...
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.domain.access import GRANTED, Permission
+from app.domain.access import Facts, Permission, can
+from app.domain.grants import Standing
 from app.domain.identity import AccountInactive
 from app.domain.ids import RoomId, UserId
 from app.domain.rooms import RoomNotActive, RoomNotFound, RoomStatus
@@ -24,6 +25,9 @@ class Place:
     room_status: RoomStatus | None
     membership: Membership | None
     account_is_barred: bool
+    standing: Standing | None = None
+    """The acting person's in this room."""
+    lets_guests_in: bool = True
 
 
 def require_place(place: Place) -> None:
@@ -84,5 +88,8 @@ def require_alterable(
         raise AccountInactive
     if actor is None or file.owner_id == actor:
         return
-    if not is_deletion or place.membership is None or Permission.DELETE_ANY_FILE not in GRANTED[place.membership.role]:
+    if not is_deletion or place.standing is None:
+        raise NotTheFilesOwner
+    asked = Facts(place.standing, in_room=True, membership=place.membership, lets_guests_in=place.lets_guests_in)
+    if not can(asked, Permission.DELETE_ANY_FILE).allowed:
         raise NotTheFilesOwner

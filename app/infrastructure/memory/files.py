@@ -29,7 +29,8 @@ from app.domain.messaging.rules import may_see, require_heard
 from app.domain.pages import Cursor, Page, Way, checked_limit, cut, id_at, opened
 from app.domain.rooms.members import Membership
 
-from .identity import known_account
+from .grants import standing_of
+from .identity import known_account, require_not_barred
 from .rooms import live_room, locked_room, locked_seat, require_room, require_seat
 from .tables import (
     BLOB_FILES,
@@ -247,6 +248,8 @@ def _place(tx: Transaction, room_id: RoomId) -> Place:
         room_status=None if room is None else room.status,
         membership=None if actor is None else tx.view.get(SEATS, (room_id, actor)),
         account_is_barred=account is not None and account.is_barred,
+        standing=None if account is None else standing_of(tx.view, tx.now, account, room_id),
+        lets_guests_in=room is None or room.guest_access_allowed,
     )
 
 
@@ -285,6 +288,7 @@ class MemoryFileWriter(FileWriter):
             file = _own(tx, file_id)
             if file is None:
                 raise FileNotFound(file_id=str(file_id))
+            require_not_barred(tx.view, tx.actor)
             if file.status is FileStatus.READY:
                 if file.checksum != checksum:
                     raise FileAlreadyStored(file_id=str(file_id))

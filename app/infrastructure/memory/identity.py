@@ -89,6 +89,13 @@ def require_standing(view: View, actor: Actor) -> UserId:
     return user_id
 
 
+def require_not_barred(view: View, actor: Actor) -> None:
+    """Raises `AccountInactive` for an acting person whose account is barred or gone."""
+    account = None if actor.user_id is None else known_account(view, actor.tenant_id, actor.user_id)
+    if actor.user_id is not None and (account is None or account.is_barred):
+        raise AccountInactive(user_id=str(actor.user_id))
+
+
 def require_person(actor: Actor) -> UserId:
     """The acting user; `Invalid` for the application."""
     if actor.user_id is None:

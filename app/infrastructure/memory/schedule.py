@@ -31,7 +31,7 @@ from app.domain.schedule import (
     schedule_listing,
 )
 
-from .identity import known_account, require_person
+from .identity import known_account, require_not_barred, require_person
 from .rooms import locked_seat, require_room
 from .tables import READY, SCHEDULED, SCHEDULED_KEYS, USER_SCHEDULE, ScheduledKey, View
 from .transaction import Reads, Transaction, Writes
@@ -65,7 +65,9 @@ class MemoryScheduleReader(ScheduleReader):
             found: list[ScheduledMessage] = []
             for place in range(start, len(keys)):
                 message = view.get(SCHEDULED, keys[place][1])
-                if message is not None and status in (None, message.status):
+                if message is None or message.tenant_id != self._reads.actor.tenant_id:
+                    continue
+                if status in (None, message.status):
                     found.append(message)
                     if len(found) > limit:
                         break
@@ -125,7 +127,7 @@ class MemoryScheduleWriter(ScheduleWriter):
 
     async def cancel(self, scheduled_id: ScheduledId) -> ScheduledMessage:
         async with self._writes.writing() as tx:
-            before = await _held(tx, scheduled_id)
+            before = await _held(tx, scheduled_id, by_barred=True)
             return _put(tx, before, before.changed(status=ScheduleStatus.CANCELLED, updated_at=tx.now))
 
     async def claim_due(self, limit: int, lease: timedelta = LEASE) -> tuple[ScheduledMessage, ...]:
@@ -193,13 +195,15 @@ def _stored(view: View, scheduled_id: ScheduledId) -> ScheduledMessage:
     return found
 
 
-async def _held(tx: Transaction, scheduled_id: ScheduledId) -> ScheduledMessage:
-    """One's own pending message, held. Raises `ScheduledNotFound`, `NotPending`."""
+async def _held(tx: Transaction, scheduled_id: ScheduledId, *, by_barred: bool = False) -> ScheduledMessage:
+    """One's own pending message, held. Raises `ScheduledNotFound`, `AccountInactive`, `NotPending`."""
     found = _stored(tx.view, scheduled_id)
     if found.tenant_id != tx.actor.tenant_id or tx.actor.user_id not in (None, found.user_id):
         raise ScheduledNotFound(scheduled_id=str(scheduled_id))
     await tx.lock(SCHEDULED, scheduled_id)
     found = _stored(tx.view, scheduled_id)
+    if not by_barred:
+        require_not_barred(tx.view, tx.actor)
     if found.status is not ScheduleStatus.PENDING:
         raise NotPending(status=found.status.value)
     return found

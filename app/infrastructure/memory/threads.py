@@ -27,7 +27,7 @@ from app.domain.threads import (
 )
 from app.domain.values import Moment
 
-from .identity import require_person
+from .identity import require_not_barred, require_person
 from .rooms import live_room, locked_seat, require_room, require_seat
 from .tables import FOLLOWS, MESSAGES, ROOM_THREADS, SEATS, THREAD_MESSAGES, USER_FOLLOWS, View
 from .transaction import Reads, Transaction, Writes
@@ -64,12 +64,17 @@ async def follow_by_reply(tx: Transaction, reply: Message, thread_id: MessageId,
 
 
 async def held_seat(tx: Transaction, room_id: RoomId) -> Membership:
-    """The acting person's seat, held. Raises `Invalid` for the application, `RoomNotFound`, `NotAMember`."""
+    """The acting person's seat, held.
+
+    Raises `Invalid` for the application, `RoomNotFound`, `NotAMember`, `AccountInactive`.
+    """
     user_id = require_person(tx.actor)
     require_room(tx.view, tx.actor.tenant_id, room_id)
     await locked_seat(tx, room_id, user_id)
     require_room(tx.view, tx.actor.tenant_id, room_id)
-    return require_seat(tx.view, room_id, user_id)
+    seat = require_seat(tx.view, room_id, user_id)
+    require_not_barred(tx.view, tx.actor)
+    return seat
 
 
 def require_thread(view: View, room_id: RoomId, thread_id: MessageId, membership: Membership) -> Message:

@@ -88,7 +88,7 @@ class SupportService:
         """
         wanted = arguments.room_id(room_id)
         async with self._store.unit_of_work(actor) as uow:
-            room, _ = await held_room(uow, wanted, await asked(uow, Permission.RESOLVE_ESCALATION))
+            room, _ = await held_room(uow, wanted, await asked(uow, Permission.RESOLVE_ESCALATION, wanted))
             if room.room_type is not RoomType.SUPPORT:
                 raise NotASupportRoom(room_id=str(wanted), room_type=room.room_type.value)
             conclusion = Conclusion(
@@ -114,7 +114,7 @@ class SupportService:
         """
         wanted = arguments.room_id(room_id)
         async with self._store.unit_of_work(actor) as uow:
-            await held_room(uow, wanted, await asked(uow, Permission.RESOLVE_ESCALATION))
+            await held_room(uow, wanted, await asked(uow, Permission.RESOLVE_ESCALATION, wanted))
             conclusion = await uow.conclusions.reopen(wanted)
             uow.record(Change(room_id=wanted, kind=EventKind.CONVERSATION_REOPENED))
             await uow.commit()

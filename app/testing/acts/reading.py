@@ -13,8 +13,7 @@ from app.testing.steps import BACK, ROOM, WHERE, WHO, Look, Steps, unblocked
 
 def mark(verb: str, room_id: RoomId, back: int) -> Act:
     async def act(side: Side, verbs: Once) -> ReadMark:
-        reading = verbs.reading
-        moved = reading.mark_read if verb == "mark_read" else reading.mark_unread
+        moved = verbs.reading.mark_read if verb == "mark_read" else verbs.reading.mark_unread
         return await moved(room_id, side.message(back))
 
     return act

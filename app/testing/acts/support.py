@@ -189,8 +189,8 @@ async def _overdue(side: Side, reader: Reader, aim: Aim) -> Page[Escalation]:
 
 async def _pasts(side: Side, reader: Reader, aim: Aim) -> list[Any]:
     """Old rows of everything that hangs on a room, and of the interactions of its newest message."""
-    read = reader.escalations
-    found: list[Any] = [(e, await read.history(e.id)) for e in await read.find_by_room(aim.room_id)]
+    escalations = await reader.escalations.find_by_room(aim.room_id)
+    found: list[Any] = [(e, await reader.escalations.history(e.id)) for e in escalations]
     conclusions = await reader.conclusions.find_by_room(aim.room_id)
     found += [(c, await reader.conclusions.history(c.id)) for c in conclusions]
     message_id = side.message(aim.back)

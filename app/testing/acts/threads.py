@@ -35,15 +35,14 @@ def follow(verb: str, room_id: RoomId, back: int, upto: int) -> Act:
     async def act(side: Side, verbs: Once) -> Any:
         seen = side.seen.get(side.message(back))
         thread_id = seen.thread_id if seen is not None and seen.thread_id is not None else side.message(back)
-        threads = verbs.threads
         match verb:
             case "follow":
-                return await threads.follow(room_id, thread_id)
+                return await verbs.threads.follow(room_id, thread_id)
             case "unfollow":
-                return await threads.unfollow(room_id, thread_id)
+                return await verbs.threads.unfollow(room_id, thread_id)
             case "mark_read":
-                return await threads.mark_read(room_id, thread_id, side.message(upto))
-        return await threads.mute(room_id, thread_id, muted=verb == "mute")
+                return await verbs.threads.mark_read(room_id, thread_id, side.message(upto))
+        return await verbs.threads.mute(room_id, thread_id, muted=verb == "mute")
 
     return act
 

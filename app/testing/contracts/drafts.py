@@ -8,6 +8,7 @@ import pytest
 
 from app.domain.drafts import DraftText, SavedDraft
 from app.domain.errors import ChatError, Invalid
+from app.domain.identity import AccountInactive, AccountStatus
 from app.domain.ids import NO_THREAD, MessageId, RoomId
 from app.domain.messaging import CONTENT_MAX, NotAThread, ThreadNotFound
 from app.domain.pages import MAX_LIMIT, Cursor, InvalidCursor
@@ -171,6 +172,19 @@ class DraftsContract(Contract):
         with pytest.raises(Invalid) as refused:
             DraftText(content=content)
         assert refused.value.details["field"] == "content"
+
+    @forms
+    async def test_a_barred_account_only_throws_away(self, world: World, form: Form) -> None:
+        ann = await world.person()
+        room_id = await world.room(ann)
+        saved = await world.once(ann).drafts.save(room_id, TEXT)
+        await world.change_account(ann, account_status=AccountStatus.SUSPENDED)
+        for text in (TEXT, DraftText(content="other"), DraftText(content="")):
+            with pytest.raises(AccountInactive):
+                await world.perform(form, ann, lambda v, t=text: v.drafts.save(room_id, t))  # type: ignore[misc]  # a default binds the loop's value
+        assert await world.reader(ann).drafts.find(room_id) == saved
+        await world.perform(form, ann, lambda v: v.drafts.delete(room_id))
+        assert await world.reader(ann).drafts.find(room_id) is None
 
     async def test_a_draft_may_wait_in_a_room_that_is_not_active(self, world: World) -> None:
         ann = await world.person()

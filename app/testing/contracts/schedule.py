@@ -135,6 +135,38 @@ class ScheduleContract(Contract):
         assert (await world.reader(ann).schedule.mine(limit=5)).items == ()
 
     @forms
+    async def test_a_barred_account_only_cancels(self, world: World, form: Form) -> None:
+        ann = await world.person()
+        room_id = await world.room(ann)
+        due_at = world.harness.clock() + MINUTE
+        kept = (await world.once(ann).schedule.schedule(room_id, builders.draft(), due_at)).message
+        await world.change_account(ann, account_status=AccountStatus.SUSPENDED)
+        later = due_at + MINUTE
+        with pytest.raises(AccountInactive):
+            await world.perform(form, ann, lambda v: v.schedule.reschedule(kept.id, later))
+        assert await world.reader(ann).schedule.find(kept.id) == kept
+        assert (
+            await world.perform(form, world.system, lambda v: v.schedule.reschedule(kept.id, later))
+        ).due_at == later
+        cancelled = await world.perform(form, ann, lambda v: v.schedule.cancel(kept.id))
+        assert cancelled.status is ScheduleStatus.CANCELLED
+        with pytest.raises(AccountInactive):  # before what has become of it
+            await world.perform(form, ann, lambda v: v.schedule.reschedule(kept.id, later))
+
+    @forms
+    async def test_the_same_person_in_another_tenant_has_none(self, world: World, form: Form) -> None:
+        ann, other = await world.person(), await World.new(world.harness)
+        room_id = await world.room(ann)
+        due_at = world.harness.clock() + MINUTE
+        kept = (await world.once(ann).schedule.schedule(room_id, builders.draft(), due_at)).message
+        crossed = ann.changed(tenant_id=other.tenant.id)
+        for status in (None, ScheduleStatus.PENDING):
+            assert (await world.reader(crossed).schedule.mine(status=status, limit=5)).items == ()
+            assert (await world.reader(ann).schedule.mine(status=status, limit=5)).items == (kept,)
+        with pytest.raises(ScheduledNotFound):
+            await world.perform(form, crossed, lambda v: v.schedule.cancel(kept.id))
+
+    @forms
     async def test_another_time_or_none(self, world: World, form: Form) -> None:
         ann, bob = await world.persons(2)
         room_id = await world.room(ann, bob)

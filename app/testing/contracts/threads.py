@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.domain.errors import Invalid
+from app.domain.identity import AccountInactive, AccountStatus
 from app.domain.ids import MessageId
 from app.domain.messaging import Message, MessageNotFound, NotAThread, ThreadNotFound
 from app.domain.pages import MAX_LIMIT, Cursor, InvalidCursor
@@ -380,6 +381,20 @@ class FollowsContract(Contract):
             with pytest.raises(error):
                 await world.perform(form, actor, lambda v, r=room, t=thread: VERBS[verb](v, r, t))  # type: ignore[misc]  # a default binds the loop's value
         assert await world.prove_threads_unread(cid) == {}
+
+    @forms
+    @pytest.mark.parametrize("verb", VERBS)
+    async def test_a_barred_account_marks_nothing(self, world: World, form: Form, verb: str) -> None:
+        ann, bob = await world.persons(2)
+        room_id = await world.room(ann, bob)
+        root = await world.send(ann, room_id)
+        await world.once(bob).threads.follow(room_id, root.id)
+        await world.change_account(bob, account_status=AccountStatus.SUSPENDED)
+        before = await world.reader(bob).threads.unread()
+        for thread_id in (root.id, NO_MESSAGE):
+            with pytest.raises(AccountInactive):
+                await world.perform(form, bob, lambda v, t=thread_id: VERBS[verb](v, room_id, t))  # type: ignore[misc]  # a default binds the loop's value
+        assert await world.reader(bob).threads.unread() == before
 
     async def test_the_application_follows_nothing(self, world: World) -> None:
         for call in (world.reader().threads.unread, world.reader().threads.recount):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain.messaging import Draft, NotTheAuthor
+from app.domain.messaging import Draft, MessageNotFound, NotTheAuthor
 from tests.services.asking.scene import READING, READS_ON, SEATED, Asks
 
 _OWN = {**SEATED, "observer": NotTheAuthor, "member": NotTheAuthor}
@@ -23,6 +23,22 @@ ROWS = {
     "messages.delete of another's": Asks(
         lambda s, a: s.chat.messages.delete(a, s.room.id, s.other_message.id),
         refused={**SEATED, "observer": NotTheAuthor},
+    ),
+    "messages.forward": Asks(
+        lambda s, a: s.chat.messages.forward(a, s.room.id, s.message.id, s.room.id),
+        refused=SEATED,
+    ),
+    "messages.versions": Asks(
+        lambda s, a: s.chat.messages.versions(a, s.room.id, s.message.id),
+        before=lambda s: s.chat.messages.edit(s.owner, s.room.id, s.message.id, "new"),
+        refused=READING,
+        open_to=READS_ON,
+    ),
+    "messages.versions of a deleted one": Asks(
+        lambda s, a: s.chat.messages.versions(a, s.room.id, s.message.id),
+        before=lambda s: s.chat.messages.delete(s.owner, s.room.id, s.message.id),
+        refused={**READING, "observer": MessageNotFound, "member": MessageNotFound},
+        open_to={"barred": READS_ON["barred"]},
     ),
     "messages.get": Asks(
         lambda s, a: s.chat.messages.get(a, s.room.id, s.message.id), refused=READING, open_to=READS_ON

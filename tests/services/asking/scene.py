@@ -13,7 +13,7 @@ The actor named by `by` may do it. Four strangers may not, or the row says why t
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from app.container import Chat
@@ -84,6 +84,8 @@ class Scene:
     member: Actor
     admin: Actor
     supervisor: Actor
+    agent: Actor
+    robot: Actor
     outsider: Actor
     observer: Actor
     system: Actor
@@ -106,6 +108,7 @@ class Scene:
         owner, member, outsider, observer = await world.persons("owner", "member", "outsider", "observer")
         admin = await world.person("admin", AccountType.ADMIN)
         supervisor = await world.person("supervisor", AccountType.SUPERVISOR)
+        agent, robot = await world.person("agent", AccountType.AGENT), await world.person("robot", AccountType.ROBOT)
         fields = {"name": SECRET, "is_private": True, "external_id": "secret-1"}
         room = await world.room(owner, member, **fields)
         public = await world.room(owner, name="Market", external_id="market-1")
@@ -118,7 +121,7 @@ class Scene:
         staff = await world.chat.access.create_role(
             world.system, NewRole(name="staff", scope=Scope.GLOBAL, permissions=("chat:escalation:claim",))
         )
-        people = (owner, member, admin, supervisor, outsider, observer, world.system)
+        people = (owner, member, admin, supervisor, agent, robot, outsider, observer, world.system)
         return cls(world, *people, room, public, message, other, role, staff)
 
     async def prepared(self, row: Asks) -> Self:
@@ -154,3 +157,15 @@ class Scene:
         """Whether an answer tells of the secret room."""
         told = repr(result)
         return SECRET in told or str(self.room.id) in told or str(self.message.id) in told
+
+
+def services(chat: Chat) -> dict[str, object]:
+    """The services of an application and those within them, by the name callers use."""
+    found: dict[str, object] = {}
+    names = [(field.name, getattr(chat, field.name)) for field in fields(chat)]
+    while names:
+        name, thing = names.pop()
+        if type(thing).__module__.startswith("app.services."):
+            found[name] = thing
+            names += [(f"{name}.{part}", value) for part, value in vars(thing).items() if not part.startswith("_")]
+    return found

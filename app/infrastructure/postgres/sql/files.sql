@@ -112,6 +112,8 @@ BEGIN
        AND f.deleted_at IS NULL
        FOR NO KEY UPDATE;
     IF NOT FOUND THEN refusal := 'file_not_found'; RETURN; END IF;
+    PERFORM FROM users u WHERE u.id = p_actor AND chat_is_barred(u);
+    IF FOUND THEN refusal := 'account_inactive'; RETURN; END IF;
     IF file.status = 'ready' THEN
         IF file.checksum IS DISTINCT FROM p_checksum THEN refusal := 'file_already_stored'; END IF;
         RETURN;
@@ -136,15 +138,17 @@ DECLARE
     v_room record;
     v_seat record;
     v_is_barred boolean := false;
+    v_account_type text;
 BEGIN
     PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
     SELECT f.* INTO file FROM files f WHERE f.id = p_file AND f.tenant_id = p_tenant;
     IF NOT FOUND THEN refusal := 'file_not_found'; RETURN; END IF;
-    SELECT r.status, r.revision, r.deleted_at INTO v_room FROM rooms r WHERE r.id = file.room_id FOR NO KEY UPDATE;
+    SELECT r.status, r.revision, r.deleted_at, r.guest_access_allowed INTO v_room FROM rooms r WHERE r.id = file.room_id FOR NO KEY UPDATE;
     IF p_actor IS NOT NULL THEN
         SELECT m.role, m.status, m.can_see_history, m.visible_from INTO v_seat FROM room_users m
          WHERE m.room_id = file.room_id AND m.user_id = p_actor FOR NO KEY UPDATE;
-        SELECT u.deleted_at IS NOT NULL OR u.account_status IN ('suspended', 'deactivated') INTO v_is_barred
+        SELECT u.deleted_at IS NOT NULL OR u.account_status IN ('suspended', 'deactivated'), u.account_type
+          INTO v_is_barred, v_account_type
           FROM users u WHERE u.id = p_actor AND u.tenant_id = p_tenant;
     END IF;
     SELECT f.* INTO file FROM files f WHERE f.id = p_file AND f.deleted_at IS NULL FOR NO KEY UPDATE;
@@ -169,9 +173,16 @@ BEGIN
         IF v_room.status <> 'active' THEN refusal := 'room_not_active'; RETURN; END IF;
     END IF;
     IF v_is_barred THEN refusal := 'account_inactive'; RETURN; END IF;
-    IF p_actor IS NOT NULL AND file.owner_id IS DISTINCT FROM p_actor
-       AND (p_name IS NOT NULL OR v_seat.role NOT IN ('owner', 'admin', 'moderator')) THEN
-        refusal := 'not_the_files_owner'; RETURN;
+    -- Of what others uploaded: access.can of DELETE_ANY_FILE, step by step as in chat_alter.
+    IF p_actor IS NOT NULL AND file.owner_id IS DISTINCT FROM p_actor THEN
+        IF p_name IS NOT NULL OR (v_account_type = 'guest' AND NOT v_room.guest_access_allowed) THEN
+            refusal := 'not_the_files_owner'; RETURN;
+        END IF;
+        IF v_seat.role NOT IN ('owner', 'admin', 'moderator') THEN
+            IF NOT chat_is_granted(p_actor, file.room_id, 'chat:file:delete_any', p_now) THEN
+                refusal := 'not_the_files_owner'; RETURN;
+            END IF;
+        END IF;
     END IF;
 
     IF p_name IS NOT NULL THEN

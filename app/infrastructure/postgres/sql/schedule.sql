@@ -68,6 +68,10 @@ BEGIN
     SELECT s.* INTO scheduled FROM scheduled_messages s
      WHERE s.id = p_id AND s.tenant_id = p_tenant AND (p_actor IS NULL OR s.user_id = p_actor) FOR NO KEY UPDATE;
     IF NOT FOUND THEN refusal := 'scheduled_not_found'; RETURN; END IF;
+    IF p_due_at IS NOT NULL THEN
+        PERFORM FROM users u WHERE u.id = p_actor AND chat_is_barred(u);
+        IF FOUND THEN refusal := 'account_inactive'; RETURN; END IF;
+    END IF;
     IF scheduled.status <> 'pending' THEN refusal := 'not_pending'; RETURN; END IF;
     UPDATE scheduled_messages s
        SET status = CASE WHEN p_due_at IS NULL THEN 'cancelled' ELSE 'pending' END,

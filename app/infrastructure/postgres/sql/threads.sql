@@ -243,7 +243,7 @@ END $$;
 CREATE FUNCTION chat_thread_seat(p_tenant uuid, p_actor uuid, p_room uuid, p_thread uuid,
     OUT refusal text, OUT first_visible bigint, OUT is_guest boolean)
 LANGUAGE plpgsql VOLATILE AS $$
--- Holds the actor's seat and looks at the thread's first message.
+-- Holds the seat of an actor who may act, and looks at the thread's first message.
 DECLARE
     v_seat record;
     v_root record;
@@ -257,6 +257,8 @@ BEGIN
         refusal := CASE WHEN FOUND THEN 'not_a_member' ELSE 'room_not_found' END;
         RETURN;
     END IF;
+    PERFORM FROM users u WHERE u.id = p_actor AND chat_is_barred(u);
+    IF FOUND THEN refusal := 'account_inactive'; RETURN; END IF;
     first_visible := CASE WHEN v_seat.can_see_history THEN 0 ELSE v_seat.visible_from END;
     is_guest := v_seat.role = 'guest';
     SELECT m.thread_id INTO v_root FROM messages m

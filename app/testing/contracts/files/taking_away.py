@@ -6,16 +6,18 @@ from datetime import timedelta
 
 import pytest
 
+from app.domain.access import Permission, can
 from app.domain.actors import Actor
 from app.domain.errors import ChatError, Invalid
 from app.domain.events import EventKind
 from app.domain.files import AlteredFile, File, FileNotFound, FileNotReady, FileStatus, NotTheFilesOwner, Swept
 from app.domain.files.blobs import BlobKey
-from app.domain.identity import AccountInactive, AccountStatus
+from app.domain.identity import AccountInactive, AccountStatus, AccountType
 from app.domain.messaging import Silenced
 from app.domain.rooms import RoomNotActive, RoomNotFound, RoomStatus
 from app.domain.rooms.members import NotAMember, Role
 from app.testing import builders
+from app.testing.contracts.access import give, make_role
 from app.testing.contracts.base import Contract, blocked, forms, goes_through, released
 from app.testing.world import NO_FILE, NO_ROOM, Form, World, user_of
 
@@ -89,6 +91,31 @@ class FilesTakenAwayContract(Contract):
         new = [(e.kind, e.message_id, e.actor_id) for e in (await world.events(room_id))[len(before.events) :]]
         assert new == ([(kind, file.message_id, actor.user_id)] if is_attached else [])
         await world.prove(room_id)
+
+    @forms
+    @pytest.mark.parametrize("role", Role)
+    @pytest.mark.parametrize("kind", AccountType)
+    async def test_another_s_file_is_deleted_by_the_decision(
+        self, world: World, form: Form, kind: AccountType, role: Role
+    ) -> None:
+        delete_any = await make_role(world, Permission.DELETE_ANY_FILE.value)
+        for lets_guests_in in (True, False):
+            ann, bob = await world.person(account_type=kind), await world.person()
+            room_id = await world.room(bob, guest_access_allowed=lets_guests_in)
+            await world.join(room_id, ann, role=role)
+            for is_granted in (False, True):
+                if is_granted:
+                    await give(world, ann, delete_any, room_id)
+                file = await world.file(bob, room_id)
+                await world.send(bob, room_id, file_ids=(file.id,))
+                facts = await world.reader(ann).access.facts(user_of(ann), room_id)
+                if can(facts, Permission.DELETE_ANY_FILE).allowed:
+                    await self._change(world, form, ann, file, is_deletion=True)
+                else:
+                    with pytest.raises(NotTheFilesOwner):
+                        await self._change(world, form, ann, file, is_deletion=True)
+                with pytest.raises((NotTheFilesOwner, FileNotFound)):
+                    await self._change(world, form, ann, file, is_deletion=False)
 
     @forms
     @pytest.mark.parametrize("is_deletion", [False, True])

@@ -151,6 +151,18 @@ class UploadsContract(Contract):
                 await world.perform(form, actor, lambda v, f=file_id: v.files.finish(f, key, builders.CHECKSUM))  # type: ignore[misc]  # a default binds the loop's value
         assert await world.reader(ann).files.find(file.id) == file
 
+    @forms
+    async def test_a_barred_account_finishes_no_file(self, world: World, form: Form) -> None:
+        ann = await world.person()
+        room_id = await world.room(ann)
+        files = [await world.file(ann, room_id, is_ready=is_ready) for is_ready in (False, True)]
+        await world.change_account(ann, account_status=AccountStatus.SUSPENDED)
+        key = blob_key(world.tenant.id, builders.new_id())
+        for file in files:
+            with pytest.raises(AccountInactive):
+                await world.perform(form, ann, lambda v, f=file.id: v.files.finish(f, key, builders.CHECKSUM))  # type: ignore[misc]  # a default binds the loop's value
+            assert await world.reader(ann).files.find(file.id) == file
+
     # ── sends ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     @forms

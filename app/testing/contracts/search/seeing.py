@@ -124,7 +124,8 @@ class SearchVisibilityContract(Contract):
         ann = await world.person()
         room_id = await world.room(ann)
         message = await world.send(ann, room_id, "coffee")
-        picture = await world.send(ann, room_id, "coffee cup", message_type="image")
+        file = await world.file(ann, room_id)
+        picture = await world.send(ann, room_id, "coffee cup", message_type="image", file_ids=(file.id,))
         assert await find(world, ann, "coffee") == ["coffee cup", "coffee"]
         await world.once(ann).messages.edit(room_id, message.id, "tea")
         await world.once(ann).messages.edit(room_id, picture.id, "")
