@@ -16,15 +16,15 @@ from app.domain.reading import (
 from app.domain.rooms import Room
 from app.domain.rooms.members import Membership
 
-from .codec import builder, columns, select, trusted
+from .codec import all_trusted, columns, gatherer, select, trusted
 from .errors import refusal
-from .packed import CELLS, message
+from .packed import CELLS, messages_of
 from .statements import Scope, Statements
 
 _ROOM_KNOWN = ("tenant_id", "deleted_at")
 _SEAT_KNOWN = ("tenant_id", "room_id", "user_id", "ban_reason")
-_room = builder(Room, without=_ROOM_KNOWN)
-_membership = builder(Membership, without=_SEAT_KNOWN)
+_room = gatherer(Room, without=_ROOM_KNOWN)
+_membership = gatherer(Membership, without=_SEAT_KNOWN)
 _ROOM = columns(Room, _ROOM_KNOWN)
 _SEAT = columns(Membership, _SEAT_KNOWN)
 _FIRST_OF_SEAT = 2 + len(_ROOM)
@@ -47,20 +47,34 @@ class PostgresReadingReader(ReadingReader):
     async def get_user_rooms(self, *, include_archived: bool = True) -> tuple[RoomSummary, ...]:
         person = self._scope.person()
         tenant_id = self._scope.actor.tenant_id
-        summaries = []
-        for row in await self._statements.rows(_MY_ROOMS, tenant_id, person, include_archived):
-            room = _room(row[2:_FIRST_OF_SEAT], tenant_id=tenant_id, deleted_at=None)
-            seat = _membership(
-                row[_FIRST_OF_SEAT:_FIRST_OF_MESSAGE],
-                tenant_id=tenant_id,
-                room_id=room.id,
-                user_id=person,
-                ban_reason=None,  # who sits there is not banned
-            )
-            newest = row[_FIRST_OF_MESSAGE:]
-            last = None if newest[0] is None else message(newest, tenant_id, room.id)
-            summaries.append(RoomSummary(room, seat, row[0], last, row[1]))
-        return tuple(summaries)
+        found = await self._statements.rows(_MY_ROOMS, tenant_id, person, include_archived)
+        rooms = all_trusted(
+            Room, [_room(row[2:_FIRST_OF_SEAT], {"tenant_id": tenant_id, "deleted_at": None}) for row in found]
+        )
+        seats = all_trusted(
+            Membership,
+            [
+                _membership(
+                    row[_FIRST_OF_SEAT:_FIRST_OF_MESSAGE],
+                    # who sits there is not banned
+                    {"tenant_id": tenant_id, "room_id": room.id, "user_id": person, "ban_reason": None},
+                )
+                for row, room in zip(found, rooms, strict=True)
+            ],
+        )
+        spoken = [
+            (room.id, row[_FIRST_OF_MESSAGE:])
+            for row, room in zip(found, rooms, strict=True)
+            if row[_FIRST_OF_MESSAGE] is not None
+        ]
+        newest = {
+            message.room_id: message
+            for message in messages_of((room_id for room_id, _ in spoken), (cells for _, cells in spoken), tenant_id)
+        }
+        return tuple(
+            RoomSummary(room, seat, row[0], newest.get(room.id), row[1])
+            for row, room, seat in zip(found, rooms, seats, strict=True)
+        )
 
     async def unread(self) -> tuple[Unread, ...]:
         return await self._counts(select("chat_unread($1, $2)", "room_id, unread, mentions"))
