@@ -37,7 +37,6 @@ class Way(StrEnum):
 
     OLDER = "o"
     NEWER = "n"
-    AROUND = "a"
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,14 @@ def key_of(name: str) -> str:
     return key
 
 
+def key_or_none(name: str) -> str | None:
+    """The key of a name, or None for text that nobody can be called by: a look-up by it finds nobody."""
+    try:
+        return key_of(storable(name))
+    except ValueError:
+        return None
+
+
 def folded(name: str) -> str:
     """Text in the form it is compared in: NFKC, casefolded, without what nobody sees."""
     if name.isascii():

@@ -6,16 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.text import KEY_MAX_BYTES, is_storable, key_of, storable
+from app.domain.text import KEY_MAX_BYTES, is_storable, key_of, key_or_none, storable
 
 NAMES = st.text(min_size=1, max_size=60)
-
-
-def key_or_none(name: str) -> str | None:
-    try:
-        return key_of(name)
-    except ValueError:
-        return None
 
 
 @pytest.mark.spec("1.6")
@@ -106,3 +99,9 @@ def test_what_no_database_can_hold_is_refused(value: str) -> None:
 def test_everything_else_is_storable_and_unchanged(value: str) -> None:
     assert storable(value) == value
     assert is_storable(value)
+
+
+@pytest.mark.parametrize("name", ["", " ", "\u200b", "a\0b", "\ud800", "\ufdfa" * 50])
+def test_what_nobody_can_be_called_by_has_no_key(name: str) -> None:
+    assert key_or_none(name) is None
+    assert key_or_none("Ａnn") == "ann"

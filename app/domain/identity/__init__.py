@@ -16,7 +16,7 @@ from app.domain.documents import EMPTY, Document
 from app.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from app.domain.ids import DEFAULT_TENANT, TenantId, UserId
 from app.domain.pages import InvalidCursor, id_at
-from app.domain.text import NAMEABLE, STORABLE, is_storable, key_of
+from app.domain.text import NAMEABLE, STORABLE, key_or_none
 from app.domain.values import Moment, Value
 
 EMAIL_MAX = 255
@@ -74,13 +74,6 @@ Theme = Annotated[str, StringConstraints(max_length=THEME_MAX), NAMEABLE]
 AvatarUrl = Annotated[str, StringConstraints(max_length=AVATAR_URL_MAX), STORABLE]
 
 
-def _key_or_none(name: object) -> str | None:
-    try:
-        return key_of(name) if isinstance(name, str) and is_storable(name) else None
-    except ValueError:
-        return None
-
-
 class Tenant(Value):
     """A customer of a multi-tenant application; everything else belongs to exactly one (SPEC 2.25)."""
 
@@ -136,7 +129,8 @@ class Account(User):
     def _keys(cls, data: Any) -> Any:
         """Keys follow from the names; nobody hands them in. A name without a key is for its own field to refuse."""
         if isinstance(data, dict):
-            keys = {f"{field}_key": _key_or_none(data.get(field)) for field in ("email", "username")}
+            names = {f"{field}_key": data.get(field) for field in ("email", "username")}
+            keys = {key: key_or_none(name) if isinstance(name, str) else None for key, name in names.items()}
             return {**data, **keys, "username_key": keys["username_key"] or ""}
         return data
 

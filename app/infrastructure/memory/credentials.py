@@ -17,18 +17,11 @@ from app.domain.credentials import (
 from app.domain.errors import Conflict
 from app.domain.identity import Account, Email
 from app.domain.ids import TenantId, UserId
-from app.domain.text import key_of
+from app.domain.text import key_or_none
 
 from .identity import known_account, live_account, require_account
 from .tables import ACCOUNTS, EMAILS, TOKEN_EXPIRIES, TOKEN_HASHES, TOKENS, USERNAMES, View
 from .transaction import Reads, Transaction, Writes
-
-
-def _key_or_none(name: str) -> str | None:
-    try:
-        return key_of(name)
-    except ValueError:  # no name at all: nobody has it
-        return None
 
 
 class MemoryCredentialReader(CredentialReader):
@@ -39,7 +32,7 @@ class MemoryCredentialReader(CredentialReader):
 
     async def find_by_login(self, login: str) -> Account | None:
         async with self._reads.reading() as view:
-            tenant_id, key = self._reads.actor.tenant_id, _key_or_none(login)
+            tenant_id, key = self._reads.actor.tenant_id, key_or_none(login)
             if key is None:
                 return None
             user_id = view.get(EMAILS, (tenant_id, key)) or view.get(USERNAMES, (tenant_id, key))
@@ -65,7 +58,7 @@ class MemoryCredentialWriter(CredentialWriter):
 
     async def issue_by_email(self, email: str, token: NewToken) -> Email | None:
         async with self._writes.writing() as tx:
-            key = _key_or_none(email)
+            key = key_or_none(email)
             account = None if key is None else _reachable(tx, key)
             if account is None or key is None:
                 return None

@@ -31,7 +31,7 @@ from app.domain.identity import (
 from app.domain.identity.ports import TenantReader, Tenants, UserReader, Users, UserWriter
 from app.domain.ids import TenantId, UserId
 from app.domain.pages import Cursor, Page, Way, checked_limit, cut, opened
-from app.domain.text import key_of
+from app.domain.text import key_or_none
 
 from .grants import add_built_in_roles
 from .tables import (
@@ -149,11 +149,8 @@ class MemoryUserReader(UserReader):
 
     async def _find_by_key(self, table: Names, name: str) -> User | None:
         async with self._reads.reading() as view:
-            try:
-                key = key_of(name)
-            except ValueError:  # no name at all, so nobody has it
-                return None
-            return self._shown(view, view.get(table, (self._reads.actor.tenant_id, key)))
+            key = key_or_none(name)
+            return None if key is None else self._shown(view, view.get(table, (self._reads.actor.tenant_id, key)))
 
     def _profile(self, view: View, account: Account) -> Profile:
         status = _belonging(view.get(STATUSES, account.id), account.id)

@@ -25,14 +25,13 @@ from app.domain.rooms.members import Membership
 from app.domain.text import key_of
 from app.domain.values import Moment
 
-from .codec import as_json, builder, columns, listed, select
+from .codec import as_json, builder, listed, select
 from .errors import refusal
 from .statements import Scope, Statements
 
 _role = builder(AccessRole, without=("permissions",))
 _user_role = builder(UserRole)
 _membership = builder(Membership)
-_ROLE_WIDTH = len(columns(StoredRole))
 
 _DOMAINS = select("chat_domains($1, $2)", "prefix, description, permissions")
 _ROLES = select("chat_roles($1, $2)", f"{listed(StoredRole, '(role).')}, permissions")

@@ -15,7 +15,7 @@ from app.domain.credentials import (
 )
 from app.domain.identity import Account, Email
 from app.domain.ids import UserId
-from app.domain.text import key_of, storable
+from app.domain.text import key_or_none
 
 from .codec import builder, listed, select
 from .errors import refusal
@@ -30,20 +30,13 @@ _FIND_TOKEN = select("chat_find_token($1, $2, $3, $4, $5)", listed(OneTimeToken)
 _USE = select("chat_use_token($1, $2, $3, $4)", f"refusal, {listed(Account, '(account).')}")
 
 
-def _key_or_none(name: str) -> str | None:
-    try:
-        return key_of(storable(name))
-    except ValueError:  # no name at all: nobody has it
-        return None
-
-
 class PostgresCredentialReader(CredentialReader):
     def __init__(self, statements: Statements, scope: Scope) -> None:
         self._statements = statements
         self._scope = scope
 
     async def find_by_login(self, login: str) -> Account | None:
-        key = _key_or_none(login)
+        key = key_or_none(login)
         return None if key is None else await self._find(_FIND_BY_LOGIN, key)
 
     async def find_account(self, user_id: UserId) -> Account | None:
@@ -68,7 +61,7 @@ class PostgresCredentialWriter(CredentialWriter):
         self._scope = scope
 
     async def issue_by_email(self, email: str, token: NewToken) -> Email | None:
-        key = _key_or_none(email)
+        key = key_or_none(email)
         if key is None:
             return None
         (address,) = await self._statements.row(

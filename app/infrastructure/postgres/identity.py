@@ -21,7 +21,7 @@ from app.domain.identity import (
 from app.domain.identity.ports import TenantReader, Tenants, UserReader, Users, UserWriter
 from app.domain.ids import HIGHEST_ID, UserId
 from app.domain.pages import Cursor, Page, Way, checked_limit, cut, opened
-from app.domain.text import is_storable, key_of, storable
+from app.domain.text import is_storable, key_or_none
 
 from .codec import as_json, builder, columns, listed, select
 from .errors import refusal
@@ -93,11 +93,8 @@ class PostgresUserReader(UserReader):
         return await self._find_by_key(_FIND_BY_USERNAME, username)
 
     async def _find_by_key(self, sql: str, name: str) -> User | None:
-        try:
-            key = key_of(storable(name))
-        except ValueError:  # no name at all: nobody has it
-            return None
-        return await self._find(sql, key)
+        key = key_or_none(name)
+        return None if key is None else await self._find(sql, key)
 
     async def find_by_external_id(self, external_id: str) -> User | None:
         if not is_storable(external_id):
