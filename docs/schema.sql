@@ -3844,6 +3844,35 @@ BEGIN
     END IF;
 END $$;
 
+CREATE FUNCTION chat_mark_delivered(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, OUT refusal text, OUT mark_position bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_seat record;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT m.status, m.role, m.can_see_history, m.visible_from, m.delivered_position INTO v_seat
+      FROM room_users m JOIN rooms r ON r.id = m.room_id
+     WHERE m.room_id = p_room AND m.user_id = p_actor AND r.tenant_id = p_tenant AND r.deleted_at IS NULL
+       FOR NO KEY UPDATE OF m;
+    IF NOT FOUND OR v_seat.status NOT IN ('active', 'muted') THEN
+        PERFORM FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+        refusal := CASE WHEN FOUND THEN 'not_a_member' ELSE 'room_not_found' END;
+        RETURN;
+    END IF;
+    SELECT m.position INTO mark_position
+      FROM messages m
+     WHERE m.room_id = p_room AND m.id = p_message AND (v_seat.can_see_history OR m.position > v_seat.visible_from)
+       AND NOT (v_seat.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+    IF NOT FOUND THEN refusal := 'message_not_found'; RETURN; END IF;
+
+    IF mark_position > v_seat.delivered_position THEN
+        UPDATE room_users m SET delivered_position = mark_position WHERE m.room_id = p_room AND m.user_id = p_actor;
+    ELSE
+        mark_position := v_seat.delivered_position;
+    END IF;
+END $$;
+
 CREATE FUNCTION chat_mark_all_read(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz)
 RETURNS TABLE (marked_room_id uuid, mark_position bigint, mark_message_id uuid, mark_read_at timestamptz)
 LANGUAGE plpgsql VOLATILE AS $$
