@@ -397,6 +397,11 @@ HOT_WRITES = [
         by="ben",
     ),
     Verb(
+        "ReadingWriter.mark_delivered",
+        lambda to, s: to.reading.mark_delivered(s.attic, s.attic_messages[-1].id),
+        by="ben",
+    ),
+    Verb(
         "ReadingWriter.mark_all_read",
         lambda to, s: to.reading.mark_all_read(),
         by="ben",
