@@ -40,6 +40,7 @@ from app.infrastructure.local.passwords import ThreadedPasswords
 from app.infrastructure.memory.blobs import MemoryBlobs
 from app.infrastructure.memory.store import MemoryStore
 from app.services.access import AccessService
+from app.services.activity import ActivityService
 from app.services.answers import AnswerService
 from app.services.blocks import BlockService
 from app.services.credentials import CredentialService
@@ -177,6 +178,7 @@ class Container(containers.DeclarativeContainer):
     supervision = providers.Singleton(SupervisionService, store=store)
     sla = providers.Object(SLA)
     support = providers.Singleton(SupportService, store=store, ids=ids, clock=clock, sla=sla)
+    activity = providers.Singleton(ActivityService, store=store)
     imports = providers.Singleton(ImportService, store=store, ids=ids, clock=clock)
 
 
@@ -205,6 +207,7 @@ class Chat:
     supervision: SupervisionService
     support: SupportService
     imports: ImportService
+    activity: ActivityService
     files: FileService
     events: Bus
     """`async with chat.events.subscribe(room_id) as events: async for event in events: ...`"""
@@ -250,6 +253,7 @@ async def open_app(settings: Settings | None = None, *, container: Container | N
                 supervision=parts.supervision(),
                 support=parts.support(),
                 imports=parts.imports(),
+                activity=parts.activity(),
                 files=parts.files(),
                 events=parts.bus(),
                 store=parts.store(),

@@ -41,6 +41,7 @@ _FUNCTIONS = (
     "support/escalations",
     "support/conclusions",
     "search",
+    "activity",
     "months",
 )
 

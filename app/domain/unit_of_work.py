@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from .access.ports import Access, AccessReader
+from .activity import Activity, ActivityReader
 from .actors import Actor
 from .answers import AnswerWriter
 from .blocks import BlockReader, Blocks, BlockWriter
@@ -209,6 +210,8 @@ class Reader(Protocol):
     def escalations(self) -> EscalationReader: ...
     @property
     def conclusions(self) -> ConclusionReader: ...
+    @property
+    def activity(self) -> ActivityReader: ...
 
 
 class Store(Protocol):
@@ -221,6 +224,8 @@ class Store(Protocol):
     def months(self) -> Months: ...
     @property
     def search_index(self) -> SearchIndex: ...
+    @property
+    def activity(self) -> Activity: ...
     async def aclose(self) -> None:
         """Gives connections back. The store is of no use afterwards."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.testing.contracts.access import GrantsContract
+from app.testing.contracts.activity import ActivityContract
 from app.testing.contracts.answers import AnswersContract, StaleAnswersContract
 from app.testing.contracts.attaching import AttachTablesContract
 from app.testing.contracts.base import all_contracts
@@ -179,6 +180,9 @@ class TestMentions(MentionsContract): ...
 
 
 class TestMentionCounts(MentionCountsContract): ...
+
+
+class TestActivity(ActivityContract): ...
 
 
 class TestPins(PinsContract): ...

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.testing.contracts.access import GrantsContract
+from app.testing.contracts.activity import ActivityContract
 from app.testing.contracts.answers import AnswersContract, StaleAnswersContract
 from app.testing.contracts.attaching import AttachTablesContract
 from app.testing.contracts.base import all_contracts
@@ -187,6 +188,9 @@ class TestMentions(MentionsContract): ...
 
 
 class TestMentionCounts(MentionCountsContract): ...
+
+
+class TestActivity(ActivityContract): ...
 
 
 class TestPins(PinsContract): ...

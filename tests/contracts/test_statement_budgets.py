@@ -44,7 +44,7 @@ pytestmark = pytest.mark.postgres
 AREAS = (
     *("identity", "identity.ports", "credentials", "blocks", "access", "supervision", "rooms", "rooms.ports"),
     *("invitations", "messaging", "messaging.ports", "threads", "drafts", "schedule", "answers", "reactions"),
-    *("mentions", "pins", "reading", "imports", "search.ports", "files.ports", "support.ports"),
+    *("mentions", "pins", "reading", "activity", "imports", "search.ports", "files.ports", "support.ports"),
 )
 FEW, MANY = 1, 100
 ELSEWHERE = ImportedFile(name="cat.gif", mime_type="image/gif", url="/cat.gif")
@@ -499,6 +499,8 @@ NOT_HERE = {
     "SearchIndex.index": "has a test of its own below: a transaction by itself",
     "SearchIndex.lag": "as index",
     "SearchIndex.rebuild": "as index",
+    "ActivityReader.by_day": "has a test of its own below: a reader's only, outside any unit of work",
+    "Activity.refresh": "as by_day: a statement of the store's own",
     "Months.ensure": "has a test of its own below: what is missing is made step by step, so that others can go on",
 }
 
@@ -641,6 +643,18 @@ async def test_searching_is_one_statement_and_indexing_two_in_a_transaction(stag
             await index.lag(world.tenant.id)
             await index.rebuild(world.tenant.id)
         assert kinds(sent) == ["chat_search_lag", "chat_search_rebuild"]
+
+
+async def test_activity_by_day_is_one_statement_and_so_is_counting_it(stage: Stage) -> None:
+    for scene in stage.scenes:
+        world = scene.world
+        async with stage.ledger.counted() as sent:
+            await world.harness.store.activity.refresh()
+        assert kinds(sent) == ["chat_refresh_room_activity"]
+        async with stage.ledger.counted() as sent:
+            (counted,) = await world.reader(scene.ben).activity.by_day(scene.attic, START.date(), START.date())
+        assert kinds(sent) == ["chat_room_activity"]
+        assert counted.messages > scene.size
 
 
 async def test_a_send_knows_nothing_of_the_index(stage: Stage) -> None:

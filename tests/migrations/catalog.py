@@ -57,7 +57,7 @@ SELECT p.oid::regprocedure::text, pg_get_functiondef(p.oid) FROM pg_proc p WHERE
 """
 _VIEWS = """
 SELECT c.relname, pg_get_viewdef(c.oid) || coalesce(array_to_string(c.reloptions, ','), '')
-  FROM pg_class c WHERE c.relnamespace = $1::regnamespace AND c.relkind = 'v'
+  FROM pg_class c WHERE c.relnamespace = $1::regnamespace AND c.relkind IN ('v', 'm')
 """
 _PARTITIONED = """
 SELECT c.relname, pg_get_partkeydef(c.oid) FROM pg_class c

@@ -9,6 +9,7 @@ from app.domain.identity import Tenant
 from app.domain.ids import DEFAULT_TENANT, Ids, RoomId, TenantId
 from app.domain.unit_of_work import Clock, Store
 
+from .activity import MemoryActivity
 from .grants import add_built_in_roles
 from .imports import MemoryMonths
 from .locks import Locks
@@ -50,6 +51,10 @@ class MemoryStore(Store):
     @property
     def search_index(self) -> MemorySearchIndex:
         return MemorySearchIndex()
+
+    @property
+    def activity(self) -> MemoryActivity:
+        return MemoryActivity(self._look)
 
     async def aclose(self) -> None:
         self._is_closed = True

@@ -15,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 from app.domain.access.roles import AccessRole, UserRole
+from app.domain.activity import DayActivity
 from app.domain.blocks import UserBlock
 from app.domain.credentials import OneTimeToken, Purpose
 from app.domain.drafts import SavedDraft
@@ -160,6 +161,7 @@ MESSAGE_REACTIONS: Index[tuple[RoomId, MessageId], tuple[int, UserId, str]] = In
 MENTIONED: Table[tuple[RoomId, MessageId], Mentioned] = Table("whom a message calls")
 CALLING: Index[RoomId, MessageId] = Index("messages of a room that call anybody")
 PINS: Table[tuple[RoomId, MessageId], Pin] = Table("pins")
+ROOM_ACTIVITY: Table[RoomId, tuple[DayActivity, ...]] = Table("activity of a room")
 ROOM_PINS: Index[RoomId, tuple[int, MessageId]] = Index("pins in the order made")
 GrantKey: TypeAlias = tuple[UserId, UUID, AccessRoleId]
 """Who, where (`NO_ID` for everywhere), which role."""
@@ -211,6 +213,10 @@ class Committed(View):
 
     def get(self, table: Table[K, V], key: K) -> V | None:
         return cast("V | None", self._rows[table].get(key))
+
+    def every(self, table: Table[K, Any]) -> Sequence[K]:
+        """The keys of all rows there are."""
+        return tuple(self._rows[table])
 
     def keys(self, index: Index[G, K], group: G) -> Sequence[K]:
         return self._keys.get((index, group), ())

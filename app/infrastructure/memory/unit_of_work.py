@@ -16,6 +16,7 @@ from app.domain.unit_of_work import Once, Reader, UnitOfWork
 from app.domain.values import Moment
 
 from .access import MemoryAccess, MemoryAccessReader
+from .activity import MemoryActivityReader
 from .answers import MemoryAnswerWriter
 from .blocks import MemoryBlockReader, MemoryBlocks, MemoryBlockWriter
 from .credentials import MemoryCredentialReader, MemoryCredentials, MemoryCredentialWriter
@@ -449,6 +450,7 @@ class MemoryReader(Reader):
         self._escalations = MemoryEscalationReader(reads)
         self._conclusions = MemoryConclusionReader(reads)
         self._search = MemorySearchReader(reads)
+        self._activity = MemoryActivityReader(reads)
 
     @property
     def tenants(self) -> MemoryTenantReader:
@@ -533,3 +535,7 @@ class MemoryReader(Reader):
     @property
     def conclusions(self) -> MemoryConclusionReader:
         return self._conclusions
+
+    @property
+    def activity(self) -> MemoryActivityReader:
+        return self._activity

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.domain.activity import Activity
 from app.domain.actors import Actor
 from app.domain.events import Announcer, RoomEvent
 from app.domain.ids import Ids
@@ -13,6 +14,7 @@ from app.domain.imports import Months
 from app.domain.search.ports import SearchIndex
 from app.domain.unit_of_work import Clock, Once, Reader, Store, UnitOfWork
 
+from .activity import PostgresActivity
 from .months import PostgresMonths
 from .search import PostgresSearchIndex
 from .statements import Scope, SingleStatements
@@ -62,6 +64,10 @@ class PostgresStore(Store):
     @property
     def search_index(self) -> SearchIndex:
         return PostgresSearchIndex(self._reading, self._transaction)
+
+    @property
+    def activity(self) -> Activity:
+        return PostgresActivity(self._engine)
 
     async def aclose(self) -> None:
         await self._engine.dispose()

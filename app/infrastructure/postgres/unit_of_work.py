@@ -17,6 +17,7 @@ from app.domain.unit_of_work import Once, Reader, UnitOfWork
 from app.domain.values import Moment
 
 from .access import PostgresAccess, PostgresAccessReader
+from .activity import PostgresActivityReader
 from .answers import PostgresAnswerWriter
 from .blocks import PostgresBlockReader, PostgresBlocks, PostgresBlockWriter
 from .codec import trusted
@@ -532,3 +533,7 @@ class PostgresReader(Reader):
     @property
     def conclusions(self) -> PostgresConclusionReader:
         return PostgresConclusionReader(self._statements, self._scope)
+
+    @property
+    def activity(self) -> PostgresActivityReader:
+        return PostgresActivityReader(self._statements, self._scope)

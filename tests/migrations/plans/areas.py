@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.migrations.plans import (
     access,
+    activity,
     answers,
     audit,
     blocks,
@@ -43,5 +44,6 @@ AREAS = (
     pins.AREA,
     audit.AREA,
     access.AREA,
+    activity.AREA,
     later.AREA,
 )
