@@ -36,6 +36,8 @@ from app.services.retrying import retrying
 from app.services.rooms import RoomService
 from tests.services.world import PlainPasswords
 
+pytestmark = pytest.mark.spec("6.5")
+
 
 @pytest.fixture
 def impatient() -> Iterator[None]:

@@ -29,6 +29,7 @@ async def take_in(world: World, room_id: RoomId, *messages: ImportedMessage) -> 
     return taken
 
 
+@pytest.mark.spec("3.13")
 class ImportsContract(Contract):
     """Messages from elsewhere: numbered on, each once, their authors seated."""
 
@@ -319,6 +320,7 @@ class ImportsContract(Contract):
         assert await take_in(world, room_id, source) == Taken(stored=1, repeated=0)
 
 
+@pytest.mark.spec("2.6")
 class MonthsContract(Contract):
     """Making months is safe at any time."""
 
@@ -335,6 +337,7 @@ class MonthsContract(Contract):
         await world.prove(room_id)
 
 
+@pytest.mark.spec("2.6")
 class MissingMonthContract(Contract):
     """For stores that keep messages by month: what happens in a month nobody has made."""
 
