@@ -2644,11 +2644,11 @@ BEGIN
     PERFORM chat_mention(p_tenant, p_room, p_message, p_users, p_names, p_calls);
 END $$;
 
-CREATE FUNCTION chat_calls_of(p_user uuid) RETURNS TABLE (room_id uuid, mentions bigint)
-LANGUAGE plpgsql STABLE ROWS 10 AS $$
--- How much of what is unread calls the member, by name or everybody since they took their seat; rooms without any are
--- left out. Most are passed over by one look at when anybody was called there last, so that the walk over the months is
--- made ready only for who has something to find, and then once for all their rooms.
+CREATE FUNCTION chat_calls_of(p_user uuid) RETURNS jsonb
+LANGUAGE plpgsql STABLE AS $$
+-- How much of what is unread calls the member, by name or everybody since they took their seat: a number for each room,
+-- rooms without any are left out. Asked only for who has a room where anybody was called after what they read, so that
+-- the walk over the months is made ready for nobody else, and then once for all their rooms.
 DECLARE
     v_rooms uuid[];
     v_after uuid[];
@@ -2659,9 +2659,8 @@ BEGIN
       INTO v_rooms, v_after, v_seated, v_guest
       FROM member_rooms w
      WHERE w.user_id = p_user AND w.s_status IN ('active', 'muted') AND w.last_mention_id > w.after_id;
-    IF v_rooms IS NULL THEN RETURN; END IF;
-    RETURN QUERY
-        SELECT w.id, count(*)
+    RETURN (SELECT jsonb_object_agg(counted.id, counted.mentions) FROM (
+        SELECT w.id, count(*) AS mentions
           FROM unnest(v_rooms, v_after, v_seated, v_guest) AS w (id, after_id, seated_id, is_guest)
           CROSS JOIN LATERAL (
               SELECT x.message_id FROM mentions x
@@ -2680,7 +2679,8 @@ BEGIN
                  AND NOT (w.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
                LIMIT 1
           ) live
-         GROUP BY w.id;
+         GROUP BY w.id
+    ) counted);
 END $$;
 
 CREATE FUNCTION chat_mentions(p_tenant uuid, p_actor uuid, p_room uuid, p_messages uuid[])
@@ -3657,8 +3657,10 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT w.room_id, w.unread, coalesce(c.mentions, 0)
-          FROM member_rooms w LEFT JOIN chat_calls_of(p_actor) c ON c.room_id = w.room_id
+        SELECT w.room_id, w.unread,
+               CASE WHEN w.last_mention_id > w.after_id  -- the sub-select runs once at most, for the first such room
+                    THEN coalesce(((SELECT chat_calls_of(p_actor)) ->> w.room_id::text)::bigint, 0) ELSE 0 END
+          FROM member_rooms w
          WHERE w.user_id = p_actor AND w.s_status IN ('active', 'muted') AND w.tenant_id = p_tenant
          ORDER BY w.room_id;
 END $$;
@@ -3698,7 +3700,9 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT w.unread, coalesce(c.mentions, 0),
+        SELECT w.unread,
+               CASE WHEN w.last_mention_id > w.after_id  -- the sub-select runs once at most, for the first such room
+                    THEN coalesce(((SELECT chat_calls_of(p_actor)) ->> w.room_id::text)::bigint, 0) ELSE 0 END,
                w.room_id, w.r_name, w.r_description, w.r_room_type, w.r_status, w.r_is_private,
                w.r_guest_access_allowed, w.r_max_participants, w.r_created_by, w.r_parent_room_id, w.r_escalation_level,
                w.r_issue_id, w.r_issue_description, w.r_external_id, w.r_settings, w.r_last_position,
@@ -3713,7 +3717,6 @@ BEGIN
                              x.edited_at, x.version, x.created_at, x.updated_at, x.deleted_at)
                END
           FROM member_rooms w
-          LEFT JOIN chat_calls_of(p_actor) c ON c.room_id = w.room_id
           LEFT JOIN LATERAL (
               SELECT * FROM messages m
                WHERE m.room_id = w.room_id AND m.id <= w.r_last_message_id AND m.deleted_at IS NULL
@@ -3838,6 +3841,35 @@ BEGIN
         mark_position := v_seat.last_read_position;
         mark_message_id := v_seat.last_read_message_id;
         mark_read_at := v_seat.last_read_at;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_mark_delivered(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, OUT refusal text, OUT mark_position bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_seat record;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT m.status, m.role, m.can_see_history, m.visible_from, m.delivered_position INTO v_seat
+      FROM room_users m JOIN rooms r ON r.id = m.room_id
+     WHERE m.room_id = p_room AND m.user_id = p_actor AND r.tenant_id = p_tenant AND r.deleted_at IS NULL
+       FOR NO KEY UPDATE OF m;
+    IF NOT FOUND OR v_seat.status NOT IN ('active', 'muted') THEN
+        PERFORM FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+        refusal := CASE WHEN FOUND THEN 'not_a_member' ELSE 'room_not_found' END;
+        RETURN;
+    END IF;
+    SELECT m.position INTO mark_position
+      FROM messages m
+     WHERE m.room_id = p_room AND m.id = p_message AND (v_seat.can_see_history OR m.position > v_seat.visible_from)
+       AND NOT (v_seat.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+    IF NOT FOUND THEN refusal := 'message_not_found'; RETURN; END IF;
+
+    IF mark_position > v_seat.delivered_position THEN
+        UPDATE room_users m SET delivered_position = mark_position WHERE m.room_id = p_room AND m.user_id = p_actor;
+    ELSE
+        mark_position := v_seat.delivered_position;
     END IF;
 END $$;
 

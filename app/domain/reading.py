@@ -42,6 +42,14 @@ class ReadMark:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryMark:
+    """Up to where a room's messages have reached a device of a member; 0 before the first."""
+
+    room_id: RoomId
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unread:
     """What a member has left to read in one room."""
 
@@ -127,6 +135,13 @@ class ReadingWriter(Protocol):
         """The message and all after it are unread, all before it read: the mark moves to just before it, either way.
 
         Takes no receipt back and writes none.
+        """
+        ...
+
+    async def mark_delivered(self, room_id: RoomId, message_id: MessageId) -> DeliveryMark:
+        """Everything up to the message has reached a device of the member's; an older message changes nothing.
+
+        Not the read mark: neither moves the other, no receipt is written.
         """
         ...
 

@@ -61,6 +61,13 @@ async def asked(uow: UnitOfWork, permission: Permission, room_id: RoomId | None 
     return facts
 
 
+async def standing(uow: UnitOfWork) -> Facts:
+    """What the actor brings to decisions about no room in particular. Raises `UserNotFound`, `AccountInactive`."""
+    facts = await uow.access.facts(uow.actor.user_id)
+    access.demand_standing(facts)
+    return facts
+
+
 async def take_seat(uow: UnitOfWork, occupancy: Occupancy, membership: Membership) -> None:
     """Stores a membership made by `seated` and records it. An invitation of the user is answered by that."""
     room_id, user_id = membership.room_id, membership.user_id

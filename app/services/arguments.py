@@ -77,10 +77,7 @@ def scheduled_id(value: ScheduledId | str, name: str = "scheduled_id") -> Schedu
 
 
 def message_ids(values: Iterable[MessageId | str], name: str = "message_ids") -> tuple[MessageId, ...]:
-    """Several messages; a single text is refused, it would be read letter by letter."""
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise Invalid.field(name, "must be a list")
-    return tuple(message_id(value, name) for value in values)
+    return several(message_id, values, name)
 
 
 def role_id(value: AccessRoleId | str, name: str = "role_id") -> AccessRoleId:
@@ -206,9 +203,9 @@ def content(value: str, longest: int = CONTENT_MAX) -> str:
     return said
 
 
-def document(value: Mapping[str, Any] | None, name: str) -> Document:
-    """A JSON object; None is an empty one."""
-    if value is None:
+def document(value: Mapping[str, Any] | None, name: str, *, required: bool = False) -> Document:
+    """A JSON object; None is an empty one, unless it is required."""
+    if value is None and not required:
         return EMPTY
     if not isinstance(value, Mapping):
         raise Invalid.field(name, "must be a JSON object")

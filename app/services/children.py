@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from app.domain import access
 from app.domain.access import Permission
-from app.domain.events import Change, EventKind
 from app.domain.ids import NO_ID, Ids, RoomId, UserId
 from app.domain.rooms.children import NewChild, OpenedChild, child_of
 from app.domain.unit_of_work import UnitOfWork
 
 from .acting import held
+from .opening import recorded
 
 
 async def open_child(uow: UnitOfWork, ids: Ids, parent_id: RoomId, new: NewChild) -> OpenedChild:
@@ -25,7 +25,4 @@ async def open_child(uow: UnitOfWork, ids: Ids, parent_id: RoomId, new: NewChild
         access.require(seat, Permission.ESCALATE)
     room = child_of(occupancy.room, new, RoomId(ids()), uow.actor.user_id, uow.now)
     members = await uow.rooms.open_child(room, new.members, uow.actor.user_id)
-    uow.record(Change(room_id=room.id, kind=EventKind.ROOM_CREATED))
-    for user_id in members:
-        uow.record(Change(room_id=room.id, kind=EventKind.MEMBER_JOINED, user_id=user_id))
-    return OpenedChild(room.changed(revision=1 + len(members)), members)
+    return OpenedChild(recorded(uow, room, members), members)

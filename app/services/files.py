@@ -26,7 +26,7 @@ from app.domain.files import (
 )
 from app.domain.files.blobs import BlobKey, BlobNotFound, BlobStore, BlobStoreFailed, blob_key
 from app.domain.ids import FileId, Ids, MessageId, RoomId, UserId
-from app.domain.pages import DEFAULT_LIMIT, Page, checked_limit
+from app.domain.pages import DEFAULT_LIMIT, Page, checked_ids, checked_limit
 from app.domain.unit_of_work import Clock, Store
 
 from . import arguments
@@ -35,7 +35,6 @@ from .retrying import retrying
 ORPHAN_AGE = timedelta(hours=1)
 """How old bytes without a file must be to be swept. A file follows its bytes within one statement."""
 
-_MESSAGES_MAX = 200
 _SWEEP_MAX = 10_000
 
 
@@ -170,11 +169,7 @@ class FileService:
         """The files of up to 200 messages of a room, each in the order it was sent with; messages without have no
         entry. Raises `RoomNotFound`, `NotAMember`, `Invalid`.
         """
-        if isinstance(message_ids, str) or not isinstance(message_ids, Iterable):
-            raise Invalid.field("message_ids", "must be a list")
-        wanted = tuple(arguments.message_id(message_id, "message_ids") for message_id in message_ids)
-        if len(wanted) > _MESSAGES_MAX:
-            raise Invalid.field("message_ids", f"must be at most {_MESSAGES_MAX}")
+        wanted = checked_ids(arguments.message_ids(message_ids))
         found: dict[MessageId, tuple[File, ...]] = {}
         for file in await self._store.reader(actor).files.find_by_messages(arguments.room_id(room_id), wanted):
             if file.message_id is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.domain.actors import Actor
 from app.domain.ids import MessageId, RoomId
-from app.domain.reading import ReadMark, ReadReceipt, Unread
+from app.domain.reading import DeliveryMark, ReadMark, ReadReceipt, Unread
 from app.domain.unit_of_work import Store
 
 from . import arguments
@@ -39,6 +39,18 @@ class ReadingService:
         """
         arguments.person(actor)
         return await self._store.once(actor).reading.mark_unread(
+            arguments.room_id(room_id), arguments.message_id(message_id)
+        )
+
+    @retrying
+    async def mark_delivered(self, actor: Actor, room_id: RoomId | str, message_id: MessageId | str) -> DeliveryMark:
+        """Everything up to the message has reached a device of the person's; the mark never moves back.
+
+        The other members find it as `delivered_position` of the membership (`chat.members.find_by_room`). Raises
+        `RoomNotFound`, `NotAMember`, `MessageNotFound`.
+        """
+        arguments.person(actor)
+        return await self._store.once(actor).reading.mark_delivered(
             arguments.room_id(room_id), arguments.message_id(message_id)
         )
 

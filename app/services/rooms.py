@@ -26,18 +26,17 @@ from app.domain.rooms import (
 )
 from app.domain.rooms.children import NewChild, OpenedChild
 from app.domain.rooms.members import (
-    Membership,
     NotAMember,
     Role,
     require_guest_access,
     require_room_for,
 )
-from app.domain.unit_of_work import Store, UnitOfWork
-from app.domain.values import Moment
+from app.domain.unit_of_work import Store
 
 from . import arguments
 from .acting import acting, acting_person, held, known, role_for
 from .children import open_child
+from .opening import first_seat, opened, recorded
 from .retrying import retrying
 
 
@@ -73,11 +72,10 @@ class RoomService:
                 require_guest_access(room, creator)
                 if room.parent_room_id is not None:
                     await uow.rooms.seat(room.parent_room_id)
-            owners = () if creator is None else (_first_seat(room, creator.id, Role.OWNER, uow.now),)
-            await uow.rooms.create(room, owners)
-            recorded = _record_opening(uow, room, owners)
+            owners = () if creator is None else (first_seat(room, creator.id, Role.OWNER, uow.now),)
+            room = await opened(uow, room, owners)
             await uow.commit()
-        return _numbered(room, recorded)
+        return room
 
     @retrying
     async def open_direct(self, actor: Actor, other: UserId | str) -> Room:
@@ -92,7 +90,7 @@ class RoomService:
                 users.append(await known(uow, other_id))
                 if await uow.blocks.is_blocked(own, other_id):
                     raise Blocked
-            opened = Room(
+            wanted = Room(
                 id=RoomId(self._ids()),
                 tenant_id=actor.tenant_id,
                 room_type=RoomType.DIRECT,
@@ -102,13 +100,13 @@ class RoomService:
                 created_at=uow.now,
                 updated_at=uow.now,
             )
-            pair = tuple(_first_seat(opened, user.id, role_for(user), uow.now) for user in users)
-            room, added = await uow.rooms.open_direct(opened, pair)
+            pair = tuple(first_seat(wanted, user.id, role_for(user), uow.now) for user in users)
+            room, added = await uow.rooms.open_direct(wanted, pair)
             if not added:
                 return room
-            recorded = _record_opening(uow, room, pair)
+            room = recorded(uow, room, tuple(user.id for user in users))
             await uow.commit()
-        return _numbered(room, recorded)
+        return room
 
     @retrying
     async def update(
@@ -295,26 +293,6 @@ class RoomService:
         """
         arguments.person(actor)
         return await self._store.reader(actor).reading.get_user_rooms(include_archived=include_archived)
-
-
-def _first_seat(room: Room, user_id: UserId, role: Role, now: Moment) -> Membership:
-    return Membership(
-        room_id=room.id,
-        user_id=user_id,
-        tenant_id=room.tenant_id,
-        role=role,
-        joined_at=now,
-        created_at=now,
-        updated_at=now,
-    )
-
-
-def _record_opening(uow: UnitOfWork, room: Room, memberships: tuple[Membership, ...]) -> int:
-    """Records a new room and its first members; returns how many changes that were."""
-    uow.record(Change(room_id=room.id, kind=EventKind.ROOM_CREATED))
-    for membership in memberships:
-        uow.record(Change(room_id=room.id, kind=EventKind.MEMBER_JOINED, user_id=membership.user_id))
-    return 1 + len(memberships)
 
 
 def _numbered(room: Room, recorded: int) -> Room:

@@ -56,12 +56,17 @@ def _page(answer: Any) -> list[tuple[object, ...]]:
 
 
 def _rooms(answer: Any) -> list[tuple[object, ...]]:
-    """Of each room, in order: id, counters, the seat's mark, unread, the last message."""
+    """Of each room, in order: id, counters, the seat's mark, unread, the last message.
+
+    Mentions too are counted by all but SQLModel's; nobody is mentioned here, so they must be none.
+    """
     found: list[tuple[object, ...]] = []
     for row in answer:
         if isinstance(row, RoomSummary):
+            assert row.mentions == 0, "nobody is mentioned"
             room, seat, unread, last = row.room, row.membership, row.unread, row.last_message
         elif isinstance(row, asyncpg.Record):
+            assert row["mentions"] == 0, "nobody is mentioned"
             found.append(
                 (
                     row["r_id"],

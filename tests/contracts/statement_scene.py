@@ -22,7 +22,7 @@ from app.domain.drafts import DraftText
 from app.domain.files.blobs import BlobKey, blob_key
 from app.domain.identity import AccountType, OnlineStatus
 from app.domain.ids import ConclusionId, FileId, InteractionId, MessageId, RoomId, ScheduledId, UserId
-from app.domain.imports import ImportedMessage
+from app.domain.imports import ImportedMessage, ImportedSeat
 from app.domain.invitations import Invitation, token_hash
 from app.domain.messaging import Message, MessageType
 from app.domain.messaging.mentions import Mentions
@@ -332,6 +332,10 @@ class Scene:
     def imported(self, **fields: Any) -> tuple[ImportedMessage, ...]:
         """`size` messages of as many authors, who have to take their seats."""
         return tuple(builders.imported(user_of(other), **fields) for other in self.others)
+
+    def imported_seats(self) -> tuple[ImportedSeat, ...]:
+        """Of the others."""
+        return tuple(ImportedSeat(user_id=user_of(other)) for other in self.others)
 
 
 class SupportScene:

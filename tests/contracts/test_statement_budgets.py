@@ -42,22 +42,9 @@ from tests.contracts.statement_scene import EMOJI, KEY, LIMIT, Ledger, Scene
 pytestmark = pytest.mark.postgres
 
 AREAS = (
-    *("identity.ports", "credentials", "blocks", "rooms.ports", "invitations", "messaging.ports", "threads", "drafts"),
-    *("schedule", "answers", "reactions", "mentions", "pins", "reading", "imports"),
-    "identity",
-    "rooms",
-    "invitations",
-    "messaging",
-    "reading",
-    "imports",
-    "access",
-    "supervision",
-    "identity.ports",
-    "credentials",
-    "blocks",
-    "support.ports",
-    *("schedule", "answers", "reactions", "mentions", "pins", "reading", "imports", "search.ports"),
-    *("schedule", "answers", "reactions", "mentions", "pins", "reading", "imports", "files.ports"),
+    *("identity", "identity.ports", "credentials", "blocks", "access", "supervision", "rooms", "rooms.ports"),
+    *("invitations", "messaging", "messaging.ports", "threads", "drafts", "schedule", "answers", "reactions"),
+    *("mentions", "pins", "reading", "imports", "search.ports", "files.ports", "support.ports"),
 )
 FEW, MANY = 1, 100
 ELSEWHERE = ImportedFile(name="cat.gif", mime_type="image/gif", url="/cat.gif")
@@ -410,6 +397,11 @@ HOT_WRITES = [
         by="ben",
     ),
     Verb(
+        "ReadingWriter.mark_delivered",
+        lambda to, s: to.reading.mark_delivered(s.attic, s.attic_messages[-1].id),
+        by="ben",
+    ),
+    Verb(
         "ReadingWriter.mark_all_read",
         lambda to, s: to.reading.mark_all_read(),
         by="ben",
@@ -489,6 +481,7 @@ UNIT_WRITES = [
         like="with files",
         shows_size=True,
     ),
+    Verb("Imports.seat", lambda to, s: to.imports.seat(s.cellar, s.imported_seats()), shows_size=True),
     Verb(
         "Files.copy",
         lambda to, s: to.files.copy(tuple(s.files), s.cellar, builders.LIFETIME),

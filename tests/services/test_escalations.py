@@ -11,6 +11,7 @@ import pytest
 from app.container import Container, open_app
 from app.domain import ids
 from app.domain.access import NotAllowed
+from app.domain.access.roles import NewRole, Scope
 from app.domain.actors import Actor
 from app.domain.errors import Invalid
 from app.domain.events import EventKind
@@ -263,6 +264,31 @@ async def test_who_claims_and_assigns(floor: Floor) -> None:
         await floor.verbs.claim(floor.agent, escalation.id)
     with pytest.raises(NotAnAgent):
         await floor.verbs.assign(floor.supervisor, escalation.id, id_of(floor.agent))
+
+
+async def test_who_was_granted_it_claims_until_it_is_taken_back(floor: Floor) -> None:
+    access, system = floor.chat.access, floor.world.system
+    helper = await floor.world.person("hal")
+    first, second = await floor.up(), await floor.up((await floor.issue()).id)
+    new = NewRole(name="helper", scope=Scope.GLOBAL, permissions=("chat:escalation:*",))
+    role = await access.create_role(system, new)
+    await access.grant(system, id_of(helper), role.id)
+    assert len((await floor.verbs.queue(helper)).items) == 2
+    claimed = await floor.verbs.start(helper, (await floor.verbs.claim(helper, first.id)).id)
+    assert (await floor.verbs.resolve(helper, claimed.id)).resolved_at is not None
+    await access.revoke(system, id_of(helper), role.id)
+    for call in (floor.verbs.claim(helper, second.id), floor.verbs.queue(helper), floor.verbs.reopen(helper, first.id)):
+        with pytest.raises(NotAllowed):
+            await call
+
+
+async def test_a_suspended_supervisor_sees_nothing_of_what_robots_do(floor: Floor) -> None:
+    robots = floor.chat.support.robots
+    assert (await robots.find_by_status(floor.supervisor, "pending")).items == ()
+    await floor.world.bar(floor.supervisor)
+    with pytest.raises(NotAllowed) as refused:
+        await robots.find_by_status(floor.supervisor, "pending")
+    assert refused.value.details["reason"] == "account_barred"
 
 
 async def test_an_agent_without_a_seat_gets_no_escalation(floor: Floor) -> None:

@@ -41,6 +41,17 @@ async def test_reading_and_unreading(world: World) -> None:
     assert [(receipt.user_id, receipt.message_id) for receipt in receipts] == [(bob.user_id, two.id)]
 
 
+async def test_what_has_reached_a_device(world: World) -> None:
+    ann, bob = await world.persons("ann", "bob")
+    room = await world.room(ann, bob)
+    one, two = await world.say(ann, room, "one", "two")
+    assert (await world.chat.reading.mark_delivered(bob, ids.ulid(room.id), str(two.id))).position == 2
+    assert (await world.chat.reading.mark_delivered(bob, room.id, one.id)).position == 2
+    assert await unread(world, bob, room) == 2
+    seats = (await world.chat.members.find_by_room(ann, room.id)).items
+    assert {p.user.id: p.membership.delivered_position for p in seats} == {ann.user_id: 0, bob.user_id: 2}
+
+
 async def test_all_read_at_once(world: World) -> None:
     ann, bob = await world.persons("ann", "bob")
     first, second, quiet = [await world.room(ann, bob) for _ in range(3)]
@@ -69,7 +80,7 @@ async def test_who_cannot_read(world: World) -> None:
     room = await world.room(ann)
     (message,) = await world.say(ann, room, "one")
     reading = world.chat.reading
-    for verb in (reading.mark_read, reading.mark_unread, reading.readers):
+    for verb in (reading.mark_read, reading.mark_unread, reading.mark_delivered, reading.readers):
         with pytest.raises(members.NotAMember):
             await verb(bob, room.id, message.id)
         with pytest.raises(messaging.MessageNotFound):

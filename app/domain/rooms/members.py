@@ -83,6 +83,7 @@ class Membership(Value):
     last_read_message_id: MessageId | None = None
     last_read_at: Moment | None = None
     delivered_position: int = Field(default=0, ge=0)
+    """Up to where messages have reached a device of the member's; a mark of its own, beside the read mark."""
     created_at: Moment
     updated_at: Moment
 

@@ -9,6 +9,7 @@ from app.domain.ids import NO_ID, MessageId, RoomId, TenantId, UserId
 from app.domain.messaging import Message, MessageNotFound
 from app.domain.messaging.rules import may_see
 from app.domain.reading import (
+    DeliveryMark,
     Reading,
     ReadingReader,
     ReadingWriter,
@@ -99,6 +100,15 @@ class MemoryReadingWriter(ReadingWriter):
             position = _visible(tx.view, seat, message_id).position - 1
             before = message_at(tx.view, room_id, position - 1).id if position else None
             return _mark(put_mark(tx, seat, position, before, seat.last_read_at))
+
+    async def mark_delivered(self, room_id: RoomId, message_id: MessageId) -> DeliveryMark:
+        async with self._writes.writing() as tx:
+            seat = await _held_seat(tx, room_id)
+            position = _visible(tx.view, seat, message_id).position
+            if position > seat.delivered_position:
+                seat = seat.model_copy(update={"delivered_position": position})  # no content: updated_at stays
+                tx.view.put(SEATS, (room_id, seat.user_id), seat)
+            return DeliveryMark(room_id, seat.delivered_position)
 
     async def mark_all_read(self) -> tuple[ReadMark, ...]:
         async with self._writes.writing() as tx:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from itertools import repeat
 from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
@@ -33,22 +35,28 @@ class Builder(Protocol[V_co]):
 
 def builder(model: type[V], without: tuple[str, ...] = ()) -> Builder[V]:
     """A builder of a model's values; the fields `without` a column are handed to it as `known`."""
+    gather = gatherer(model, without)
+
+    def build(cells: Iterable[Any], /, **known: Any) -> V:
+        return trusted(model, gather(cells, known))
+
+    return build
+
+
+def gatherer(
+    model: type[Value], without: tuple[str, ...] = ()
+) -> Callable[[Iterable[Any], dict[str, Any]], dict[str, Any]]:
+    """What puts a value's columns to the fields known beside them, in the dict it is handed: see `all_trusted`."""
     names = columns(model, without)
     convert = converters(model, names)
 
-    def build(cells: Iterable[Any], /, **known: Any) -> V:
-        fields = known  # a dict of this call's own
+    def gather(cells: Iterable[Any], fields: dict[str, Any]) -> dict[str, Any]:
         fields.update(zip(names, cells, strict=False))  # a record may go on with columns that are not the value's
         for name, converter in convert:
             fields[name] = converter(fields[name])
-        value = _new(model)
-        put_fields(value, fields)
-        put_fields_set(value, NOTHING_SET)
-        put_extra(value, None)
-        put_private(value, None)
-        return value
+        return fields
 
-    return build
+    return gather
 
 
 def converters(model: type[Value], names: Iterable[str]) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
@@ -65,6 +73,19 @@ def trusted(model: type[V], fields: dict[str, Any]) -> V:
     put_extra(value, None)
     put_private(value, None)
     return value
+
+
+def all_trusted(model: type[V], every: Sequence[dict[str, Any]]) -> list[V]:
+    """`trusted` for many: the loops over their slots run inside the interpreter, in half the time of our own."""
+    values = list(map(_new, repeat(model, len(every))))
+    for put, contents in (
+        (put_fields, every),
+        (put_fields_set, repeat(NOTHING_SET)),
+        (put_extra, repeat(None)),
+        (put_private, repeat(None)),
+    ):
+        deque(map(put, values, contents), maxlen=0)
+    return values
 
 
 _new = object.__new__

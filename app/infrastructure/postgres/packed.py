@@ -7,12 +7,13 @@ one NULL. This is the loop that a page of history spends its time in.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import repeat
 from typing import Any, Final
 
 from app.domain.ids import RoomId, TenantId
 from app.domain.messaging import Message
 
-from .codec import NOTHING_SET, converters, put_extra, put_fields, put_fields_set, put_private
+from .codec import all_trusted, converters
 
 REST: Final = (
     "message_type",
@@ -45,11 +46,17 @@ def message(cells: Iterable[Any], tenant_id: TenantId, room_id: RoomId) -> Messa
 
 def messages(rows: Iterable[Iterable[Any]], tenant_id: TenantId, room_id: RoomId) -> list[Message]:
     """Messages of one room from their packed cells."""
-    blank = {**_TEMPLATE, "tenant_id": tenant_id, "room_id": room_id}
-    found: list[Message] = []
-    for message_id, position, user_id, content, created_at, rest in rows:
+    return messages_of(repeat(room_id), rows, tenant_id)
+
+
+def messages_of(rooms: Iterable[RoomId], rows: Iterable[Iterable[Any]], tenant_id: TenantId) -> list[Message]:
+    """Messages from their packed cells, each with its room."""
+    blank = {**_TEMPLATE, "tenant_id": tenant_id}
+    every: list[dict[str, Any]] = []
+    for (message_id, position, user_id, content, created_at, rest), room_id in zip(rows, rooms, strict=False):
         fields = blank.copy()
         fields["id"] = message_id
+        fields["room_id"] = room_id
         fields["position"] = position
         fields["user_id"] = user_id
         fields["content"] = content
@@ -58,13 +65,5 @@ def messages(rows: Iterable[Iterable[Any]], tenant_id: TenantId, room_id: RoomId
             fields.update(zip(REST, rest, strict=True))
             for name, converter in _CONVERT:
                 fields[name] = converter(fields[name])
-        value = _new(Message)
-        put_fields(value, fields)
-        put_fields_set(value, NOTHING_SET)
-        put_extra(value, None)
-        put_private(value, None)
-        found.append(value)
-    return found
-
-
-_new = object.__new__
+        every.append(fields)
+    return all_trusted(Message, every)

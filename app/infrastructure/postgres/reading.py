@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.domain.ids import MessageId, RoomId
 from app.domain.reading import (
+    DeliveryMark,
     Reading,
     ReadingReader,
     ReadingWriter,
@@ -15,15 +16,15 @@ from app.domain.reading import (
 from app.domain.rooms import Room
 from app.domain.rooms.members import Membership
 
-from .codec import builder, columns, select, trusted
+from .codec import all_trusted, columns, gatherer, select, trusted
 from .errors import refusal
-from .packed import CELLS, message
+from .packed import CELLS, messages_of
 from .statements import Scope, Statements
 
 _ROOM_KNOWN = ("tenant_id", "deleted_at")
 _SEAT_KNOWN = ("tenant_id", "room_id", "user_id", "ban_reason")
-_room = builder(Room, without=_ROOM_KNOWN)
-_membership = builder(Membership, without=_SEAT_KNOWN)
+_room = gatherer(Room, without=_ROOM_KNOWN)
+_membership = gatherer(Membership, without=_SEAT_KNOWN)
 _ROOM = columns(Room, _ROOM_KNOWN)
 _SEAT = columns(Membership, _SEAT_KNOWN)
 _FIRST_OF_SEAT = 2 + len(_ROOM)
@@ -34,6 +35,7 @@ _MY_ROOMS = select(
     ", ".join(["unread", "mentions", *(f"r_{name}" for name in _ROOM), *(f"s_{name}" for name in _SEAT), CELLS]),
 )
 _MARK = select("chat_mark($1, $2, $3, $4, $5, $6, $7)", "refusal, mark_position, mark_message_id, mark_read_at")
+_MARK_DELIVERED = select("chat_mark_delivered($1, $2, $3, $4, $5, $6)", "refusal, mark_position")
 _MARK_ALL = select("chat_mark_all_read($1, $2, $3, $4)", "marked_room_id, mark_position, mark_message_id, mark_read_at")
 
 
@@ -45,20 +47,34 @@ class PostgresReadingReader(ReadingReader):
     async def get_user_rooms(self, *, include_archived: bool = True) -> tuple[RoomSummary, ...]:
         person = self._scope.person()
         tenant_id = self._scope.actor.tenant_id
-        summaries = []
-        for row in await self._statements.rows(_MY_ROOMS, tenant_id, person, include_archived):
-            room = _room(row[2:_FIRST_OF_SEAT], tenant_id=tenant_id, deleted_at=None)
-            seat = _membership(
-                row[_FIRST_OF_SEAT:_FIRST_OF_MESSAGE],
-                tenant_id=tenant_id,
-                room_id=room.id,
-                user_id=person,
-                ban_reason=None,  # who sits there is not banned
-            )
-            newest = row[_FIRST_OF_MESSAGE:]
-            last = None if newest[0] is None else message(newest, tenant_id, room.id)
-            summaries.append(RoomSummary(room, seat, row[0], last, row[1]))
-        return tuple(summaries)
+        found = await self._statements.rows(_MY_ROOMS, tenant_id, person, include_archived)
+        rooms = all_trusted(
+            Room, [_room(row[2:_FIRST_OF_SEAT], {"tenant_id": tenant_id, "deleted_at": None}) for row in found]
+        )
+        seats = all_trusted(
+            Membership,
+            [
+                _membership(
+                    row[_FIRST_OF_SEAT:_FIRST_OF_MESSAGE],
+                    # who sits there is not banned
+                    {"tenant_id": tenant_id, "room_id": room.id, "user_id": person, "ban_reason": None},
+                )
+                for row, room in zip(found, rooms, strict=True)
+            ],
+        )
+        spoken = [
+            (room.id, row[_FIRST_OF_MESSAGE:])
+            for row, room in zip(found, rooms, strict=True)
+            if row[_FIRST_OF_MESSAGE] is not None
+        ]
+        newest = {
+            message.room_id: message
+            for message in messages_of((room_id for room_id, _ in spoken), (cells for _, cells in spoken), tenant_id)
+        }
+        return tuple(
+            RoomSummary(room, seat, row[0], newest.get(room.id), row[1])
+            for row, room, seat in zip(found, rooms, seats, strict=True)
+        )
 
     async def unread(self) -> tuple[Unread, ...]:
         return await self._counts(select("chat_unread($1, $2)", "room_id, unread, mentions"))
@@ -116,6 +132,13 @@ class PostgresReadingWriter(ReadingWriter):
         if code is not None:
             raise refusal(code)
         return ReadMark(room_id, position, landed_at, read_at)
+
+    async def mark_delivered(self, room_id: RoomId, message_id: MessageId) -> DeliveryMark:
+        self._scope.person()
+        code, position = await self._statements.row(_MARK_DELIVERED, *self._scope.context, room_id, message_id)
+        if code is not None:
+            raise refusal(code)
+        return DeliveryMark(room_id, position)
 
     async def mark_all_read(self) -> tuple[ReadMark, ...]:
         self._scope.person()

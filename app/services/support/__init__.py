@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from app.domain.access import NotAllowed, Permission
+from app.domain.access import Permission
 from app.domain.actors import Actor
 from app.domain.events import Change, EventKind
 from app.domain.ids import ConclusionId, Ids, RoomId, UserId
 from app.domain.rooms import Room, RoomType
 from app.domain.rooms.members import Membership, Role, RoomIsFull
-from app.domain.support import STAFF, NewIssue, NotAnAgent, NotASupportRoom, Past, require_robot_account
+from app.domain.support import NewIssue, NotAnAgent, NotASupportRoom, Past, require_robot_account
 from app.domain.support.conclusions import Conclusion, NewConclusion
 from app.domain.support.escalations import SLA, Sla
-from app.domain.support.permissions import require
 from app.domain.unit_of_work import Clock, Store
 from app.services import arguments
-from app.services.acting import acting, known, role_for
+from app.services.acting import acting, asked, known, role_for
+from app.services.opening import first_seat, opened
 from app.services.retrying import retrying
 
 from .escalations import EscalationService
-from .opening import first_seat, opened
 from .reading import require_staff, require_staff_or_seat
 from .robots import RobotService
 from .rooms import held_room
@@ -49,8 +48,8 @@ class SupportService:
         async with self._store.unit_of_work(actor) as uow:
             user = await acting(uow)
             names_others = bool(issue.agents) or customer_id != actor.user_id
-            if user is not None and names_others and user.account_type not in STAFF:
-                raise NotAllowed(permission=Permission.ADD_MEMBER.value)
+            if names_others:
+                await asked(uow, Permission.CLAIM_ESCALATION)
             customer = user if user is not None and user.id == customer_id else await known(uow, customer_id)
             room = Room(
                 id=RoomId(self._ids()),
@@ -89,9 +88,7 @@ class SupportService:
         """
         wanted = arguments.room_id(room_id)
         async with self._store.unit_of_work(actor) as uow:
-            user = await acting(uow)
-            require(Permission.RESOLVE_ESCALATION, user)
-            room, _ = await held_room(uow, wanted, user)
+            room, _ = await held_room(uow, wanted, await asked(uow, Permission.RESOLVE_ESCALATION))
             if room.room_type is not RoomType.SUPPORT:
                 raise NotASupportRoom(room_id=str(wanted), room_type=room.room_type.value)
             conclusion = Conclusion(
@@ -117,9 +114,7 @@ class SupportService:
         """
         wanted = arguments.room_id(room_id)
         async with self._store.unit_of_work(actor) as uow:
-            user = await acting(uow)
-            require(Permission.RESOLVE_ESCALATION, user)
-            await held_room(uow, wanted, user)
+            await held_room(uow, wanted, await asked(uow, Permission.RESOLVE_ESCALATION))
             conclusion = await uow.conclusions.reopen(wanted)
             uow.record(Change(room_id=wanted, kind=EventKind.CONVERSATION_REOPENED))
             await uow.commit()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from app.domain import access
 from app.domain.access import Permission
 from app.domain.actors import Actor
 from app.domain.events import Change, EventKind
@@ -26,14 +27,14 @@ from app.domain.support.escalations import (
     level_of,
     require_top,
 )
-from app.domain.support.permissions import require, require_own
+from app.domain.support.permissions import require_own
 from app.domain.unit_of_work import Clock, Store, UnitOfWork
 from app.services import arguments
-from app.services.acting import acting, acting_person
+from app.services.acting import asked, standing
+from app.services.opening import first_seat, opened
 from app.services.retrying import retrying
 
-from .opening import first_seat, opened
-from .reading import is_staff, reading_user, require_staff, require_staff_or_seat
+from .reading import require_staff, require_staff_or_seat, works_in_support
 from .rooms import held_room
 from .steps import customers, ended, given, record, require_agent, require_seat
 
@@ -57,10 +58,9 @@ class EscalationService:
         """
         wanted = arguments.room_id(room_id)
         async with self._store.unit_of_work(actor) as uow:
-            user = await acting(uow)
-            source, membership = await held_room(uow, wanted, user)
-            if membership is not None:
-                require(Permission.ESCALATE, user, membership)
+            source, seat = await held_room(uow, wanted, await standing(uow))
+            if seat is not None:
+                access.require(seat, Permission.ESCALATE)
             require_support_room(source)
             level = level_of(source)
             above = level_above(level)
@@ -95,7 +95,7 @@ class EscalationService:
         """
         own, wanted = arguments.person(actor), arguments.escalation_id(escalation_id)
         async with self._store.unit_of_work(actor) as uow:
-            require(Permission.CLAIM_ESCALATION, await acting_person(uow))
+            await asked(uow, Permission.CLAIM_ESCALATION)
             case = await uow.escalations.hold(wanted)
             claimed = await given(uow, case.escalation, case.escalation.assigned(own, uow.now))
             record(uow, claimed, EventKind.ESCALATION_CLAIMED, own)
@@ -111,7 +111,7 @@ class EscalationService:
         """
         own, wanted = arguments.person(actor), arguments.several_of(Level, levels, "levels")
         async with self._store.unit_of_work(actor) as uow:
-            require(Permission.CLAIM_ESCALATION, await acting_person(uow))
+            await asked(uow, Permission.CLAIM_ESCALATION)
             found = await uow.escalations.hold_next(wanted)
             if found is None:
                 return None
@@ -129,7 +129,7 @@ class EscalationService:
         """
         wanted, agent = arguments.escalation_id(escalation_id), arguments.user_id(user_id)
         async with self._store.unit_of_work(actor) as uow:
-            require(Permission.ASSIGN_ESCALATION, await acting(uow))
+            await asked(uow, Permission.ASSIGN_ESCALATION)
             await require_agent(uow, agent)
             case = await uow.escalations.hold(wanted)
             assigned = await given(uow, case.escalation, case.escalation.assigned(agent, uow.now))
@@ -150,9 +150,9 @@ class EscalationService:
         wanted, agent = arguments.escalation_id(escalation_id), arguments.user_id(user_id)
         version = arguments.version(expected_version)
         async with self._store.unit_of_work(actor) as uow:
-            user = await acting(uow)
+            facts = await standing(uow)
             case = await self._held(uow, wanted, version)
-            require_own(case.escalation, user)
+            require_own(case.escalation, actor.user_id, facts)
             await require_agent(uow, agent)
             transferred = await given(uow, case.escalation, case.escalation.transferred(agent, uow.now))
             record(uow, transferred, EventKind.ESCALATION_TRANSFERRED, agent)
@@ -167,9 +167,9 @@ class EscalationService:
         """
         wanted = arguments.escalation_id(escalation_id)
         async with self._store.unit_of_work(actor) as uow:
-            user = await acting(uow)
+            facts = await standing(uow)
             case = await uow.escalations.hold(wanted)
-            require_own(case.escalation, user)
+            require_own(case.escalation, actor.user_id, facts)
             started = await uow.escalations.save(case.escalation.started())
             record(uow, started, EventKind.ESCALATION_STARTED, started.assigned_to)
             await uow.commit()
@@ -193,10 +193,9 @@ class EscalationService:
         """
         wanted, version = arguments.escalation_id(escalation_id), arguments.version(expected_version)
         async with self._store.unit_of_work(actor) as uow:
-            user = await acting(uow)
-            require(Permission.RESOLVE_ESCALATION, user)
+            facts = await asked(uow, Permission.RESOLVE_ESCALATION)
             case = await self._held(uow, wanted, version)
-            require_own(case.escalation, user)
+            require_own(case.escalation, actor.user_id, facts)
             require_top(case)
             resolved = await ended(uow, case.escalation.resolved(notes, uow.now), EventKind.ESCALATION_RESOLVED)
             if conclusion is not None:
@@ -220,10 +219,10 @@ class EscalationService:
         """
         wanted, version = arguments.escalation_id(escalation_id), arguments.version(expected_version)
         async with self._store.unit_of_work(actor) as uow:
-            user = await acting(uow)
+            facts = await standing(uow)
             case = await self._held(uow, wanted, version)
-            if user is None or case.escalation.created_by != user.id:
-                require_own(case.escalation, user)
+            if actor.user_id is None or case.escalation.created_by != actor.user_id:
+                require_own(case.escalation, actor.user_id, facts)
             require_top(case)
             cancelled = await ended(uow, case.escalation.cancelled(notes), EventKind.ESCALATION_CANCELLED)
             await uow.commit()
@@ -238,7 +237,7 @@ class EscalationService:
         """
         wanted = arguments.escalation_id(escalation_id)
         async with self._store.unit_of_work(actor) as uow:
-            require(Permission.RESOLVE_ESCALATION, await acting(uow))
+            await asked(uow, Permission.RESOLVE_ESCALATION)
             case = await uow.escalations.hold(wanted)
             due_at = self._sla.due_at(case.escalation.priority, uow.now)
             reopened = await uow.escalations.save(case.escalation.reopened(due_at))
@@ -257,11 +256,11 @@ class EscalationService:
         """
         wanted = arguments.escalation_id(escalation_id)
         reader = self._store.reader(actor)
-        user = await reading_user(reader, actor)
+        is_staff = await works_in_support(reader, actor)
         escalation = await reader.escalations.find(wanted)
         if escalation is None:
             raise EscalationNotFound(escalation_id=str(wanted))
-        if not is_staff(user):
+        if not is_staff:
             await require_seat(reader, escalation)
         return escalation
 

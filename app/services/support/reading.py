@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
-from app.domain.access import NotAllowed, Permission
+from app.domain import access
+from app.domain.access import Facts, NotAllowed, Permission
 from app.domain.actors import Actor
-from app.domain.identity import User, UserNotFound
 from app.domain.ids import RoomId
 from app.domain.rooms import RoomNotFound
-from app.domain.support.permissions import allows, require
 from app.domain.unit_of_work import Reader
 
 
-async def reading_user(reader: Reader, actor: Actor) -> User | None:
-    """The acting person; None for the application. Raises `UserNotFound`."""
-    if actor.user_id is None:
-        return None
-    user = await reader.users.find_by_id(actor.user_id)
-    if user is None:
-        raise UserNotFound(user_id=str(actor.user_id))
-    return user
-
-
-def is_staff(user: User | None) -> bool:
-    return allows(Permission.CLAIM_ESCALATION, user) and (user is None or not user.is_barred)
+async def works_in_support(reader: Reader, actor: Actor) -> bool:
+    """Whether the actor may claim, and so sees whatever waits. Raises `UserNotFound`."""
+    return access.can(await _facts(reader, actor), Permission.CLAIM_ESCALATION).allowed
 
 
 async def require_staff(reader: Reader, actor: Actor) -> None:
-    """Raises `NotAllowed` for a person who does not work in support."""
-    if not is_staff(await reading_user(reader, actor)):
-        raise NotAllowed(permission=Permission.CLAIM_ESCALATION.value)
+    """Raises `NotAllowed` for who does not work in support, `UserNotFound`."""
+    await _require(reader, actor, Permission.CLAIM_ESCALATION)
 
 
 async def require_supervising(reader: Reader, actor: Actor) -> None:
-    """Raises `NotAllowed` for a person who does not supervise."""
-    require(Permission.ASSIGN_ESCALATION, await reading_user(reader, actor))
+    """Raises `NotAllowed` for who does not supervise, `UserNotFound`."""
+    await _require(reader, actor, Permission.ASSIGN_ESCALATION)
 
 
 async def require_staff_or_seat(reader: Reader, actor: Actor, room_id: RoomId) -> None:
     """Raises `RoomNotFound`, and `NotAMember` for a person who neither sits in the room nor works in support."""
-    if is_staff(await reading_user(reader, actor)):
+    if await works_in_support(reader, actor):
         if await reader.rooms.find_by_id(room_id) is None:
             raise RoomNotFound(room_id=str(room_id))
     else:
         await reader.rooms.seat(room_id)
+
+
+async def _require(reader: Reader, actor: Actor, permission: Permission) -> None:
+    decision = access.can(await _facts(reader, actor), permission)
+    if not decision.allowed:
+        raise NotAllowed.by(decision)
+
+
+async def _facts(reader: Reader, actor: Actor) -> Facts:
+    return await reader.access.facts(actor.user_id)

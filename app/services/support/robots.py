@@ -9,7 +9,6 @@ from app.domain import access
 from app.domain.access import Permission
 from app.domain.actors import Actor
 from app.domain.documents import Document
-from app.domain.errors import Invalid
 from app.domain.events import Change, EventKind
 from app.domain.identity import User
 from app.domain.ids import Ids, InteractionId, MessageId, RoomId, UserId
@@ -43,7 +42,7 @@ class RobotService:
         Raises as `MessagingService.send`, `NotAllowed`, `UserNotFound`, `NotARobot`, `Invalid`.
         """
         wanted, robot = arguments.room_id(room_id), arguments.user_id(robot_id, "robot_id")
-        asked = _document(request, "request")
+        asked = arguments.document(request, "request", required=True)
         async with self._store.unit_of_work(actor) as uow:
             user = await acting(uow)
             sent = await uow.messages.send(wanted, draft)
@@ -73,7 +72,7 @@ class RobotService:
         `NotARobot`, `AlreadyAsked`, `Invalid`.
         """
         wanted, message = arguments.room_id(room_id), arguments.message_id(message_id)
-        robot, asked = arguments.user_id(robot_id, "robot_id"), _document(request, "request")
+        robot, asked = arguments.user_id(robot_id, "robot_id"), arguments.document(request, "request", required=True)
         async with self._store.unit_of_work(actor) as uow:
             occupancy, seat = await held(uow, wanted, robot)
             if seat is not None:
@@ -135,7 +134,10 @@ class RobotService:
         `NotTheRobot`, `WrongInteractionStep`, `Invalid`, and for an answer as `MessagingService.send`.
         """
         key = _key(room_id, message_id, interaction_id)
-        came_back, observed = _document(response, "response"), _document(observation or {}, "observation")
+        came_back, observed = (
+            arguments.document(response, "response", required=True),
+            arguments.document(observation, "observation"),
+        )
         async with self._store.unit_of_work(actor) as uow:
             interaction = await _held(uow, await acting(uow), *key)
             saved = await uow.robots.save(interaction.completed(came_back, observed, uow.now))
@@ -270,14 +272,3 @@ def _key(
     room_id: RoomId | str, message_id: MessageId | str, interaction_id: InteractionId | str
 ) -> tuple[RoomId, MessageId, InteractionId]:
     return arguments.room_id(room_id), arguments.message_id(message_id), arguments.interaction_id(interaction_id)
-
-
-def _document(content: Mapping[str, Any], name: str) -> Document:
-    if isinstance(content, Document):
-        return content
-    if not isinstance(content, Mapping):
-        raise Invalid.field(name, "must be a JSON object")
-    try:
-        return Document(content)
-    except ValueError as error:
-        raise Invalid.field(name, str(error)) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from app.domain.ids import RoomId
-from app.domain.reading import ReadMark, Unread, counts_as_mention, counts_as_unread
+from app.domain.reading import DeliveryMark, ReadMark, Unread, counts_as_mention, counts_as_unread
 from app.domain.unit_of_work import Once, Reader
 from app.testing.sides import Act, Side
 from app.testing.steps import BACK, ROOM, WHERE, WHO, Look, Steps, unblocked
@@ -16,6 +16,13 @@ def mark(verb: str, room_id: RoomId, back: int) -> Act:
         reading = verbs.reading
         moved = reading.mark_read if verb == "mark_read" else reading.mark_unread
         return await moved(room_id, side.message(back))
+
+    return act
+
+
+def mark_delivered(room_id: RoomId, back: int) -> Act:
+    async def act(side: Side, verbs: Once) -> DeliveryMark:
+        return await verbs.reading.mark_delivered(room_id, side.message(back))
 
     return act
 
@@ -68,6 +75,11 @@ class Reading(Steps):
                 return  # the first of the two waits already
             _, room_id = self._aimed(who, 0, message)
             self._do(None, who, mark("mark_read", room_id, message), alone="once")
+
+    @unblocked(where=WHERE, who=WHO, room=ROOM, back=BACK)
+    def mark_delivered(self, where: int | None, who: int, room: int, back: int) -> None:
+        _, room_id = self._aimed(who, room, back)
+        self._do(where, who, mark_delivered(room_id, back), alone="once")
 
     @unblocked(where=WHERE, who=WHO)
     def mark_all_read(self, where: int | None, who: int) -> None:

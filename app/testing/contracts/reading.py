@@ -11,7 +11,7 @@ from app.domain.actors import Actor
 from app.domain.errors import Invalid
 from app.domain.ids import MessageId, RoomId
 from app.domain.messaging import Message, MessageNotFound
-from app.domain.reading import ReadMark, Unread
+from app.domain.reading import DeliveryMark, ReadMark, Unread
 from app.domain.rooms import RoomNotFound, RoomStatus
 from app.domain.rooms.members import MembershipStatus, NotAMember, Role
 from app.domain.unit_of_work import Once
@@ -58,6 +58,30 @@ class ReadingContract(Contract):
             assert await world.membership(room_id, bob) == before
         assert len(await world.reader(ann).reading.readers(room_id, sent[0].id)) == 1
         assert (await world.reader(ann).reading.readers(room_id, sent[0].id))[0].message_id == sent[1].id
+
+    @forms
+    async def test_what_has_reached_a_device(self, world: World, form: Form) -> None:
+        ann, bob = await world.persons(2)
+        room_id = await world.room(ann, bob)
+        sent = await world.chat(room_id, ann, 4)
+        await world.once(bob).reading.mark_read(room_id, sent[0].id)
+        before = await world.membership(room_id, bob)
+        assert before is not None
+        world.harness.clock.advance()
+        for place, position in ((2, 3), (0, 3), (2, 3), (3, 4)):  # never back
+            message_id = sent[place].id
+            mark = await world.perform(
+                form,
+                bob,
+                lambda v, m=message_id: v.reading.mark_delivered(room_id, m),  # type: ignore[misc]  # a default binds the loop's value
+            )
+            assert mark == DeliveryMark(room_id, position)
+            assert await world.membership(room_id, bob) == before.changed(delivered_position=position)
+        assert await world.prove_unread(bob) == {room_id: 3}, "delivered is not read"
+        assert await world.reader(ann).reading.readers(room_id, sent[1].id) == ()
+        listed = (await world.reader(ann).rooms.members(room_id, None, 9)).items
+        assert {p.user.id: p.membership.delivered_position for p in listed} == {ann.user_id: 0, bob.user_id: 4}
+        assert (await world.find_room(room_id)).revision == 4, "a delivery is no change of the room"
 
     @forms
     @pytest.mark.parametrize("place", [0, 1, 2, 3])
@@ -136,7 +160,7 @@ class ReadingContract(Contract):
     # ── refusals ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     @forms
-    @pytest.mark.parametrize("verb", ["mark_read", "mark_unread"])
+    @pytest.mark.parametrize("verb", ["mark_read", "mark_unread", "mark_delivered"])
     async def test_only_what_one_may_see_is_marked(self, world: World, form: Form, verb: str) -> None:
         ann, bob, guest, stranger = await world.persons(4)
         room_id, other = await world.room(ann), await world.room(ann, bob)
@@ -181,6 +205,7 @@ class ReadingContract(Contract):
         verbs: list[Callable[[Once], Awaitable[Any]]] = [
             lambda v: v.reading.mark_read(room_id, message.id),
             lambda v: v.reading.mark_unread(room_id, message.id),
+            lambda v: v.reading.mark_delivered(room_id, message.id),
         ]
         for verb in verbs:
             if sits:

@@ -116,6 +116,7 @@ WRITES: dict[str, Write] = {
     "messages.delete": lambda uow, s: uow.messages.delete(s.room_id, s.own.id),
     "reading.mark_read": lambda uow, s: uow.reading.mark_read(s.room_id, s.other.id),
     "reading.mark_unread": lambda uow, s: uow.reading.mark_unread(s.room_id, s.own.id),
+    "reading.mark_delivered": lambda uow, s: uow.reading.mark_delivered(s.room_id, s.other.id),
     "reading.mark_all_read": lambda uow, s: uow.reading.mark_all_read(),
     "imports.take_in": lambda uow, s: uow.imports.take_in(s.room_id, (builders.imported(user_of(s.bob)),)),
     "record": _record,

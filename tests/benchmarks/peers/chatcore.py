@@ -28,8 +28,12 @@ class Chatcore:
     @classmethod
     @asynccontextmanager
     async def opened(cls, url: str, callers: int) -> AsyncIterator[Self]:
-        """An application with default settings, but for a pool with room for each caller."""
-        settings = Settings(database_url=SecretStr(url), pool_size=max(callers, 1))
+        """An application with default settings, but for a pool with room for each caller.
+
+        And for the search index, which the process of another would keep: its task would take the measured calls'
+        connection and time, in four applications of this process at once.
+        """
+        settings = Settings(database_url=SecretStr(url), pool_size=max(callers, 1), search_indexing=False)
         async with open_app(settings) as chat:
             yield cls(chat)
 

@@ -171,6 +171,7 @@ class Own(Driver):
             None,
             False,
             False,
+            None,
         )
 
     async def page(self, user_id: UUID, room_id: UUID, before: UUID | None) -> object:

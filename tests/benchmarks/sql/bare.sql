@@ -110,6 +110,20 @@ BEGIN
                AND NOT m.is_robot_visible_to_guests AND m.user_id IS DISTINCT FROM p_user);
 END $$;
 
+-- function: mentions
+-- Called for rooms where anybody was called after what the member has read.
+CREATE OR REPLACE FUNCTION bare.mentions(p_room uuid, p_start uuid, p_user uuid, p_seated uuid, p_is_guest boolean)
+RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT count(DISTINCT x.message_id)
+              FROM mentions x JOIN messages m ON m.room_id = x.room_id AND m.id = x.message_id
+             WHERE x.room_id = p_room AND x.message_id > p_start
+               AND (x.user_id = p_user OR (x.user_id IS NULL AND (p_seated IS NULL OR x.message_id > p_seated)
+                                           AND (x.kind = 'all' OR p_user = ANY (x.reached))))
+               AND m.deleted_at IS NULL AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM p_user
+               AND NOT (p_is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests));
+END $$;
+
 -- statement: mark read
 WITH seat AS (
     SELECT m.last_read_position, m.last_read_message_id, m.last_read_at, m.own_sent, m.read_own,
@@ -158,13 +172,16 @@ SELECT m.id, m.position, m.user_id, m.message_type, m.content, m.metadata, m.del
 
 -- statement: my rooms
 -- Unread by the counters on room and seat, less what was deleted since, which is looked for only where something is unread,
--- and for guests less what they may not see.
+-- and for guests less what they may not see. Mentions are counted only where there may be any.
 SELECT CASE WHEN x.unread = 0 THEN 0 ELSE x.unread
             - (SELECT count(*) FROM messages m
                 WHERE m.room_id = s.room_id AND m.id > x.start_id AND m.deleted_at IS NOT NULL
                   AND m.message_type <> 'system' AND m.user_id IS DISTINCT FROM s.user_id)
             - CASE WHEN s.role = 'guest' THEN bare.hidden_from_guest(s.room_id, x.start_id, s.user_id) ELSE 0 END
        END AS unread,
+       CASE WHEN r.last_mention_id > x.start_id
+            THEN bare.mentions(s.room_id, x.start_id, s.user_id, s.visible_from_id, s.role = 'guest') ELSE 0
+       END AS mentions,
        r.id AS r_id, r.name AS r_name, r.description AS r_description, r.room_type AS r_room_type,
        r.status AS r_status, r.is_private AS r_is_private, r.guest_access_allowed AS r_guest_access_allowed,
        r.max_participants AS r_max_participants, r.created_by AS r_created_by, r.parent_room_id AS r_parent_room_id,

@@ -33,7 +33,6 @@ AREAS = (
     support.AREA,
     search.AREA,
     files.AREA,
-    audit.AREA,
     blocks.AREA,
     threads.AREA,
     drafts.AREA,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from tests.migrations.plans.area import TENANT, TOP, Area, Query
+from tests.migrations.plans.area import TENANT, Area, Query
 
-AREA = Area(
-    "mentions",
-    (Query("ix_mentions_reader", f"SELECT * FROM chat_mentions_of_me({TENANT}, {{user_2}}, {TOP}, 51)"),),
-)
+AREA = Area("mentions", (Query("ix_mentions_reader", f"SELECT * FROM chat_unread({TENANT}, {{user_150}})"),))

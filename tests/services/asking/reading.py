@@ -13,6 +13,9 @@ ROWS = {
     "reading.mark_unread": Asks(
         lambda s, a: s.chat.reading.mark_unread(a, s.room.id, s.message.id), refused=READING, open_to=READS_ON
     ),
+    "reading.mark_delivered": Asks(
+        lambda s, a: s.chat.reading.mark_delivered(a, s.room.id, s.message.id), refused=READING, open_to=READS_ON
+    ),
     "reading.mark_all_read": Asks(lambda s, a: s.chat.reading.mark_all_read(a), open_to=_NOTHING_THERE),
     "reading.unread": Asks(lambda s, a: s.chat.reading.unread(a), open_to=_NOTHING_THERE),
     "reading.recount": Asks(lambda s, a: s.chat.reading.recount(a), open_to=_NOTHING_THERE),

@@ -45,11 +45,11 @@ BEGIN
     PERFORM chat_mention(p_tenant, p_room, p_message, p_users, p_names, p_calls);
 END $$;
 
-CREATE FUNCTION chat_calls_of(p_user uuid) RETURNS TABLE (room_id uuid, mentions bigint)
-LANGUAGE plpgsql STABLE ROWS 10 AS $$
--- How much of what is unread calls the member, by name or everybody since they took their seat; rooms without any are
--- left out. Most are passed over by one look at when anybody was called there last, so that the walk over the months is
--- made ready only for who has something to find, and then once for all their rooms.
+CREATE FUNCTION chat_calls_of(p_user uuid) RETURNS jsonb
+LANGUAGE plpgsql STABLE AS $$
+-- How much of what is unread calls the member, by name or everybody since they took their seat: a number for each room,
+-- rooms without any are left out. Asked only for who has a room where anybody was called after what they read, so that
+-- the walk over the months is made ready for nobody else, and then once for all their rooms.
 DECLARE
     v_rooms uuid[];
     v_after uuid[];
@@ -60,9 +60,8 @@ BEGIN
       INTO v_rooms, v_after, v_seated, v_guest
       FROM member_rooms w
      WHERE w.user_id = p_user AND w.s_status IN ('active', 'muted') AND w.last_mention_id > w.after_id;
-    IF v_rooms IS NULL THEN RETURN; END IF;
-    RETURN QUERY
-        SELECT w.id, count(*)
+    RETURN (SELECT jsonb_object_agg(counted.id, counted.mentions) FROM (
+        SELECT w.id, count(*) AS mentions
           FROM unnest(v_rooms, v_after, v_seated, v_guest) AS w (id, after_id, seated_id, is_guest)
           CROSS JOIN LATERAL (
               SELECT x.message_id FROM mentions x
@@ -81,7 +80,8 @@ BEGIN
                  AND NOT (w.is_guest AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests)
                LIMIT 1
           ) live
-         GROUP BY w.id;
+         GROUP BY w.id
+    ) counted);
 END $$;
 
 CREATE FUNCTION chat_mentions(p_tenant uuid, p_actor uuid, p_room uuid, p_messages uuid[])

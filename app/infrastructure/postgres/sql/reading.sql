@@ -6,8 +6,10 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT w.room_id, w.unread, coalesce(c.mentions, 0)
-          FROM member_rooms w LEFT JOIN chat_calls_of(p_actor) c ON c.room_id = w.room_id
+        SELECT w.room_id, w.unread,
+               CASE WHEN w.last_mention_id > w.after_id  -- the sub-select runs once at most, for the first such room
+                    THEN coalesce(((SELECT chat_calls_of(p_actor)) ->> w.room_id::text)::bigint, 0) ELSE 0 END
+          FROM member_rooms w
          WHERE w.user_id = p_actor AND w.s_status IN ('active', 'muted') AND w.tenant_id = p_tenant
          ORDER BY w.room_id;
 END $$;
@@ -47,7 +49,9 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
-        SELECT w.unread, coalesce(c.mentions, 0),
+        SELECT w.unread,
+               CASE WHEN w.last_mention_id > w.after_id  -- the sub-select runs once at most, for the first such room
+                    THEN coalesce(((SELECT chat_calls_of(p_actor)) ->> w.room_id::text)::bigint, 0) ELSE 0 END,
                w.room_id, w.r_name, w.r_description, w.r_room_type, w.r_status, w.r_is_private,
                w.r_guest_access_allowed, w.r_max_participants, w.r_created_by, w.r_parent_room_id, w.r_escalation_level,
                w.r_issue_id, w.r_issue_description, w.r_external_id, w.r_settings, w.r_last_position,
@@ -62,7 +66,6 @@ BEGIN
                              x.edited_at, x.version, x.created_at, x.updated_at, x.deleted_at)
                END
           FROM member_rooms w
-          LEFT JOIN chat_calls_of(p_actor) c ON c.room_id = w.room_id
           LEFT JOIN LATERAL (
               SELECT * FROM messages m
                WHERE m.room_id = w.room_id AND m.id <= w.r_last_message_id AND m.deleted_at IS NULL
@@ -187,6 +190,35 @@ BEGIN
         mark_position := v_seat.last_read_position;
         mark_message_id := v_seat.last_read_message_id;
         mark_read_at := v_seat.last_read_at;
+    END IF;
+END $$;
+
+CREATE FUNCTION chat_mark_delivered(p_tenant uuid, p_actor uuid, p_correlation text, p_now timestamptz, p_room uuid,
+    p_message uuid, OUT refusal text, OUT mark_position bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_seat record;
+BEGIN
+    PERFORM chat_act(p_tenant, p_actor, p_correlation, p_now);
+    SELECT m.status, m.role, m.can_see_history, m.visible_from, m.delivered_position INTO v_seat
+      FROM room_users m JOIN rooms r ON r.id = m.room_id
+     WHERE m.room_id = p_room AND m.user_id = p_actor AND r.tenant_id = p_tenant AND r.deleted_at IS NULL
+       FOR NO KEY UPDATE OF m;
+    IF NOT FOUND OR v_seat.status NOT IN ('active', 'muted') THEN
+        PERFORM FROM rooms r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.deleted_at IS NULL;
+        refusal := CASE WHEN FOUND THEN 'not_a_member' ELSE 'room_not_found' END;
+        RETURN;
+    END IF;
+    SELECT m.position INTO mark_position
+      FROM messages m
+     WHERE m.room_id = p_room AND m.id = p_message AND (v_seat.can_see_history OR m.position > v_seat.visible_from)
+       AND NOT (v_seat.role = 'guest' AND m.message_type = 'robot' AND NOT m.is_robot_visible_to_guests);
+    IF NOT FOUND THEN refusal := 'message_not_found'; RETURN; END IF;
+
+    IF mark_position > v_seat.delivered_position THEN
+        UPDATE room_users m SET delivered_position = mark_position WHERE m.room_id = p_room AND m.user_id = p_actor;
+    ELSE
+        mark_position := v_seat.delivered_position;
     END IF;
 END $$;
 

@@ -25,7 +25,12 @@ def first_seat(room: Room, user_id: UserId, role: Role, now: Moment) -> Membersh
 async def opened(uow: UnitOfWork, room: Room, seats: tuple[Membership, ...]) -> Room:
     """Adds a room and records its opening; returns it as it stands after the commit, if nothing else is recorded."""
     await uow.rooms.create(room, seats)
+    return recorded(uow, room, tuple(seat.user_id for seat in seats))
+
+
+def recorded(uow: UnitOfWork, room: Room, members: tuple[UserId, ...]) -> Room:
+    """Records the opening of a room that was added just now; returns it as `opened` does."""
     uow.record(Change(room_id=room.id, kind=EventKind.ROOM_CREATED))
-    for seat in seats:
-        uow.record(Change(room_id=room.id, kind=EventKind.MEMBER_JOINED, user_id=seat.user_id))
-    return room.changed(revision=1 + len(seats))
+    for user_id in members:
+        uow.record(Change(room_id=room.id, kind=EventKind.MEMBER_JOINED, user_id=user_id))
+    return room.changed(revision=room.revision + 1 + len(members))
