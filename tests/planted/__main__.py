@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--green", action="store_true", help="the tests are known to pass without any mistake")
     chosen = parser.parse_args(arguments)
     bugs = tuple(b for b in bugs if chosen.area in (None, b.area) and chosen.adapter in (None, b.adapter))
-    console = Console()
+    console = Console() if Console().is_terminal else Console(width=160)
     if not bugs:
         console.print("No mistake is listed for that.")
         return 1
