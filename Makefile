@@ -1,6 +1,7 @@
 # Each goal sets up what it needs, on a machine with Python 3.11 or later, pip, git and make; uv is used when it works.
 #   make demo [DATA=FILE]   start the servers, migrate, import, show      make test    the linters and every test
 #   make check              what is quick, under a minute                 make bench   against the bare driver
+#   make planted            mistakes made on purpose: do the tests catch them
 #   make format             what ruff mends by itself                     make docs    the generated pages
 #   make setup              only the environment                          make clean   stop the servers, remove all of it
 
@@ -8,7 +9,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := check
-.PHONY: setup demo test check lint bench format docs clean
+.PHONY: setup demo test check lint bench planted format docs clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -55,6 +56,9 @@ test: lint
 
 bench: setup
 	$(BIN)/python -m tests.benchmarks
+
+planted: setup
+	$(BIN)/python -m tests.planted
 
 format: setup
 	$(BIN)/ruff check --fix-only .

@@ -9,6 +9,8 @@ from app.domain.errors import Invalid
 from app.domain.events import EventKind, RoomEvent
 from app.domain.ids import DEFAULT_TENANT, RoomId
 
+pytestmark = pytest.mark.spec("5.1")
+
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 

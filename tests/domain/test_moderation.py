@@ -14,6 +14,8 @@ from app.domain.rooms.children import NewChild
 from app.domain.rooms.members import UNTIL_LIFTED, Membership, MembershipStatus, Occupancy, Role
 from app.domain.rooms.moderation import Rights
 
+pytestmark = pytest.mark.spec("3.3")
+
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
 ANN, BOB = UserId(UUID(int=1)), UserId(UUID(int=2))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from app.testing.machine import comparing
 from app.testing.memory import MemoryHarness
+
+pytestmark = pytest.mark.spec("8")
 
 
 def test_memory_agrees_with_itself() -> None:

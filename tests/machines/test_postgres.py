@@ -14,7 +14,7 @@ from app.testing.memory import MemoryHarness
 from tests.conftest import DatabaseServer
 from tests.contracts.postgres_harness import migrate, postgres_harness
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.spec("8")]
 
 
 @pytest.fixture

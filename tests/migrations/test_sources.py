@@ -9,6 +9,8 @@ import pytest
 
 from tests.migrations.catalog import Connection
 
+pytestmark = pytest.mark.spec("9")
+
 COLUMNS = Path(__file__).resolve().parents[2] / "docs" / "columns.csv"
 
 

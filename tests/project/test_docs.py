@@ -163,7 +163,7 @@ def unknown_commands(page: str) -> list[str]:
             case "alembic":
                 known = words[0] in ("upgrade", "downgrade", "stamp")
             case _:
-                known = program in ("export", "zensical", ".venv/bin/pre-commit")
+                known = program in ("export", "pytest", "zensical", ".venv/bin/pre-commit")
         if not known:
             unknown.append(" ".join([program, *words]))
     return unknown

@@ -21,8 +21,9 @@ from typer.testing import CliRunner
 
 from app.container import Chat, open_app
 from app.domain.actors import Actor
+from app.domain.messaging import MessageNotFound
 from app.domain.reading import Unread
-from app.entrypoints.cli.demo import people, proofs, scenes
+from app.entrypoints.cli.demo import marks, people, proofs, scenes, support
 from app.entrypoints.cli.demo.conversation import conversation
 from app.entrypoints.cli.display import one_line
 from app.entrypoints.cli.imports import app as imports_app
@@ -187,17 +188,34 @@ async def test_what_the_demo_shows_is_shown_and_what_it_claims_holds() -> None:
         await scenes.history(console, chat, world)
         assert await scenes.live(console, chat, world)
         await scenes.reading(console, chat, world)
+        await marks.marks(console, chat, world)
+        visible, searches = await marks.search(console, chat, world)
+        assert visible.holds
+        assert searches.count == 1
+        assert await support.conversation(console, chat, SYSTEM)
         assert (await proofs.sending(chat, world, 3)).count == 3
         world = await people.looked_up(chat, SYSTEM)
         gaps, pages = await proofs.gap_free(chat, SYSTEM, world)
         assert gaps.holds
         assert pages.count == len(world.rooms)
-        assert (await proofs.unread_equals_recount(chat, world, console)).holds
+        assert all(proof.holds for proof in await proofs.unread_equals_recount(chat, world, console))
         assert proofs.nothing_added(report, await generated(chat)).holds
         assert proofs.accounted_for(report).holds
     shown = console.export_text()
     assert max(len(text) for text in shown.splitlines()) <= 100
-    for phrase in ("general", "members", "unread", "repeated", "yes, nothing written", "before", "↳"):
+    for phrase in (
+        "general",
+        "members",
+        "unread",
+        "repeated",
+        "yes, nothing written",
+        "before",
+        "↳",
+        "reactions",
+        "pinned",
+        "Found for",
+        "manager",
+    ):
         assert phrase in shown
 
 
@@ -211,13 +229,26 @@ async def test_the_proofs_see_what_they_are_there_to_see(monkeypatch: pytest.Mon
         real_recount, real_history = ReadingService.recount, MessagingService.history
 
         async def one_more(self: ReadingService, actor: Actor) -> tuple[Unread, ...]:
-            return tuple(Unread(u.room_id, u.count + 1) for u in await real_recount(self, actor))
+            return tuple(Unread(u.room_id, u.count + 1, u.mentions) for u in await real_recount(self, actor))
+
+        async def one_call_more(self: ReadingService, actor: Actor) -> tuple[Unread, ...]:
+            return tuple(Unread(u.room_id, u.count, u.mentions + 1) for u in await real_recount(self, actor))
+
+        async def nothing_there(self: MessagingService, *args: Any, **kwargs: Any) -> Any:
+            raise MessageNotFound(message_id="any")
 
         async def a_message_short(self: MessagingService, *args: Any, **kwargs: Any) -> Any:
             page = await real_history(self, *args, **kwargs)
             return type(page)(page.items[:3] + page.items[4:], page.older, page.newer)
 
         monkeypatch.setattr(ReadingService, "recount", one_more)
-        assert not (await proofs.unread_equals_recount(chat, world, console)).holds
+        unread, mentions = await proofs.unread_equals_recount(chat, world, console)
+        assert (unread.holds, mentions.holds) == (False, True)
+        monkeypatch.setattr(ReadingService, "recount", one_call_more)
+        unread, mentions = await proofs.unread_equals_recount(chat, world, console)
+        assert (unread.holds, mentions.holds) == (True, False)
+        with monkeypatch.context() as hidden:
+            hidden.setattr(MessagingService, "get", nothing_there)
+            assert not (await marks.search(console, chat, world))[0].holds
         monkeypatch.setattr(MessagingService, "history", a_message_short)
         assert not (await proofs.gap_free(chat, SYSTEM, world))[0].holds

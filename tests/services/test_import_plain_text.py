@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from app.services.imports import plain_text
 
+pytestmark = pytest.mark.spec("3.13")
+
 FORMULA = (
     '<span class="katex"><span class="katex-mathml"><math><semantics><mrow><mi>x</mi></mrow>'
     '<annotation encoding="application/x-tex">x^2</annotation></semantics></math></span>'

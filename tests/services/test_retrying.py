@@ -37,6 +37,8 @@ from app.testing import builders
 from app.testing.harness import START
 from tests.services.world import PlainPasswords
 
+pytestmark = pytest.mark.spec("6.5")
+
 
 @pytest.fixture
 def impatient() -> Iterator[None]:

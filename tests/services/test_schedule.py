@@ -18,6 +18,8 @@ from app.infrastructure.memory.messaging import MemoryMessageWriter
 from app.services.schedule import Run
 from tests.services.world import World, id_of
 
+pytestmark = pytest.mark.spec("2.20", "3.4")
+
 MINUTE = timedelta(minutes=1)
 
 

@@ -16,6 +16,8 @@ from app.domain.rooms import StaleVersion
 from app.settings import Settings
 from tests.services.world import PlainPasswords, World, id_of
 
+pytestmark = pytest.mark.spec("3.4")
+
 
 async def test_a_page_of_history_with_its_threads(world: World) -> None:
     ann, bob = await world.persons("ann", "bob")

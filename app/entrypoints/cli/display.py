@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from rich.table import Table
 from rich.text import Text
 
 
@@ -22,3 +25,14 @@ def one_line(text: str, width: int | None = None) -> str:
 def cell(text: str, width: int | None = None, style: str = "") -> Text:
     """As `one_line`, for a table; a `Text` is never read as markup."""
     return Text(one_line(text, width), style=style)
+
+
+def titled(title: str, *headers: str) -> Table:
+    """A table whose headers say how their columns stand: ``>`` to the right, ``<>`` as wide as the terminal allows."""
+    wide = headers[-1].startswith("<>")
+    table = Table(title=cell(title), title_justify="left", title_style="bold", expand=wide)
+    for header in headers:
+        justify: Literal["left", "right"] = "right" if header.startswith(">") else "left"
+        ratio = 1 if header.startswith("<>") else None
+        table.add_column(cell(header.lstrip("<>")), justify=justify, no_wrap=wide, ratio=ratio)
+    return table

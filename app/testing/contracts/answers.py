@@ -46,6 +46,7 @@ async def begin(world: World, actor: Actor, room_id: RoomId, content: str = "so"
     return (await world.once(actor).messages.send(room_id, Answer(content=content, **fields))).message
 
 
+@pytest.mark.spec("3.4")
 class AnswersContract(Contract):
     """An answer from its first word to its end."""
 
@@ -261,6 +262,7 @@ class AnswersContract(Contract):
             assert result.deleted_at is not None
 
 
+@pytest.mark.spec("3.4")
 class StaleAnswersContract(Contract):
     """Answers that nobody writes on."""
 

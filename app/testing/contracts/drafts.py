@@ -20,6 +20,7 @@ from app.testing.world import NO_MESSAGE, NO_ROOM, Form, World
 TEXT = DraftText(content="half a sent")
 
 
+@pytest.mark.spec("2.20", "3.4")
 class DraftsContract(Contract):
     """One draft for each room and thread, for its writer alone."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from app.domain.actors import Actor
 from app.domain.events import Change, EventKind
 from app.testing import builders
@@ -13,6 +15,7 @@ from app.testing.world import Form, World, user_of
 SENT, EDITED, DELETED = EventKind.MESSAGE_SENT, EventKind.MESSAGE_EDITED, EventKind.MESSAGE_DELETED
 
 
+@pytest.mark.spec("2.17", "5.1")
 class EventsContract(Contract):
     """What a unit records, in which order, and when others hear of it."""
 

@@ -124,6 +124,7 @@ WRITES: dict[str, tuple[Write, type[ChatError]]] = {
 }
 
 
+@pytest.mark.spec("1.7")
 class ForeignRowsContract(Contract):
     """Writes whose values belong to another tenant than the actor."""
 

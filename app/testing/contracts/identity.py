@@ -39,6 +39,7 @@ async def _create(world: World, account: Account) -> Account:
     return account
 
 
+@pytest.mark.spec("2.1", "3.1")
 class UsersContract(Contract):
     """Accounts: found by every name they have, each name once in a tenant."""
 
@@ -162,6 +163,7 @@ class UsersContract(Contract):
         assert saved == account.changed(username=account.username.upper(), first_name="Ann", updated_at=at)
         assert await world.reader().users.find_by_id(account.id) == saved.as_user()
 
+    @pytest.mark.spec("1.4")
     async def test_a_name_given_up_is_free(self, world: World) -> None:
         account = await _create(world, builders.account(tenant_id=world.tenant.id, username="ann"))
         async with world.unit() as uow:
@@ -171,6 +173,7 @@ class UsersContract(Contract):
         found = await world.reader().users.find_by_username("ann")
         assert found == second.as_user()
 
+    @pytest.mark.spec("1.4")
     async def test_a_deleted_user_is_absent_and_their_names_free(self, world: World) -> None:
         """Unique rules apply among live rows only (SPEC 1.4)."""
         account = builders.account(tenant_id=world.tenant.id, username="ann", email="a@b.c", external_id="x")
@@ -265,6 +268,7 @@ class UsersContract(Contract):
         assert refused.value.details["field"] == "actor"
 
 
+@pytest.mark.spec("2.25")
 class TenantsContract(Contract):
     """Tenants are found by whoever asks; each slug once."""
 

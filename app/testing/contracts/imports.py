@@ -48,6 +48,7 @@ def reacted(person: Actor, emoji: str, at: datetime) -> ImportedReaction:
     return ImportedReaction(user_id=user_of(person), emoji=emoji, created_at=at)
 
 
+@pytest.mark.spec("3.13")
 class ImportsContract(Contract):
     """Messages from elsewhere: numbered on, each once, their authors seated."""
 
@@ -474,6 +475,7 @@ class ImportsContract(Contract):
         assert await take_in(world, room_id, source) == Taken(stored=1, repeated=0)
 
 
+@pytest.mark.spec("2.6")
 class MonthsContract(Contract):
     """Making months is safe at any time."""
 
@@ -490,6 +492,7 @@ class MonthsContract(Contract):
         await world.prove(room_id)
 
 
+@pytest.mark.spec("2.6")
 class MissingMonthContract(Contract):
     """For stores that keep messages by month: what happens in a month nobody has made."""
 

@@ -63,6 +63,7 @@ async def find(world: World, invitation: Invitation) -> Invitation:
     return found
 
 
+@pytest.mark.spec("2.20", "3.3")
 class InvitationsContract(Contract):
     """Invitations are stored, found, used and closed."""
 

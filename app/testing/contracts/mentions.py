@@ -163,7 +163,7 @@ class MentionCountsContract(Contract):
         assert [u.mentions for u in await world.reader(bob).reading.unread()] == [2]
 
 
-@pytest.mark.spec("2.20")
+@pytest.mark.spec("2.20", "3.4")
 class MentionsContract(Contract):
     """What is stored of a draft's mentions, and where they are read."""
 

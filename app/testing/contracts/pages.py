@@ -70,6 +70,7 @@ async def walk(turn: Callable[[Cursor | None], Awaitable[Page[T]]], limit: int) 
     return found
 
 
+@pytest.mark.spec("2.5", "3.3")
 class MembersContract(Contract):
     """The member list: who sits in the room, by user id."""
 
@@ -127,6 +128,7 @@ class MembersContract(Contract):
         assert refused.value.details["field"] == "limit"
 
 
+@pytest.mark.spec("2.4", "3.3")
 class BrowseContract(Contract):
     """Public rooms by the beginning of their name."""
 

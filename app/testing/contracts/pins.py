@@ -16,7 +16,7 @@ from app.testing.contracts.base import Contract, forms
 from app.testing.world import NO_ROOM, Form, World
 
 
-@pytest.mark.spec("2.20")
+@pytest.mark.spec("2.20", "3.4")
 class PinsContract(Contract):
     """Pinning, unpinning, and the list."""
 

@@ -21,7 +21,7 @@ from app.testing.world import NO_MESSAGE, NO_ROOM, Form, World, user_of
 UP, HEART = "\N{THUMBS UP SIGN}", "\N{HEAVY BLACK HEART}"
 
 
-@pytest.mark.spec("2.8")
+@pytest.mark.spec("2.8", "3.4")
 class ReactionsContract(Contract):
     """Giving, taking back, and reading."""
 

@@ -23,6 +23,7 @@ def mark_of(room_id: RoomId, message: Message | None, read_at: Any = None) -> Re
     return ReadMark(room_id, message.position if message else 0, message.id if message else None, read_at)
 
 
+@pytest.mark.spec("3.5")
 class ReadingContract(Contract):
     """Moving marks, and who may."""
 
@@ -296,6 +297,7 @@ class ReadingContract(Contract):
         assert await last(bob) == system
 
 
+@pytest.mark.spec("2.7", "3.5")
 class ReceiptsContract(Contract):
     """Who has read a message."""
 

@@ -23,7 +23,7 @@ from app.testing.contracts.base import Contract, blocked, released
 from app.testing.world import World, user_of
 
 
-@pytest.mark.spec("2.14")
+@pytest.mark.spec("2.14", "3.7")
 class RolesContract(Contract):
     """Roles: what there is from the start, made, changed, deleted."""
 

@@ -28,6 +28,7 @@ async def _create(world: World, room: Room, *memberships: Membership) -> Room:
     return room
 
 
+@pytest.mark.spec("2.4", "3.3")
 class RoomsContract(Contract):
     """Rooms: made, found, saved; who is looked up sees only their tenant."""
 

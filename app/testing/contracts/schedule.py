@@ -33,6 +33,7 @@ async def claim(world: World, limit: int = 50, **options: Any) -> tuple[Schedule
     return await world.once().schedule.claim_due(limit, **options)
 
 
+@pytest.mark.spec("2.20", "3.4")
 class ScheduleContract(Contract):
     """What people do with their scheduled messages."""
 
@@ -234,6 +235,7 @@ class ScheduleContract(Contract):
             await world.reader().schedule.mine(limit=5)
 
 
+@pytest.mark.spec("2.20", "3.4")
 class ClaimsContract(Contract):
     """What workers do."""
 

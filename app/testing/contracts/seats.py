@@ -39,6 +39,7 @@ async def banned(world: World, room_id: RoomId, person: Actor, reason: str | Non
         await uow.commit()
 
 
+@pytest.mark.spec("2.5", "3.3")
 class SeatsContract(Contract):
     """Memberships of people who do not sit there, guests who have to go, silences that last."""
 
@@ -267,6 +268,7 @@ class SeatsContract(Contract):
         assert await world.prove_unread(bob) == {rooms[0]: 0, rooms[1]: 1, rooms[2]: 1}
 
 
+@pytest.mark.spec("2.4", "3.3")
 class ChildRoomsContract(Contract):
     """A room opened from another, with those who come along."""
 

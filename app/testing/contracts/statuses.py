@@ -180,7 +180,7 @@ class OwnContract(Contract):
         assert (await world.reader().users.profile(user_of(ann))).status.custom_status is None
 
 
-@pytest.mark.spec("2.3")
+@pytest.mark.spec("2.3", "3.1")
 class OnlineContract(Contract):
     """Who of a tenant is not offline, seen latest first."""
 

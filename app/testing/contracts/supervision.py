@@ -40,7 +40,7 @@ def read(room_id: RoomId, reason: str = WHY, **options: Any) -> Any:
     return lambda verbs: verbs.supervision.history(room_id, reason, **{"limit": 50, **options})
 
 
-@pytest.mark.spec("3.7")
+@pytest.mark.spec("2.16", "3.7")
 class SupervisionContract(Contract):
     """Who reads without a seat, what they see, and what is kept of it."""
 

@@ -31,6 +31,7 @@ VERBS: dict[str, Verb] = {
 }
 
 
+@pytest.mark.spec("3.4")
 class SummariesContract(Contract):
     """What a thread's replies come to, for everybody who sees its first message."""
 
@@ -218,6 +219,7 @@ class SummariesContract(Contract):
                 await threads.find_by_room(room_id, limit=limit)
 
 
+@pytest.mark.spec("2.20", "3.4")
 class FollowsContract(Contract):
     """Who follows which thread, and what is left to read in it."""
 

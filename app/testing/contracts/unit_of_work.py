@@ -143,6 +143,7 @@ REFUSED: dict[str, tuple[Write, type[Exception]]] = {
 OUTCOMES = {"leaving": type(None), "error": LookupError, "cancellation": asyncio.CancelledError}
 
 
+@pytest.mark.spec("8")
 class UnitOfWorkContract(Contract):
     """Every write, undone in every way, and the unit's own manners."""
 
@@ -261,6 +262,7 @@ class UnitOfWorkContract(Contract):
         assert {e.created_at for e in await world.events(stage.room_id) if e.revision == 3} == {opened_at}
 
 
+@pytest.mark.spec("8")
 class MisuseContract(Contract):
     """A unit of work belongs to one task and is used once."""
 

@@ -122,6 +122,7 @@ SCRIPTS: dict[str, tuple[list[str], dict[str, int]]] = {
 }
 
 
+@pytest.mark.spec("3.5")
 class UnreadContract(Contract):
     """Scripted histories, proved after every step."""
 

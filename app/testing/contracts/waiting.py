@@ -137,6 +137,7 @@ PASSES = [
 ]
 
 
+@pytest.mark.spec("6.5")
 class WaitingContract(Contract):
     """Which acts wait for which, what they find afterwards, and what ends a wait."""
 
@@ -303,6 +304,7 @@ class WaitingContract(Contract):
         assert [s.room.id for s in await world.reader(ann).reading.get_user_rooms()] == [room.id]
 
 
+@pytest.mark.spec("6.5")
 class ContendedContract(Contract):
     """Waiting has an end."""
 

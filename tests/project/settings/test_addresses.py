@@ -9,6 +9,8 @@ from redis.asyncio.connection import parse_url
 from app.settings import DATABASE_PARTS, Settings, SettingsError
 from tests.project.settings.scene import SECRET, driver_view, problems_of
 
+pytestmark = pytest.mark.spec("6.1")
+
 # ---- addresses in parts
 
 

@@ -11,6 +11,8 @@ import pytest
 from app.settings import Settings, SettingsError, variable_of
 from tests.project.settings.scene import KEY, SECRET, problems_of
 
+pytestmark = pytest.mark.spec("6.1")
+
 # ---- where values come from
 
 

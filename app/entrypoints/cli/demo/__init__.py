@@ -14,7 +14,7 @@ from rich.table import Table
 
 from app.container import Chat, open_app
 from app.domain.actors import Actor
-from app.entrypoints.cli.demo import people, proofs, scenes, servers
+from app.entrypoints.cli.demo import marks, people, proofs, scenes, servers, support
 from app.entrypoints.cli.demo.conversation import conversation
 from app.entrypoints.cli.demo.proofs import Proof, Rate
 from app.entrypoints.cli.display import cell
@@ -81,18 +81,27 @@ async def _demo(console: Console, place: servers.Place, data: Path | None, seed:
         repeat = await scenes.live(console, chat, world)
         console.print()
         await scenes.reading(console, chat, world)
+        console.print()
+        await marks.marks(console, chat, world)
+        console.print()
+        visible, searching = await marks.search(console, chat, world)
+        console.print()
+        settled = await support.conversation(console, chat, application)
         rates.append(await proofs.sending(chat, world, _SENDS))
         world = await people.looked_up(chat, application)
         console.print("\nProving ...", style="dim")
         gaps, paging = await proofs.gap_free(chat, application, world)
-        recount = await proofs.unread_equals_recount(chat, world, console)
+        unread, mentions = await proofs.unread_equals_recount(chat, world, console)
         second, again = await _import(chat, application, data, generated, "importing again")
-        rates += [paging, Rate("messages imported again", second.lines, again)]
+        rates += [paging, searching, Rate("messages imported again", second.lines, again)]
         shown = [
             proofs.accounted_for(first),
             gaps,
             Proof(repeat, "a send repeated with its key gave the same message, and wrote nothing"),
-            recount,
+            unread,
+            mentions,
+            visible,
+            Proof(settled, "a conversation went up from T1 to the manager and down again: its rooms closed"),
             proofs.nothing_added(first, second),
         ]
     _conclude(console, shown, rates)

@@ -61,6 +61,15 @@ async def looked_up(chat: Chat, application: Actor) -> World:
     return World(tuple(rooms), members, users, first, second)
 
 
+async def shared_room(chat: Chat, world: World) -> Room:
+    """The busiest room both people sit in."""
+    both = [
+        {summary.room.id for summary in await chat.rooms.my_rooms(world.actor(user))}
+        for user in (world.first, world.second)
+    ]
+    return next(room for room in world.rooms if room.id in both[0] and room.id in both[1])
+
+
 def plain(message: Message) -> str:
     """What a message says, without its markup; of one that quotes another, only what is its own."""
     said = message.metadata.get("plain")

@@ -83,9 +83,11 @@ async def gap_free(chat: Chat, application: Actor, world: World) -> tuple[Proof,
     return Proof(True, f"positions gap-free in {len(world.members):,} rooms, {messages:,} messages"), rate
 
 
-async def unread_equals_recount(chat: Chat, world: World, console: Console) -> Proof:
-    """For every member: the counts that are read from the marks, and the messages counted one by one."""
+async def unread_equals_recount(chat: Chat, world: World, console: Console) -> tuple[Proof, Proof]:
+    """For every member: the counts that are read from the marks, and the messages counted one by one; and mentions."""
     wrong: list[UserId] = []
+    miscalled: list[UserId] = []
+    mentions = 0
     rooms: set[tuple[UserId, RoomId]] = set()
     waiting: Iterable[UserId] = iter(world.users)
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=30), MofNCompleteColumn())
@@ -93,18 +95,29 @@ async def unread_equals_recount(chat: Chat, world: World, console: Console) -> P
         task = progress.add_task("recounting", total=len(world.users))
 
         async def work() -> None:
+            nonlocal mentions
             for user_id in waiting:  # shared: each worker takes the next one
                 actor = world.actor(world.users[user_id])
                 fast, slow = await chat.reading.unread(actor), await chat.reading.recount(actor)
-                if fast != slow:
+                if [(one.room_id, one.count) for one in fast] != [(one.room_id, one.count) for one in slow]:
                     wrong.append(user_id)
+                if [one.mentions for one in fast] != [one.mentions for one in slow]:
+                    miscalled.append(user_id)
+                mentions += sum(one.mentions for one in fast)
                 rooms.update((user_id, unread.room_id) for unread in fast)
                 progress.advance(task)
 
         await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
+    return (
+        _counted("unread counts", wrong, f"{len(world.users):,} members in {len(rooms):,} seats", world),
+        _counted("mention counts", miscalled, f"{len(world.users):,} members, {mentions:,} of them unread", world),
+    )
+
+
+def _counted(what: str, wrong: list[UserId], where: str, world: World) -> Proof:
     if wrong:
-        return Proof(False, f"unread is not the recount for {len(wrong):,} members, such as {world.name(wrong[0])}")
-    return Proof(True, f"unread equals a recount for {len(world.users):,} members in {len(rooms):,} seats")
+        return Proof(False, f"{what} differ from a recount for {len(wrong):,} members, such as {world.name(wrong[0])}")
+    return Proof(True, f"{what} equal a recount for {where}")
 
 
 def nothing_added(first: Report, second: Report) -> Proof:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -13,9 +12,8 @@ from app.container import Chat
 from app.domain.ids import RoomId, ulid
 from app.domain.messaging import ClientKeyReused, Draft, Message, Sent
 from app.domain.pages import MAX_LIMIT
-from app.domain.rooms import Room
-from app.entrypoints.cli.demo.people import World, plain
-from app.entrypoints.cli.display import cell, one_line
+from app.entrypoints.cli.demo.people import World, plain, shared_room
+from app.entrypoints.cli.display import cell, one_line, titled
 
 _ROOMS_SHOWN = 12
 _MESSAGES_SHOWN = 8
@@ -29,7 +27,7 @@ async def rooms(console: Console, chat: Chat, world: World) -> None:
     """Rooms with members and messages, and what one person has left to read there."""
     name = world.name(world.first.id)
     summaries = {summary.room.id: summary for summary in await chat.rooms.my_rooms(world.actor(world.first))}
-    table = _table(f"Rooms, as {name} sees them", "room", ">members", ">messages", ">unread", "<>newest message")
+    table = titled(f"Rooms, as {name} sees them", "room", ">members", ">messages", ">unread", "<>newest message")
     for room in world.rooms[:_ROOMS_SHOWN]:
         summary = summaries.get(room.id)
         newest = summary.last_message if summary else None
@@ -47,7 +45,7 @@ async def rooms(console: Console, chat: Chat, world: World) -> None:
 
 async def history(console: Console, chat: Chat, world: World) -> None:
     """The newest messages of a room, and a thread that one of them belongs to."""
-    room = await _shared_room(chat, world)
+    room = await shared_room(chat, world)
     actor = world.actor(world.first)
     page = await chat.messages.history(actor, room.id, limit=MAX_LIMIT)
     shown = page.items[-_MESSAGES_SHOWN:]
@@ -66,7 +64,7 @@ async def history(console: Console, chat: Chat, world: World) -> None:
 
 async def live(console: Console, chat: Chat, world: World) -> bool:
     """Sends and answers of now; one of them sent twice with the same key. True when the repeat changed nothing."""
-    room = await _shared_room(chat, world)
+    room = await shared_room(chat, world)
     first, second = world.actor(world.first), world.actor(world.second)
     before = (await chat.rooms.get(first, room.id)).last_position
     asked = Draft(content="Is anybody else reading this?", client_key="demo:question")
@@ -76,7 +74,7 @@ async def live(console: Console, chat: Chat, world: World) -> bool:
     again = await chat.messages.send(first, room.id, asked)
     thanks = Draft(content="Good. The answer to a lost answer is to ask again.", thread_id=question.message.id)
     thanked = await chat.messages.send(first, room.id, thanks)
-    table = _table(f"{room.name}: sends, one of them repeated with its key", "what", "id", ">position", "repeated")
+    table = titled(f"{room.name}: sends, one of them repeated with its key", "what", "id", ">position", "repeated")
     for what, sent in (
         (f"{world.name(first.user_id)} asks", question),
         (f"{world.name(second.user_id)} answers", answered),
@@ -106,7 +104,7 @@ async def reading(console: Console, chat: Chat, world: World) -> None:
     await chat.reading.mark_all_read(second)
     after = [{u.room_id: u.count for u in await chat.reading.unread(actor)} for actor in (first, second)]
     names = [one_line(world.name(actor.user_id), 14) for actor in (first, second)]
-    table = _table(
+    table = titled(
         "Unread, before and after", "room", *(f">{name} {when}" for name in names for when in ("before", "after"))
     )
     for room in shared:
@@ -120,15 +118,6 @@ async def reading(console: Console, chat: Chat, world: World) -> None:
     console.print(cell(text, style="dim"))
 
 
-async def _shared_room(chat: Chat, world: World) -> Room:
-    """The busiest room both people sit in."""
-    both = [
-        {summary.room.id for summary in await chat.rooms.my_rooms(world.actor(user))}
-        for user in (world.first, world.second)
-    ]
-    return next(room for room in world.rooms if room.id in both[0] and room.id in both[1])
-
-
 async def _in_the_middle(chat: Chat, world: World, room_id: RoomId) -> Message:
     """Half-way into what the first person has not read, among the newest messages; the newest if they have read all."""
     actor = world.actor(world.first)
@@ -138,7 +127,7 @@ async def _in_the_middle(chat: Chat, world: World, room_id: RoomId) -> Message:
 
 
 def _messages(world: World, title: str, messages: tuple[Message, ...], root: Message | None = None) -> Table:
-    table = _table(title, ">#", "time", "who", "<>what")
+    table = titled(title, ">#", "time", "who", "<>what")
     places = {message.id: message for message in messages}
     for message in messages:
         said = plain(message)
@@ -149,17 +138,6 @@ def _messages(world: World, title: str, messages: tuple[Message, ...], root: Mes
         table.add_row(
             f"{message.position:,}", f"{message.created_at:{_TIME}}", who, Text(indent).append(cell(said, _LONG))
         )
-    return table
-
-
-def _table(title: str, *headers: str) -> Table:
-    """A table whose headers say how their columns stand: ``>`` to the right, ``<>`` as wide as the terminal allows."""
-    wide = headers[-1].startswith("<>")
-    table = Table(title=cell(title), title_justify="left", title_style="bold", expand=wide)
-    for header in headers:
-        justify: Literal["left", "right"] = "right" if header.startswith(">") else "left"
-        ratio = 1 if header.startswith("<>") else None
-        table.add_column(cell(header.lstrip("<>")), justify=justify, no_wrap=wide, ratio=ratio)
     return table
 
 

@@ -74,7 +74,7 @@ SHUT_OUT: dict[str, Callable[[Scene], Awaitable[None]]] = {
 }
 
 
-@pytest.mark.spec("3.9")
+@pytest.mark.spec("2.9", "3.9")
 class FileReaderContract(Contract):
     """Files are seen where their messages are."""
 

@@ -44,7 +44,7 @@ def _key(file: File) -> BlobKey:
     return file.storage_key
 
 
-@pytest.mark.spec("3.9")
+@pytest.mark.spec("2.9", "3.9")
 class FilesTakenAwayContract(Contract):
     """Changing files, and the ways they go."""
 

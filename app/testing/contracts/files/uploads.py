@@ -56,7 +56,7 @@ async def all_files_of(world: World, actor: Actor) -> tuple[File, ...]:
     return (await world.reader().files.find_by_owner(user_of(actor), None, 200)).items
 
 
-@pytest.mark.spec("3.9")
+@pytest.mark.spec("2.9", "3.9")
 class UploadsContract(Contract):
     """A file from its beginning to the message that takes it."""
 

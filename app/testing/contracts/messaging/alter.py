@@ -14,6 +14,7 @@ from app.testing.contracts.base import Contract, forms
 from app.testing.world import NO_MESSAGE, Form, World
 
 
+@pytest.mark.spec("2.6", "3.4")
 class AlterContract(Contract):
     """What changes in a message, what stays, and who may change it."""
 

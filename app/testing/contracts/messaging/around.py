@@ -14,6 +14,7 @@ from app.testing.contracts.messaging.history import backward, forward
 from app.testing.world import NO_MESSAGE, World
 
 
+@pytest.mark.spec("3.4")
 class AroundContract(Contract):
     """A message in its surroundings."""
 
@@ -64,6 +65,7 @@ class AroundContract(Contract):
                 await world.reader(ann).messages.find_around(room_id, absent, limit=5)
 
 
+@pytest.mark.spec("3.4")
 class ThreadContract(Contract):
     """A thread: its first message and what followed, the first answers first."""
 

@@ -51,6 +51,7 @@ async def forward(messages: MessageReader, room_id: RoomId, start: Cursor, limit
     return found
 
 
+@pytest.mark.spec("2.6", "3.4")
 class HistoryContract(Contract):
     """Reading a room: order, pages, cursors, what is left out for whom."""
 

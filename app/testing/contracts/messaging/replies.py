@@ -11,6 +11,7 @@ from app.testing.contracts.base import Contract, forms
 from app.testing.world import NO_MESSAGE, Form, World
 
 
+@pytest.mark.spec("3.4")
 class RepliesContract(Contract):
     """A reply joins the thread of what it replies to, in the send's own statement."""
 

@@ -43,6 +43,7 @@ SINCE: dict[str, Happening] = {
 }
 
 
+@pytest.mark.spec("2.6", "3.4")
 class SendContract(Contract):
     """What a send stores, what it returns, and what a second send of the same draft returns."""
 
@@ -192,6 +193,7 @@ class SendContract(Contract):
 
     @forms
     @pytest.mark.parametrize("since", SINCE)
+    @pytest.mark.spec("2.18")
     async def test_a_repeat_returns_the_first_message(self, world: World, form: Form, since: str) -> None:
         ann, bob = await world.persons(2)
         room_id, draft = await world.room(ann, bob), builders.draft("once")
@@ -209,6 +211,7 @@ class SendContract(Contract):
         assert await world.snapshot(room_id) == before
 
     @forms
+    @pytest.mark.spec("2.18")
     async def test_a_repeat_returns_the_message_as_it_is_now(self, world: World, form: Form) -> None:
         ann = await world.person()
         room_id, draft = await world.room(ann), builders.draft("once")
@@ -222,6 +225,7 @@ class SendContract(Contract):
         assert again.message.content == ""
 
     @forms
+    @pytest.mark.spec("2.18")
     async def test_a_repeat_by_the_application(self, world: World, form: Form) -> None:
         room_id, draft = await world.room(), builders.draft("welcome", message_type="system")
         first = await world.perform(form, world.system, lambda verbs: verbs.messages.send(room_id, draft))
@@ -241,6 +245,7 @@ class SendContract(Contract):
         ],
         ids=str,
     )
+    @pytest.mark.spec("2.18")
     async def test_a_key_stands_for_one_body(self, world: World, form: Form, change: dict[str, Any]) -> None:
         ann = await world.person()
         room_id = await world.room(ann)
@@ -254,6 +259,7 @@ class SendContract(Contract):
         assert await world.snapshot(room_id) == before
 
     @forms
+    @pytest.mark.spec("2.18")
     async def test_a_key_belongs_to_one_sender_in_one_room(self, world: World, form: Form) -> None:
         ann, bob = await world.persons(2)
         rooms = [await world.room(ann, bob) for _ in range(2)]
@@ -268,12 +274,14 @@ class SendContract(Contract):
             assert len(await world.history(room_id)) == 2
 
     @pytest.mark.parametrize(("one", "other"), [("Key", "key"), ("key", "key "), ("é", "e\u0301")])
+    @pytest.mark.spec("2.18")
     async def test_keys_are_compared_to_the_letter(self, world: World, one: str, other: str) -> None:
         ann = await world.person()
         room_id = await world.room(ann)
         for key in (one, other):
             assert (await world.once(ann).messages.send(room_id, builders.draft(client_key=key))).repeated is False
 
+    @pytest.mark.spec("2.18")
     async def test_what_was_undone_is_not_remembered(self, world: World) -> None:
         ann = await world.person()
         room_id, draft = await world.room(ann), builders.draft("once")
@@ -284,6 +292,7 @@ class SendContract(Contract):
         sent = await world.once(ann).messages.send(room_id, draft.changed(content="another body"))
         assert (sent.repeated, sent.message.position) == (False, 1)
 
+    @pytest.mark.spec("2.18")
     async def test_of_many_repeats_at_once_one_is_stored(self, world: World) -> None:
         ann = await world.person()
         room_id, draft = await world.room(ann), builders.draft("once")

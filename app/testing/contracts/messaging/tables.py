@@ -47,6 +47,7 @@ def _rule(verb: str, name: str) -> Rule[Any]:
     return next(rule for rule in TABLES[verb].rules if rule.name == name)
 
 
+@pytest.mark.spec("3.4")
 class DecisionTablesContract(Contract):
     """Which rule refuses, and that a refusal has written nothing."""
 

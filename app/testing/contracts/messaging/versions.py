@@ -27,6 +27,7 @@ async def all_versions(world: World, actor: Actor, message: object, limit: int) 
     return found
 
 
+@pytest.mark.spec("3.4")
 class VersionsContract(Contract):
     """Earlier contents, newest first, each with who changed it and when."""
 

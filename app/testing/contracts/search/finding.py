@@ -96,7 +96,7 @@ QUESTIONS = {
 """What is asked, and which of `SAID` answer it; None: it is no question."""
 
 
-@pytest.mark.spec("3.4")
+@pytest.mark.spec("2.19", "3.4")
 class SearchContract(Contract):
     """Questions and answers."""
 

@@ -56,7 +56,7 @@ HIDES: dict[str, Spoil] = {
 }
 
 
-@pytest.mark.spec("3.4")
+@pytest.mark.spec("2.19", "3.4")
 class SearchVisibilityContract(Contract):
     """Nothing is found that could not be read."""
 

@@ -102,7 +102,7 @@ REFUSED: dict[str, tuple[Callable[[Desk], Awaitable[dict[str, Any]]], type[ChatE
 }
 
 
-@pytest.mark.spec("3.8")
+@pytest.mark.spec("2.13", "3.8")
 class ConclusionsContract(Contract):
     """How conversations end."""
 

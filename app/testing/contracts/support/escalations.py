@@ -99,7 +99,7 @@ REFUSED: dict[str, tuple[Callable[[Desk], Awaitable[Escalation]], type[ChatError
 }
 
 
-@pytest.mark.spec("3.8")
+@pytest.mark.spec("2.12", "3.8")
 class EscalationsContract(Contract):
     """One escalation and its rooms."""
 

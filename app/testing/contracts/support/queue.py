@@ -25,7 +25,7 @@ def _target(escalation: Escalation) -> RoomId:
     return escalation.target_room_id
 
 
-@pytest.mark.spec("3.8")
+@pytest.mark.spec("2.12", "3.8")
 class EscalationQueueContract(Contract):
     """What waits, what is in whose hands, what is overdue."""
 

@@ -103,7 +103,7 @@ REFUSED: dict[str, tuple[Callable[[Desk], Awaitable[RobotInteraction]], type[Cha
 }
 
 
-@pytest.mark.spec("3.8")
+@pytest.mark.spec("2.11", "3.8")
 class RobotsContract(Contract):
     """What robots are asked, and what becomes of it."""
 
