@@ -14,9 +14,10 @@ from .grants import add_built_in_roles
 from .imports import MemoryMonths
 from .locks import Locks
 from .search import MemorySearchIndex
+from .single import MemoryOnce, MemoryReader
 from .tables import EVENTS, ROOMS, SLUGS, TENANTS, Committed, Overlay
 from .transaction import Transaction
-from .unit_of_work import MemoryOnce, MemoryReader, MemoryUnitOfWork
+from .unit_of_work import MemoryUnitOfWork
 
 
 class MemoryStore(Store):

@@ -17,8 +17,10 @@ from app.domain.unit_of_work import Clock, Once, Reader, Store, UnitOfWork
 from .activity import PostgresActivity
 from .months import PostgresMonths
 from .search import PostgresSearchIndex
+from .single import PostgresOnce, PostgresReader
 from .statements import Scope, SingleStatements
-from .unit_of_work import PostgresOnce, PostgresReader, PostgresUnitOfWork, TransactionStatements
+from .transaction import TransactionStatements
+from .unit_of_work import PostgresUnitOfWork
 
 
 class PostgresStore(Store):
