@@ -4000,7 +4000,8 @@ BEGIN
     SELECT p_room, m.thread_id, p_tenant, count(*), (array_agg(m.id ORDER BY m.id DESC))[1], max(m.position),
            (array_agg(m.created_at ORDER BY m.id DESC))[1]
       FROM messages m
-     WHERE m.room_id = p_room AND m.id = ANY (p_messages) AND m.thread_id IS NOT NULL AND m.deleted_at IS NULL
+     WHERE m.room_id = p_room AND m.id >= p_messages[1] AND m.id <= p_messages[cardinality(p_messages)]
+       AND m.thread_id IS NOT NULL AND m.deleted_at IS NULL
      GROUP BY m.thread_id
     ON CONFLICT (room_id, thread_id) DO UPDATE
        SET reply_count = t.reply_count + excluded.reply_count, last_reply_id = excluded.last_reply_id,
@@ -4008,7 +4009,8 @@ BEGIN
     INSERT INTO thread_participants AS p (room_id, thread_id, user_id, tenant_id, replies, first_reply_id)
     SELECT p_room, m.thread_id, m.user_id, p_tenant, count(*), (array_agg(m.id ORDER BY m.id))[1]
       FROM messages m
-     WHERE m.room_id = p_room AND m.id = ANY (p_messages) AND m.thread_id IS NOT NULL AND m.user_id IS NOT NULL
+     WHERE m.room_id = p_room AND m.id >= p_messages[1] AND m.id <= p_messages[cardinality(p_messages)]
+       AND m.thread_id IS NOT NULL AND m.user_id IS NOT NULL
        AND m.deleted_at IS NULL
      GROUP BY m.thread_id, m.user_id
     ON CONFLICT (room_id, thread_id, user_id) DO UPDATE SET replies = p.replies + excluded.replies;
@@ -6011,9 +6013,10 @@ END $$;
 
 -- Months (SPEC 2.6): one leaf per calendar month (UTC) of every partitioned table.
 
-CREATE FUNCTION chat_month_step(p_month date) RETURNS text
+CREATE FUNCTION chat_month_step(p_month date, p_all boolean DEFAULT false) RETURNS text
 LANGUAGE plpgsql VOLATILE AS $$
--- Does the next missing step towards having the month and names it; null when the month is complete. Each step is meant
+-- Does the next missing step towards having the month and names it (p_all: every one that is missing, and names the
+-- last); null when the month is complete. Each step is meant
 -- to be a transaction of its own with a short lock_timeout: a leaf is built aside and then attached, because
 -- CREATE TABLE ... PARTITION OF would lock the parent against everyone. Foreign keys stand on the leaves, leaf to leaf of
 -- the same month, so that the month can be detached.
@@ -6022,6 +6025,7 @@ DECLARE
     v_to text := chat_first_id((date_trunc('month', p_month::timestamp) + interval '1 month') AT TIME ZONE 'UTC')::text;
     v_suffix text := to_char(p_month, '"_"YYYY"_"MM');
     v_step record;
+    v_done text;
 BEGIN
     FOR v_step IN
         SELECT t.parent, t.parent || v_suffix AS leaf, t.foreign_key, 'fk_' || t.parent || v_suffix || '_' || t.foreign_key AS name,
@@ -6031,12 +6035,14 @@ BEGIN
     LOOP
         IF to_regclass(v_step.leaf) IS NULL THEN
             EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', v_step.leaf, v_step.parent);
-            RETURN 'create ' || v_step.leaf;
+            v_done := 'create ' || v_step.leaf;
+            IF NOT p_all THEN RETURN v_done; END IF;
         END IF;
         IF NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = to_regclass(v_step.leaf) AND c.conname = v_step.name)
         THEN
             EXECUTE format('ALTER TABLE %I ADD CONSTRAINT %I %s', v_step.leaf, v_step.name, v_step.definition);
-            RETURN 'constrain ' || v_step.name;
+            v_done := 'constrain ' || v_step.name;
+            IF NOT p_all THEN RETURN v_done; END IF;
         END IF;
     END LOOP;
     FOR v_step IN SELECT t.parent, t.parent || v_suffix AS leaf
@@ -6045,10 +6051,11 @@ BEGIN
         IF NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = to_regclass(v_step.leaf)) THEN
             EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
                            v_step.parent, v_step.leaf, v_from, v_to);
-            RETURN 'attach ' || v_step.leaf;
+            v_done := 'attach ' || v_step.leaf;
+            IF NOT p_all THEN RETURN v_done; END IF;
         END IF;
     END LOOP;
-    RETURN NULL;
+    RETURN v_done;
 END $$;
 
 CREATE FUNCTION chat_missing_months(p_first date, p_last date) RETURNS SETOF date

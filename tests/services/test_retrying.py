@@ -158,6 +158,8 @@ class AlwaysContended:
     def search_index(self) -> Any:
         return self.unit_of_work()
 
+    activity = search_index
+
 
 Call = Callable[[Callable[..., Any]], Any]
 
@@ -176,6 +178,7 @@ def nobody(*args: Any, **kwargs: Any) -> Call:
 
 TURN = (ROOM, OTHER, OTHER)
 WRITES: dict[str, dict[str, Call]] = {
+    "activity": {"refresh": nobody()},
     "identity": {
         "register": ann(REGISTRATION),
         "update_profile": ann(ProfileChange(display_name="Ann")),
@@ -325,6 +328,7 @@ READS: dict[str, set[str]] = {
     "moderation": {"bans"},
     "invitations": {"find_by_room", "find_mine"},
     "messages": {"get", "versions", "history", "around", "thread"},
+    "activity": {"by_day"},
     "reading": {"unread", "recount", "readers"},
     "search": {"search", "lag"},
     "threads": {"summaries", "of_room", "unread", "recount"},

@@ -68,8 +68,6 @@ async def _steps(connection: asyncpg.Connection[asyncpg.Record], month: date, *,
     while True:
         async with connection.transaction():
             await connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
-            done = await connection.fetchval("SELECT chat_month_step($1)", month)
-            while at_once and done is not None:
-                done = await connection.fetchval("SELECT chat_month_step($1)", month)
-        if done is None:
+            done = await connection.fetchval("SELECT chat_month_step($1, $2)", month, at_once)
+        if at_once or done is None:
             return

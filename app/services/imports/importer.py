@@ -174,8 +174,12 @@ def _message(record: Record, users: dict[str, UserId]) -> ImportedMessage:
         created_at=record.created_at,
         edited_at=record.edited_at,
         is_deleted=record.is_deleted,
-        **({} if record.extras is None else _hung_on(record, record.extras, users)),
+        **(_NOTHING_HUNG_ON if record.extras is None else _hung_on(record, record.extras, users)),
     )
+
+
+_NOTHING_HUNG_ON: dict[str, Any] = {"files": (), "reactions": (), "pin": None, "mentions": None}
+"""Given, so that no default has to be looked up for fifty thousand messages."""
 
 
 def _hung_on(record: Record, extras: Extras, users: dict[str, UserId]) -> dict[str, Any]:

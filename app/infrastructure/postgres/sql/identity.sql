@@ -148,7 +148,7 @@ BEGIN
     PERFORM chat_read_as(p_tenant, p_actor);
     RETURN QUERY
         SELECT u, s FROM user_status s JOIN users u ON u.id = s.user_id
-         WHERE s.tenant_id = p_tenant AND s.status <> 'offline' 
+         WHERE s.tenant_id = p_tenant AND s.status <> 'offline'
            AND (s.last_seen_at, s.user_id) < (coalesce(p_before, 'infinity'), p_user)
            AND u.deleted_at IS NULL AND u.account_status NOT IN ('suspended', 'deactivated')
          ORDER BY s.last_seen_at DESC, s.user_id DESC

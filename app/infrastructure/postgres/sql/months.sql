@@ -1,8 +1,9 @@
 -- Months (SPEC 2.6): one leaf per calendar month (UTC) of every partitioned table.
 
-CREATE FUNCTION chat_month_step(p_month date) RETURNS text
+CREATE FUNCTION chat_month_step(p_month date, p_all boolean DEFAULT false) RETURNS text
 LANGUAGE plpgsql VOLATILE AS $$
--- Does the next missing step towards having the month and names it; null when the month is complete. Each step is meant
+-- Does the next missing step towards having the month and names it (p_all: every one that is missing, and names the
+-- last); null when the month is complete. Each step is meant
 -- to be a transaction of its own with a short lock_timeout: a leaf is built aside and then attached, because
 -- CREATE TABLE ... PARTITION OF would lock the parent against everyone. Foreign keys stand on the leaves, leaf to leaf of
 -- the same month, so that the month can be detached.
@@ -11,6 +12,7 @@ DECLARE
     v_to text := chat_first_id((date_trunc('month', p_month::timestamp) + interval '1 month') AT TIME ZONE 'UTC')::text;
     v_suffix text := to_char(p_month, '"_"YYYY"_"MM');
     v_step record;
+    v_done text;
 BEGIN
     FOR v_step IN
         SELECT t.parent, t.parent || v_suffix AS leaf, t.foreign_key, 'fk_' || t.parent || v_suffix || '_' || t.foreign_key AS name,
@@ -20,12 +22,14 @@ BEGIN
     LOOP
         IF to_regclass(v_step.leaf) IS NULL THEN
             EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', v_step.leaf, v_step.parent);
-            RETURN 'create ' || v_step.leaf;
+            v_done := 'create ' || v_step.leaf;
+            IF NOT p_all THEN RETURN v_done; END IF;
         END IF;
         IF NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = to_regclass(v_step.leaf) AND c.conname = v_step.name)
         THEN
             EXECUTE format('ALTER TABLE %I ADD CONSTRAINT %I %s', v_step.leaf, v_step.name, v_step.definition);
-            RETURN 'constrain ' || v_step.name;
+            v_done := 'constrain ' || v_step.name;
+            IF NOT p_all THEN RETURN v_done; END IF;
         END IF;
     END LOOP;
     FOR v_step IN SELECT t.parent, t.parent || v_suffix AS leaf
@@ -34,10 +38,11 @@ BEGIN
         IF NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = to_regclass(v_step.leaf)) THEN
             EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
                            v_step.parent, v_step.leaf, v_from, v_to);
-            RETURN 'attach ' || v_step.leaf;
+            v_done := 'attach ' || v_step.leaf;
+            IF NOT p_all THEN RETURN v_done; END IF;
         END IF;
     END LOOP;
-    RETURN NULL;
+    RETURN v_done;
 END $$;
 
 CREATE FUNCTION chat_missing_months(p_first date, p_last date) RETURNS SETOF date

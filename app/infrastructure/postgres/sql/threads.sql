@@ -84,7 +84,8 @@ BEGIN
     SELECT p_room, m.thread_id, p_tenant, count(*), (array_agg(m.id ORDER BY m.id DESC))[1], max(m.position),
            (array_agg(m.created_at ORDER BY m.id DESC))[1]
       FROM messages m
-     WHERE m.room_id = p_room AND m.id = ANY (p_messages) AND m.thread_id IS NOT NULL AND m.deleted_at IS NULL
+     WHERE m.room_id = p_room AND m.id >= p_messages[1] AND m.id <= p_messages[cardinality(p_messages)]
+       AND m.thread_id IS NOT NULL AND m.deleted_at IS NULL
      GROUP BY m.thread_id
     ON CONFLICT (room_id, thread_id) DO UPDATE
        SET reply_count = t.reply_count + excluded.reply_count, last_reply_id = excluded.last_reply_id,
@@ -92,7 +93,8 @@ BEGIN
     INSERT INTO thread_participants AS p (room_id, thread_id, user_id, tenant_id, replies, first_reply_id)
     SELECT p_room, m.thread_id, m.user_id, p_tenant, count(*), (array_agg(m.id ORDER BY m.id))[1]
       FROM messages m
-     WHERE m.room_id = p_room AND m.id = ANY (p_messages) AND m.thread_id IS NOT NULL AND m.user_id IS NOT NULL
+     WHERE m.room_id = p_room AND m.id >= p_messages[1] AND m.id <= p_messages[cardinality(p_messages)]
+       AND m.thread_id IS NOT NULL AND m.user_id IS NOT NULL
        AND m.deleted_at IS NULL
      GROUP BY m.thread_id, m.user_id
     ON CONFLICT (room_id, thread_id, user_id) DO UPDATE SET replies = p.replies + excluded.replies;
