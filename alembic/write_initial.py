@@ -21,13 +21,13 @@ VERSIONS: Final = Path(__file__).resolve().parent / "versions"
 sys.path[0] = str(VERSIONS.parent.parent)
 
 from sqlalchemy import Column, Table  # noqa: E402  (imports need the line above)
-from sqlalchemy.dialects import postgresql  # noqa: E402
-from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable  # noqa: E402
+from sqlalchemy.dialects import postgresql  # noqa: E402  (as above)
+from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable  # noqa: E402  (as above)
 
-from app.domain.access import roles  # noqa: E402
-from app.domain.ids import made_at  # noqa: E402
-from app.infrastructure.postgres import tables  # noqa: E402
-from app.infrastructure.postgres.tables.base import Kept, LeafKey  # noqa: E402
+from app.domain.access import roles  # noqa: E402  (as above)
+from app.domain.ids import made_at  # noqa: E402  (as above)
+from app.infrastructure.postgres import tables  # noqa: E402  (as above)
+from app.infrastructure.postgres.tables.base import Kept, LeafKey  # noqa: E402  (as above)
 
 _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own
 _HEAD: Final = "-- Made by alembic/write_initial.py from the tables; frozen with the first release.\n"

@@ -113,7 +113,7 @@ class _Counted:
             async for chunk in self._chunks:
                 self.size += len(chunk)
                 yield chunk
-        except BaseException:
+        except BaseException:  # a cancellation too: what was begun is not to be finished
             self.has_failed = True
             raise
 

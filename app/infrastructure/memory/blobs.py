@@ -25,14 +25,14 @@ class MemoryBlobs(BlobStore):
         return len(content)
 
     async def get(self, key: BlobKey, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # others come in between, as with a real store
         found = self._blobs.get(checked_key(key))
         if found is None:
             raise BlobNotFound(key=key)
         return _pieces(found[0][start : None if length is None else start + length])
 
     async def stat(self, key: BlobKey) -> BlobStat | None:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # others come in between, as with a real store
         found = self._blobs.get(checked_key(key))
         return None if found is None else BlobStat(key, len(found[0]), found[1])
 
@@ -41,7 +41,7 @@ class MemoryBlobs(BlobStore):
             self._blobs.pop(key, None)
 
     async def list(self, tenant_id: TenantId, after: BlobKey | None, limit: int) -> tuple[BlobStat, ...]:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # others come in between, as with a real store
         mine = sorted(key for key in self._blobs if key.startswith(f"{tenant_id.hex}/") and key > (after or ""))
         return tuple(BlobStat(key, len(self._blobs[key][0]), self._blobs[key][1]) for key in mine[:limit])
 
@@ -51,5 +51,5 @@ class MemoryBlobs(BlobStore):
 
 async def _pieces(content: bytes) -> AsyncIterator[bytes]:
     for at in range(0, len(content), CHUNK_BYTES):
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # others come in between, as with a real store
         yield content[at : at + CHUNK_BYTES]

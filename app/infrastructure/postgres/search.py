@@ -101,7 +101,7 @@ class PostgresSearchIndex(SearchIndex):
                     [_tsvector(row["content"]) for row in messages],
                 )
             await statements.commit()
-        except BaseException:
+        except BaseException:  # a cancellation too: the connection goes back without an open transaction
             await statements.rollback()
             raise
         return Indexed(len(messages), len(found) - len(messages))

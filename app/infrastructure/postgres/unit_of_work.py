@@ -188,7 +188,7 @@ class PostgresUnitOfWork(UnitOfWork):
         try:
             if self._changes:
                 await self._write_changes()
-        except BaseException:
+        except BaseException:  # a cancellation too: the connection goes back without an open transaction
             await self._statements.rollback()
             raise
         await self._statements.commit()

@@ -51,7 +51,7 @@ class Archive:
         try:
             self.bytes_total = path.stat().st_size
             self._entries = {entry.filename: entry for entry in self._judged()}
-        except BaseException:
+        except BaseException:  # an interruption too: nobody else can close what was never handed out
             self._zip.close()
             raise
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +15,6 @@ from typing import Any
 
 from app.domain import ids
 from app.domain.documents import Document
-from app.domain.errors import Invalid
 from app.domain.identity import DISPLAY_NAME_MAX, AccountType
 from app.domain.ids import MessageId
 from app.domain.messaging import CONTENT_MAX
@@ -33,22 +31,19 @@ from app.services.imports.fields import (
     text_of,
     whole,
 )
+from app.services.imports.keys import SALT_BITS, require_source_name, salt_of
 from app.services.imports.lines import Line, LineFile
 from app.services.imports.records import Batch, Record, Refusal, SourceAuthor, SourceBroken, SourceRoom
 
 FORMAT = "zulip-jsonl"
-SOURCE_NAME_MAX = 40
 TOPIC_MAX = 1000
 
 ROBOTS = frozenset({"GitHub", "RFC notifications bot", "Notification Bot", "Welcome Bot"})
 """Senders that are programs. The format does not tell, these names do; what they wrote stays text like the rest."""
 
-_SALT_BITS = 11
-"""Below the source's id in the 74 free bits of ours: keeps equal ids of several rooms and servers apart."""
 _LONGEST_NAME_IN_KEY = 60
 _BATCH_BYTES = 8 * 1024 * 1024
 _FIELDS = frozenset({"id", "room", "room_id", "thread", "author", "ts", "text", "reply_to", "mentions", "attachments"})
-_SOURCE_NAME = re.compile(rf"[a-zA-Z0-9._-]{{1,{SOURCE_NAME_MAX}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +94,7 @@ class ZulipJsonl:
 
     def __init__(self, file: LineFile, name: str) -> None:
         """`name` keeps the keys of several servers apart: 1 to 40 letters, digits and ``._-``. Raises `Invalid`."""
-        if not _SOURCE_NAME.fullmatch(name):
-            raise Invalid.field("source", f"must be 1 to {SOURCE_NAME_MAX} of a-z, A-Z, 0-9 and ._-")
+        require_source_name(name)
         self._file = file
         self._name = name
         self._first_of_topic: dict[tuple[int, str], str] = {}
@@ -147,7 +141,7 @@ class ZulipJsonl:
         quotes = parsed.reply_to is not None and parsed.reply_to < parsed.id
         return Record(
             line=line.number,
-            id=MessageId(ids.made_at(parsed.created_at, parsed.id << _SALT_BITS | salt)),
+            id=MessageId(ids.made_at(parsed.created_at, parsed.id << SALT_BITS | salt)),
             key=key,
             room=room,
             author=self._author(parsed.author),
@@ -164,7 +158,7 @@ class ZulipJsonl:
             key = f"zulip:{self._name}:{parsed.room_id}"
             about = {"format": FORMAT, "name": self._name, "room_id": parsed.room_id, "room": parsed.room}
             room = SourceRoom(key, parsed.room, Document({"source": about}))
-            salt = int.from_bytes(hashlib.sha256(key.encode()).digest()[:2]) >> (16 - _SALT_BITS)
+            salt = salt_of(key)
             known = self._rooms[parsed.room_id] = (room, salt)
         return known
 

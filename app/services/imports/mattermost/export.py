@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
 from app.domain import ids
 from app.domain.documents import Document
-from app.domain.errors import Invalid
 from app.domain.identity import DISPLAY_NAME_MAX, EMAIL_MAX, AccountType
 from app.domain.ids import MessageId
 from app.domain.rooms import DESCRIPTION_MAX, NAME_MAX
 from app.domain.rooms.members import Role
 from app.services.imports.archive import Archive
 from app.services.imports.fields import AHEAD, Unreadable, name_of, object_of, text_of, whole
+from app.services.imports.keys import require_source_name, salt_of
 from app.services.imports.lines import LineFile
 from app.services.imports.mattermost import messages
 from app.services.imports.mattermost.sorting import ByTime
@@ -25,10 +24,8 @@ from app.services.imports.records import Batch, Record, SourceAuthor, SourceBrok
 
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 """A post carries all its answers in its own line."""
-_SOURCE_NAME = re.compile(r"[a-zA-Z0-9._-]{1,40}")
 _PASSED_OVER: Final = frozenset({"role", "scheme", "emoji"})
 """Kinds of line that say nothing a chat store keeps; they are counted."""
-_SALT_BITS: Final = 11
 
 
 class MattermostExport:
@@ -36,8 +33,7 @@ class MattermostExport:
 
     def __init__(self, file: LineFile, name: str, *, archive: Archive | None = None, with_emails: bool = False) -> None:
         """`archive` is where attachments lie. `name` keeps several servers apart. Raises `Invalid`."""
-        if not _SOURCE_NAME.fullmatch(name):
-            raise Invalid.field("source", "must be 1 to 40 of a-z, A-Z, 0-9 and ._-")
+        require_source_name(name)
         self._file = file
         self._archive = archive
         self._name = name
@@ -239,7 +235,7 @@ class MattermostExport:
         except Unreadable as error:
             pending.refuse(told["line"], str(error), messages.kind_of(raw), f"line {told['line']}")
             return
-        salt = int.from_bytes(hashlib.sha256(room.key.encode()).digest()[:2]) >> (16 - _SALT_BITS)
+        salt = salt_of(room.key)
         pending.records.append(
             Record(
                 line=told["line"],

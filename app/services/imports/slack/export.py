@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -12,12 +11,12 @@ from typing import Any, Final
 
 from app.domain import ids
 from app.domain.documents import Document
-from app.domain.errors import Invalid
 from app.domain.ids import MessageId
 from app.domain.rooms import DESCRIPTION_MAX, NAME_MAX
 from app.domain.rooms.members import Role
 from app.services.imports.archive import Archive, HostileArchive
 from app.services.imports.fields import AHEAD, Unreadable, name_of, text_of
+from app.services.imports.keys import SALT_BITS, require_source_name, salt_of
 from app.services.imports.pending import Pending
 from app.services.imports.records import (
     Batch,
@@ -31,10 +30,8 @@ from app.services.imports.records import (
 from app.services.imports.slack import messages
 from app.services.imports.slack.people import People
 
-_SOURCE_NAME = re.compile(r"[a-zA-Z0-9._-]{1,40}")
 _DAY = re.compile(r"([^/]+)/(\d{4}-\d{2}-\d{2})\.json")
 _LISTS: Final = ("channels.json", "groups.json", "mpims.json", "dms.json")
-_SALT_BITS: Final = 11
 
 
 class _Twice(dict[str, Any]):
@@ -69,8 +66,7 @@ class SlackExport:
 
     def __init__(self, archive: Archive, name: str, *, with_emails: bool = False) -> None:
         """`name` keeps the keys of several workspaces apart: 1 to 40 letters, digits and ``._-``. Raises `Invalid`."""
-        if not _SOURCE_NAME.fullmatch(name):
-            raise Invalid.field("source", "must be 1 to 40 of a-z, A-Z, 0-9 and ._-")
+        require_source_name(name)
         self._archive = archive
         self._name = name
         self._people = People(name, with_emails)
@@ -164,7 +160,7 @@ class SlackExport:
         )
         if room.name is not None:
             self._rooms_by_id[own] = room.name
-        salt = int.from_bytes(hashlib.sha256(key.encode()).digest()[:2]) >> (16 - _SALT_BITS)
+        salt = salt_of(key)
         conversation = _Conversation(room, salt)
         creator = raw.get("creator")
         if not is_direct:
@@ -231,7 +227,7 @@ class SlackExport:
         pending.records.append(
             Record(
                 line=self._line,
-                id=MessageId(ids.made_at(parsed.created_at, (micros % 1000) << _SALT_BITS | conversation.salt)),
+                id=MessageId(ids.made_at(parsed.created_at, (micros % 1000) << SALT_BITS | conversation.salt)),
                 key=f"slack:{parsed.ts}",
                 room=conversation.room,
                 author=parsed.author,
